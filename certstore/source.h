@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * source - where the bytes of certificates come from.
+ *
+ * The store asks a source for directory listings and open descriptors, and
+ * never opens a path itself. Two exist: the file system (way 2, sstool: in
+ * source.c) and the keeper's descriptors (way 1: src/relay/files.c).
+ *
+ * Always true:
+ *   1. open() returns a descriptor of whatever the path is, without waiting
+ *      (O_NONBLOCK): the store checks type and size before it reads.
+ *   2. Paths are absolute, or relative to the root of the source, and are never
+ *      made from anything that a client sent.
+ * Threads: the calls of one source may come from several threads.
+ */
+#ifndef SST_CERTSTORE_SOURCE_H
+#define SST_CERTSTORE_SOURCE_H
+
+#include <stddef.h>
+#include <sys/stat.h>
+
+struct sst_error;
+struct sst_store;
+struct sst_store_config;
+
+struct sst_source_ops {
+	/* Opens `path` for reading. On 0 the caller closes *ret_fd.
+	 * < 0: SST_E_*, errno in err. */
+	int	(*open)(void *ctx, const char *path, int *ret_fd,
+		    struct sst_error *err);
+	/* Calls `each` with the name of every entry (not "." or ".."), in any
+	 * order; stops when it returns < 0 and returns that. */
+	int	(*list)(void *ctx, const char *path,
+		    int (*each)(void *arg, const char *name), void *arg,
+		    struct sst_error *err);
+	/* Whether every directory above `path` can be searched by others:
+	 * 1, 0, or < 0. Decides whether a key file's own mode exposes it. */
+	int	(*exposed)(void *ctx, const char *path, struct sst_error *err);
+	/* The target of a symbolic link, NUL-terminated; SST_E_NOT_FOUND when
+	 * `path` is none. certbot pairs files by where its links point. */
+	int	(*readlink)(void *ctx, const char *path, char *out, size_t size,
+		    struct sst_error *err);
+	void	(*free)(void *ctx);	/* may be NULL */
+};
+
+/* The file system, with the rights of the caller. ctx is NULL. */
+extern const struct sst_source_ops sst_source_files;
+
+/* As sst_store_new(), with a source of the caller's; `ctx` is then the store's. */
+int	sst_store_new_from(const struct sst_store_config *,
+	    const struct sst_source_ops *, void *ctx, struct sst_store **ret_store,
+	    struct sst_error *err);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * certstore - loads identities and chooses one for the name a client asks for.
+ *
+ * An *identity* is a leaf certificate, the chain that leads to its issuer, and
+ * the private key. A *store* holds identities and an index of their names; it
+ * opens no socket and knows no SSL_CTX (openssl.h attaches one to an SSL_CTX).
+ *
+ *	struct sst_store *store = NULL;
+ *	struct sst_error err = { 0 };
+ *
+ *	if (sst_store_new(NULL, &store, &err) < 0 ||
+ *	    sst_store_add(store, "/etc/letsencrypt/live", &err) < 0)
+ *		errx(1, "%s", err.text);
+ *
+ * Always true:
+ *   1. An identity is chosen by subjectAltName alone, DNS names as A-labels
+ *      and IP addresses (RFC 9525); a common name is never a name.
+ *   2. A key belongs to the chain whose leaf carries the same public key. A
+ *      pair enters the store in one step or not at all.
+ *   3. Every change that succeeds adds one to the generation. A choice is made
+ *      on one generation: never on half of a change.
+ *   4. A change that fails leaves the store as it was. A broken certificate in
+ *      a directory voids only itself.
+ *   5. A name that nobody has costs no file access and no memory.
+ *   6. No private key is written anywhere, the index included.
+ *
+ * Strings are UTF-8 and NUL-terminated. Names given by a person may be
+ * U-labels; they are converted to A-labels (IDNA 2008).
+ * Threads: any number may use one store at once.
+ */
+#ifndef SECURESOCKETS_CERTSTORE_H
+#define SECURESOCKETS_CERTSTORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <securesockets/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sst_store;	/* shared: ref/unref */
+struct sst_choice;	/* immutable, shared: ref/unref */
+
+/* What happened to a store. `text` and `source` live for the call only. */
+enum sst_store_event_kind {
+	SST_STORE_RENEWED = 1,	/* an identity took another's place */
+	SST_STORE_ADDED,
+	SST_STORE_REMOVED,
+	SST_STORE_REFUSED,	/* not taken in; `text` says why */
+	SST_STORE_KEPT,		/* a bad renewal; the old identity goes on */
+	SST_STORE_DEGRADED	/* an expired identity is served: nothing better */
+};
+
+struct sst_store_event {
+	enum sst_store_event_kind kind;
+	const char	*source;	/* escaped path, or "bytes:" and a digest */
+	const char	*text;		/* one escaped line */
+};
+
+/* All zero (or a NULL pointer to it) means the defaults. */
+struct sst_store_config {
+	const char	*index_path;	/* SQLite file of the index; NULL: memory */
+	size_t		 cache_bytes;	/* parsed identities; 0: 32 MiB */
+	int		 keys_may_be_open; /* 1: a key file readable by others is
+					      an event, not a refusal */
+	/* Called with no lock held, from the thread that made the change. */
+	void		(*on_event)(void *arg, const struct sst_store_event *);
+	void		*event_arg;
+};
+
+/* On SST_OK the caller owns *ret_store (one reference). */
+SST_API int	sst_store_new(const struct sst_store_config *, struct sst_store **ret_store,
+		    struct sst_error *err);
+SST_API struct sst_store *sst_store_ref(struct sst_store *);
+/* Gives one reference back. NULL is allowed. The last one clears the keys. */
+SST_API void	sst_store_unref(struct sst_store *);
+
+/*
+ * Takes in whatever `path` holds: a file with a chain and its key, PEM or DER,
+ * or a directory with every pair in it (also certbot's live/NAME layout). In a
+ * directory a broken entry raises an event and voids only itself; a file that
+ * does not parse is SST_E_MALFORMED. A chain without a key is *staged* until
+ * sst_store_add_key() brings the key. A source that is present already is
+ * read again, and what it holds takes the place of what it held.
+ */
+SST_API int	sst_store_add(struct sst_store *, const char *path, struct sst_error *err);
+/*
+ * Takes in the keys of `path` and joins each to the staged or present chain
+ * with its public key. SST_E_MISMATCH: no chain has that key, and the text
+ * names both sides. A directory that is present already is SST_OK, no change.
+ */
+SST_API int	sst_store_add_key(struct sst_store *, const char *path, struct sst_error *err);
+/* The same two for bytes in memory (copied), PEM or DER. `len` <= 1 MiB. */
+SST_API int	sst_store_add_bytes(struct sst_store *, const void *bytes, size_t len,
+		    struct sst_error *err);
+SST_API int	sst_store_add_key_bytes(struct sst_store *, const void *bytes, size_t len,
+		    struct sst_error *err);
+/*
+ * Removes what came from a path, or the identity with this leaf SHA-256 (64
+ * hex digits), or everything ("*"). Nothing matches: SST_E_NOT_FOUND.
+ */
+SST_API int	sst_store_remove(struct sst_store *, const char *what, struct sst_error *err);
+/*
+ * Reads the source `path` again (NULL: all of them) and takes in what changed.
+ * What fails to load keeps its old identity and raises SST_STORE_KEPT.
+ */
+SST_API int	sst_store_rescan(struct sst_store *, const char *path, struct sst_error *err);
+
+/* Number of successful changes so far. */
+SST_API uint64_t sst_store_generation(const struct sst_store *);
+/*
+ * Copies the source of a staged chain that still has no key to `buf` and
+ * returns 1; returns 0 when there is none.
+ */
+SST_API int	sst_store_staged(struct sst_store *, char *buf, size_t size);
+
+/* One entry of a store, as the listing shows it. Pointers live for the call. */
+enum sst_entry_state {
+	SST_ENTRY_USABLE = 1,
+	SST_ENTRY_STAGED,	/* a chain that waits for its key */
+	SST_ENTRY_REFUSED	/* seen, and not taken in: `why` */
+};
+
+struct sst_entry {
+	enum sst_entry_state	 state;
+	const char		*source;	/* path, or "bytes:" and a digest */
+	const char		*key_source;	/* NULL when there is none */
+	const char		*why;		/* NULL when usable and unremarkable */
+	const char		*key_type;	/* "RSA-2048", "EC-P-256", "ED25519" */
+	const char		*issuer;	/* one line, escaped */
+	const char		*const *names;	/* SANs: DNS as A-labels, IP as text */
+	size_t			 n_names;
+	const char		*const *warnings;
+	size_t			 n_warnings;
+	time_t			 not_before, not_after;
+	uint8_t			 digest[32];	/* SHA-256 of the leaf's DER */
+	uint64_t		 generation;	/* the change that brought it */
+};
+
+/* Calls `each` for every entry, ordered by source; stops when it returns
+ * non-zero and returns that. < 0: SST_E_*. */
+SST_API int	sst_store_each(struct sst_store *,
+		    int (*each)(void *arg, const struct sst_entry *), void *arg,
+		    struct sst_error *err);
+
+/* What a listener adds to the rule. All zero means: every name, lax. */
+struct sst_choose_policy {
+	const char *const *names;	/* only these names are answered; A-labels,
+					   "*." patterns and IP literals, folded by
+					   sst_name_fold() */
+	size_t		 n_names;	/* 0: every name of the store */
+	const char	*default_name;	/* default=NAME; NULL: the rule of the store */
+	int		 strict;	/* 1: an unknown name is an alert */
+	int		 refuse_expired;/* 1: never serve an expired certificate */
+};
+
+/* What a ClientHello says, as far as the choice depends on it (RFC 8446 4). */
+struct sst_hello {
+	const uint8_t	*server_name;	/* body of the server_name extension */
+	size_t		 server_name_len;
+	int		 has_server_name;/* 0: the extension is absent */
+	const struct sockaddr *local;	/* address the client reached, or NULL */
+	uint16_t	 version;	/* that will be negotiated: 0x0303, 0x0304 */
+	const uint16_t	*suites;	/* usable on both sides */
+	size_t		 n_suites;
+	const uint16_t	*sigalgs;	/* signature_algorithms; n 0: absent */
+	size_t		 n_sigalgs;
+	const uint16_t	*groups;	/* supported_groups; n 0: absent */
+	size_t		 n_groups;
+};
+
+enum sst_tier {
+	SST_TIER_NONE = 0,
+	SST_TIER_EXACT,
+	SST_TIER_WILDCARD,
+	SST_TIER_IP,
+	SST_TIER_DEFAULT
+};
+
+/*
+ * Chooses. Returns 1 with *ret_choice when there is something to serve, 0 with
+ * *ret_choice (it says why not, and which alert to send), < 0 on a failure of
+ * our own. The caller owns *ret_choice (unref). Pure but for the store: `now`
+ * is wall time in seconds, and the same input on the same generation gives the
+ * same answer in every process.
+ */
+SST_API int	sst_store_choose(struct sst_store *, const struct sst_choose_policy *,
+		    const struct sst_hello *, time_t now, struct sst_choice **ret_choice,
+		    struct sst_error *err);
+SST_API struct sst_choice *sst_choice_ref(struct sst_choice *);
+SST_API void	sst_choice_unref(struct sst_choice *);
+
+SST_API enum sst_tier sst_choice_tier(const struct sst_choice *);
+/* TLS alert to send when nothing was chosen (RFC 8446 6); 0: chosen. */
+SST_API int	sst_choice_alert(const struct sst_choice *);
+SST_API uint64_t sst_choice_generation(const struct sst_choice *);
+/* The name as asked for, folded; "" when none was sent. Borrowed. */
+SST_API const char *sst_choice_name(const struct sst_choice *);
+/* Number of identities to install, at most one a key type. */
+SST_API size_t	sst_choice_count(const struct sst_choice *);
+/* SHA-256 of the i-th leaf, i < count. Borrowed, 32 bytes. */
+SST_API const uint8_t *sst_choice_digest(const struct sst_choice *, size_t i);
+/* The decision as one line of text, as getsockopt(TLS_CERT_DECISION) gives it.
+ * Returns the length that a large enough buffer would hold, without the NUL. */
+SST_API size_t	sst_choice_text(const struct sst_choice *, char *buf, size_t size);
+
+/* One candidate of a decision; pointers live as long as the choice. */
+struct sst_candidate {
+	const char	*source;
+	const char	*key_type;
+	uint8_t		 digest[32];
+	enum sst_tier	 tier;
+	const char	*dropped;	/* why not; NULL: it is installed */
+	time_t		 not_before, not_after;
+};
+/* Candidates that were looked at (at most 32 are kept), winners first. */
+SST_API size_t	sst_choice_candidates(const struct sst_choice *,
+		    const struct sst_candidate **ret_list);
+
+/*
+ * Folds a name that a person gave: A-labels, lower case, no trailing dot. A
+ * leading "*." is kept; an IP literal comes out in its canonical form. `size`
+ * >= 256. SST_E_USAGE: not a host name, and the text says why.
+ */
+SST_API int	sst_name_fold(const char *name, char *out, size_t size,
+		    struct sst_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

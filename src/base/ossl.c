@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+#include "ossl.h"
+
+#include <openssl/err.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int
+sst_fail_ossl(struct sst_error *err, int code, const char *fmt, ...)
+{
+	unsigned long first = ERR_get_error();
+	const char *reason;
+	size_t used;
+	va_list ap;
+
+	ERR_clear_error();
+	if (err == NULL || err->code != SST_OK)
+		return code;
+	err->code = code;
+	err->sys_errno = 0;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	reason = first == 0 ? NULL : ERR_reason_error_string(first);
+	if (reason == NULL)
+		return code;
+	used = strlen(err->text);
+	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", reason);
+	return code;
+}

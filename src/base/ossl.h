@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ossl - turns OpenSSL's error queue into a struct sst_error.
+ *
+ * The only place that reads the queue. Whoever calls OpenSSL in this library
+ * calls sst_fail_ossl() on failure, so no error outlives the call it belongs
+ * to (a left-over entry makes a later SSL_get_error() lie).
+ * Threads: the queue is per thread, and so is this.
+ */
+#ifndef SST_BASE_OSSL_H
+#define SST_BASE_OSSL_H
+
+#include "fail.h"
+
+/* As sst_fail(), with OpenSSL's oldest reason added; empties the queue. */
+int	sst_fail_ossl(struct sst_error *err, int code, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * conf - the settings of a socket as one SSL_CTX, made once and shared.
+ *
+ *	relay: options of a socket --> conf --> conn.c makes SSL objects from it
+ *
+ * Always true:
+ *   1. Immutable once built; a changed option builds another one.
+ *   2. TLS 1.2 and 1.3 only; no compression, no renegotiation, no tickets and
+ *      no session cache on a server until they are bound to a name's policy.
+ *   3. A client verifies chain and name, or it does not connect.
+ * Threads: any number may use one conf.
+ */
+#ifndef SST_TLS_CONF_H
+#define SST_TLS_CONF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <securesockets/certstore.h>
+#include <securesockets/error.h>
+
+struct sst_trust;	/* trust.h: roots and pins; shared */
+struct sst_tls_conf;
+
+/* Borrowed for the call of sst_tls_conf_new(), which copies or references. */
+struct sst_tls_settings {
+	int		 server;	/* 1: accepts, 0: connects */
+	uint16_t	 version_min;	/* 0x0303 or 0x0304; 0: 0x0303 */
+	uint16_t	 version_max;	/* 0: 0x0304 */
+	const char	*alpn;		/* "h2,http/1.1", or NULL */
+	/* server: what it may serve. May be empty, not NULL. */
+	struct sst_store *store;
+	const struct sst_choose_policy *policy;	/* NULL: every name, lax */
+	/* client: what it believes. NULL: the system's anchors. */
+	struct sst_trust *trust;
+};
+
+int	sst_tls_conf_new(const struct sst_tls_settings *, struct sst_tls_conf **ret_conf,
+	    struct sst_error *err);
+struct sst_tls_conf *sst_tls_conf_ref(struct sst_tls_conf *);
+void	sst_tls_conf_unref(struct sst_tls_conf *);	/* NULL is allowed */
+/* Checks an ALPN list as the option takes it ("a,b"). SST_E_USAGE says why. */
+int	sst_tls_alpn_check(const char *list, struct sst_error *err);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * conn - one TLS connection as a step function over a non-blocking socket.
+ *
+ * The relay's loop calls a step when the socket may be ready and acts on what
+ * it returns; no step ever waits.
+ *
+ * Always true:
+ *   1. A client's handshake is DONE only after chain and name were verified.
+ *   2. END is reported for a close_notify only. A FIN without one, a reset, a
+ *      bad record and a fatal alert are FAILED.
+ *   3. After FAILED nothing but the getters and free may be called.
+ * Threads: a connection belongs to one thread at a time.
+ */
+#ifndef SST_TLS_CONN_H
+#define SST_TLS_CONN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <securesockets/error.h>
+
+struct sst_choice;
+struct sst_conn;
+struct sst_tls_conf;
+
+enum sst_step {
+	SST_STEP_DONE = 0,	/* the step did what was asked */
+	SST_STEP_WANT_READ,	/* call again when the socket is readable */
+	SST_STEP_WANT_WRITE,	/* call again when the socket is writable */
+	SST_STEP_END,		/* the peer sent close_notify: no more data */
+	SST_STEP_FAILED		/* err says why */
+};
+
+/*
+ * `fd` is a connected (or connecting and now writable) non-blocking TCP socket;
+ * it stays the caller's. Client: `host` is the name or IP literal to verify and
+ * (for a name) to send as SNI; NULL or "": `peer`'s address must be in the
+ * certificate. Server: `local` is the address that the client reached.
+ */
+int	sst_conn_new_client(struct sst_tls_conf *, int fd, const char *host,
+	    const struct sockaddr *peer, struct sst_conn **ret_conn,
+	    struct sst_error *err);
+int	sst_conn_new_server(struct sst_tls_conf *, int fd,
+	    const struct sockaddr *local, struct sst_conn **ret_conn,
+	    struct sst_error *err);
+/* Frees; sends nothing. NULL is allowed. */
+void	sst_conn_free(struct sst_conn *);
+
+enum sst_step sst_conn_handshake(struct sst_conn *, struct sst_error *err);
+/* DONE: 1 <= *ret_n <= size bytes of plaintext. */
+enum sst_step sst_conn_read(struct sst_conn *, void *buf, size_t size, size_t *ret_n,
+	    struct sst_error *err);
+/* Bytes of plaintext that the next read returns without touching the socket. */
+size_t	sst_conn_pending(const struct sst_conn *);
+/*
+ * DONE: *ret_n bytes were taken (1 <= *ret_n <= len). After WANT_* the next
+ * write must offer at least the same bytes, at any address.
+ */
+enum sst_step sst_conn_write(struct sst_conn *, const void *buf, size_t len,
+	    size_t *ret_n, struct sst_error *err);
+/* Sends close_notify; DONE when it left for the kernel. */
+enum sst_step sst_conn_close_notify(struct sst_conn *, struct sst_error *err);
+
+/* Getters. Valid after the handshake unless they say otherwise. */
+uint16_t sst_conn_version(const struct sst_conn *);	/* 0x0303, 0x0304 */
+const char *sst_conn_cipher(const struct sst_conn *);	/* IANA name */
+/* Chosen protocol, not NUL-terminated; *ret_len 0: none. */
+const char *sst_conn_alpn(const struct sst_conn *, size_t *ret_len);
+/* Server: the choice, as soon as the ClientHello was read; else NULL. */
+const struct sst_choice *sst_conn_choice(const struct sst_conn *);
+/* Server: the name the client asked for, folded; "" for none. */
+const char *sst_conn_sni(const struct sst_conn *);
+/* Whether the whole ClientHello arrived, and whether our Finished is out. */
+int	sst_conn_saw_hello(const struct sst_conn *);
+int	sst_conn_sent_finished(const struct sst_conn *);
+/*
+ * The peer's certificates as PEM, leaf first: as many whole ones as fit `size`
+ * with the NUL. *ret_len counts the NUL. SST_E_NOT_FOUND: it sent none;
+ * SST_E_LIMIT: not even the leaf fits.
+ */
+int	sst_conn_peer_chain(const struct sst_conn *, char *buf, size_t size,
+	    size_t *ret_len, struct sst_error *err);
+/* Subject of the peer's leaf in one escaped line; same rules. */
+int	sst_conn_peer_identity(const struct sst_conn *, char *buf, size_t size,
+	    size_t *ret_len, struct sst_error *err);
+/* 64 hex digits and NUL that name this connection on both sides: derived by
+ * the exporter of RFC 8446 7.5 (RFC 5705 in 1.2). */
+int	sst_conn_id(const struct sst_conn *, char out[65], struct sst_error *err);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * trust - the certificates that a client believes.
+ *
+ * Roots come from the system's directory, looked up by hash when needed, or
+ * from what the program names. A certificate that is no CA is a pin: then only
+ * that leaf is accepted.
+ *
+ * Always true:
+ *   1. Immutable once it is given to a conf.
+ *   2. No anchors at all is an error of the connection, with a text, and never
+ *      "believe everybody".
+ * Threads: any number may read one.
+ */
+#ifndef SST_TLS_TRUST_H
+#define SST_TLS_TRUST_H
+
+#include <stddef.h>
+
+#include <securesockets/error.h>
+
+struct sst_trust;
+
+/* The system's anchors: `file` and `dir` as in SSL_CERT_FILE and SSL_CERT_DIR,
+ * NULL or "" for OpenSSL's defaults; `with_system` 0: none. */
+int	sst_trust_new(int with_system, const char *file, const char *dir,
+	    struct sst_trust **ret_trust, struct sst_error *err);
+/* Adds every certificate in PEM or DER bytes: CAs as roots, others as pins.
+ * On 0 *ret_count, when not NULL, is how many. None at all: SST_E_MALFORMED. */
+int	sst_trust_add(struct sst_trust *, const void *bytes, size_t len,
+	    size_t *ret_count, struct sst_error *err);
+struct sst_trust *sst_trust_ref(struct sst_trust *);
+void	sst_trust_unref(struct sst_trust *);	/* NULL is allowed */
+
+#endif
