@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+#include "option.h"
+
+#include <stddef.h>
+
+#define SECURESOCKETS_NO_RENAME
+#include <securesockets.h>
+
+#define SET_ANY		(SST_OPT_SET_NEW | SST_OPT_SET_LISTEN)
+
+const struct sst_option sst_options[] = {
+	{ "TLS_REMOTE_HOSTNAME", TLS_REMOTE_HOSTNAME, SST_OPT_TEXT,
+	    SST_OPT_SET_NEW | SST_OPT_GET, "0.1",
+	    "name of the peer: sent as SNI, and its certificate must be for it" },
+	{ "TLS_HOSTNAME", TLS_HOSTNAME, SST_OPT_TEXT,
+	    SET_ANY | SST_OPT_GET, "0.1",
+	    "client: name of the peer; listener: adds a name to answer for; "
+	    "accepted: the name the client asked for" },
+	{ "TLS_TRUSTED_PEER_CERTIFICATES", TLS_TRUSTED_PEER_CERTIFICATES,
+	    SST_OPT_SOURCE, SST_OPT_SET_NEW, "0.1",
+	    "roots to believe besides the system's; a certificate that is no CA "
+	    "is a pin" },
+	{ "TLS_CERTIFICATE_CHAIN", TLS_CERTIFICATE_CHAIN, SST_OPT_SOURCE,
+	    SET_ANY | SST_OPT_GET, "0.1",
+	    "certificates to show: a file, a directory with every pair in it, or "
+	    "bytes" },
+	{ "TLS_PRIVATE_KEY", TLS_PRIVATE_KEY, SST_OPT_SOURCE, SET_ANY, "0.1",
+	    "private keys; each joins the chain with its public key" },
+	{ "TLS_ALPN", TLS_ALPN, SST_OPT_TEXT, SET_ANY | SST_OPT_GET, "0.1",
+	    "application protocols in order of preference, comma-separated; "
+	    "connected: the one agreed on" },
+	{ "TLS_PEER_IDENTITY", TLS_PEER_IDENTITY, SST_OPT_TEXT,
+	    SST_OPT_GET_CONN, "0.1",
+	    "subject of the peer's certificate" },
+	{ "TLS_PEER_CERTIFICATE_CHAIN", TLS_PEER_CERTIFICATE_CHAIN, SST_OPT_TEXT,
+	    SST_OPT_GET_CONN, "0.1",
+	    "the peer's certificates in PEM, leaf first, as many as fit whole" },
+	{ "TLS_ID", TLS_ID, SST_OPT_U64, SST_OPT_GET, "0.1",
+	    "number of the connection, the same for its whole life" },
+	{ "TLS_CHOSEN_CIPHER", TLS_CHOSEN_CIPHER, SST_OPT_TEXT,
+	    SST_OPT_GET_CONN, "0.1",
+	    "cipher suite agreed on" },
+	{ "TLS_ERROR", TLS_ERROR, SST_OPT_TEXT, SST_OPT_GET, "0.1",
+	    "why the last call failed; descriptor -1: of the calling thread" },
+	{ "TLS_VERSION_MIN", TLS_VERSION_MIN, SST_OPT_INT,
+	    SET_ANY | SST_OPT_GET, "0.1",
+	    "lowest version to speak: TLS_1_2 (default) or TLS_1_3" },
+	{ "TLS_VERSION_MAX", TLS_VERSION_MAX, SST_OPT_INT,
+	    SET_ANY | SST_OPT_GET, "0.1",
+	    "highest version to speak: TLS_1_2 or TLS_1_3 (default)" },
+	{ "TLS_VERSION_CONN", TLS_VERSION_CONN, SST_OPT_INT,
+	    SST_OPT_GET_CONN, "0.1",
+	    "version agreed on" },
+	{ "TLS_HANDSHAKE_TIMEOUT", TLS_HANDSHAKE_TIMEOUT, SST_OPT_INT,
+	    SET_ANY | SST_OPT_GET, "0.1",
+	    "milliseconds that a handshake may take" },
+	{ "TLS_SNI_POLICY", TLS_SNI_POLICY, SST_OPT_TEXT,
+	    SET_ANY | SST_OPT_GET, "0.1",
+	    "what an unknown name gets: lax, strict; and default=NAME" },
+	{ "TLS_CERT_DECISION", TLS_CERT_DECISION, SST_OPT_TEXT, SST_OPT_GET, "0.1",
+	    "which certificate was shown and why; listener: which sources are "
+	    "watched" },
+	{ "TLS_CERT_GENERATION", TLS_CERT_GENERATION, SST_OPT_U64,
+	    SST_OPT_GET, "0.1",
+	    "number of changes to the certificates so far" },
+	{ "TLS_CERTIFICATE_REMOVE", TLS_CERTIFICATE_REMOVE, SST_OPT_TEXT,
+	    SET_ANY, "0.1",
+	    "removes what came from a path, or by SHA-256 of the leaf, or *" },
+	{ "TLS_KEY_PERMISSIONS", TLS_KEY_PERMISSIONS, SST_OPT_INT,
+	    SET_ANY | SST_OPT_GET, "0.1",
+	    "0: a key file that others can read is refused; 1: it is an event" },
+	{ "TLS_CERTIFICATE_STATUS", TLS_CERTIFICATE_STATUS, SST_OPT_TEXT,
+	    SST_OPT_GET, "0.1",
+	    "how many certificates are loaded, refused, pending" },
+	{ .name = NULL },
+};
+
+const struct sst_option *
+sst_option_find(int number)
+{
+	for (const struct sst_option *o = sst_options; o->name != NULL; o++)
+		if (o->number == number)
+			return o;
+	return NULL;
+}
