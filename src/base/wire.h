@@ -86,6 +86,8 @@ enum sst_wire_verb {
 	SST_CHAN_RESTORED,	/* that was all */
 	SST_CHAN_CHANGED,	/* id: something below the source changed */
 	SST_CHAN_DRAIN,		/* take nothing new, end when all is served */
+	SST_CHAN_STATUS,	/* [stream connection]: write the status document
+				   there and close it */
 
 	/* relay to keeper, on the file channel: one question, one answer */
 	SST_OPEN_PATH = 128,	/* id: source; data: absolute path, NUL. The
@@ -138,11 +140,27 @@ struct sst_wire_accepted {
 struct sst_wire_start {
 	uint32_t	magic;
 	uint16_t	version;
-	uint16_t	flags;		/* none yet: 0 */
+	uint16_t	flags;		/* SST_START_* */
 	char		door[16];	/* hex digits, no NUL */
 	uint8_t		secret[SST_SECRET_LEN];
 	char		program[64];	/* for the process title */
 	uint32_t	program_pid;
+	uint32_t	idle_ms;	/* idle exit; 0: 30 s, UINT32_MAX: never */
+};
+
+/* Descriptor 2 stays what it is (SECURESOCKETS_DEBUG=1); else /dev/null. */
+#define SST_START_STDERR	1
+
+/* The file that `securesocketsd --serve FILE` writes (0600) once a pair that
+ * nobody started is there; SECURESOCKETS_SERVE names it to the shim. */
+struct sst_wire_serve {
+	uint32_t	magic;
+	uint16_t	version;
+	uint16_t	zero;
+	char		door[16];
+	uint8_t		secret[SST_SECRET_LEN];
+	uint32_t	keeper_pid;	/* as seen by the keeper */
+	uint32_t	keeper_uid;
 };
 
 /* Fills the head: magic, version, verb; all else zero. */
