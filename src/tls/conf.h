@@ -20,6 +20,7 @@
 #include <securesockets/certstore.h>
 #include <securesockets/error.h>
 
+struct ssl_ctx_st;	/* OpenSSL's SSL_CTX */
 struct sst_trust;	/* trust.h: roots and pins; shared */
 struct sst_tls_conf;
 
@@ -36,11 +37,20 @@ struct sst_tls_settings {
 	struct sst_trust *trust;
 };
 
+/*
+ * A client's conf costs about 0.1 ms to build, so the last few are kept: the
+ * same settings (and the same trust object) give the same conf again.
+ */
 int	sst_tls_conf_new(const struct sst_tls_settings *, struct sst_tls_conf **ret_conf,
 	    struct sst_error *err);
 struct sst_tls_conf *sst_tls_conf_ref(struct sst_tls_conf *);
 void	sst_tls_conf_unref(struct sst_tls_conf *);	/* NULL is allowed */
 /* Checks an ALPN list as the option takes it ("a,b"). SST_E_USAGE says why. */
 int	sst_tls_alpn_check(const char *list, struct sst_error *err);
+
+/* For conn.c. Borrowed. */
+struct ssl_ctx_st *sst_tls_conf_ctx(const struct sst_tls_conf *);
+struct sst_trust *sst_tls_conf_trust(const struct sst_tls_conf *); /* client */
+int	sst_tls_conf_is_server(const struct sst_tls_conf *);
 
 #endif

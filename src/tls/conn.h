@@ -10,6 +10,10 @@
  *   2. END is reported for a close_notify only. A FIN without one, a reset, a
  *      bad record and a fatal alert are FAILED.
  *   3. After FAILED nothing but the getters and free may be called.
+ *   4. Tickets, KeyUpdates and empty records are no data: a read goes on over
+ *      them, and a peer that sends nothing else is cut off.
+ *   5. A connection takes no buffer while it is idle.
+ * SIGPIPE is the caller's: it must be ignored.
  * Threads: a connection belongs to one thread at a time.
  */
 #ifndef SST_TLS_CONN_H
@@ -52,7 +56,10 @@ enum sst_step sst_conn_handshake(struct sst_conn *, struct sst_error *err);
 /* DONE: 1 <= *ret_n <= size bytes of plaintext. */
 enum sst_step sst_conn_read(struct sst_conn *, void *buf, size_t size, size_t *ret_n,
 	    struct sst_error *err);
-/* Bytes of plaintext that the next read returns without touching the socket. */
+/*
+ * > 0: something was read ahead, so the socket's readiness does not tell: read
+ * again before waiting, until it is 0 or a read says WANT_*.
+ */
 size_t	sst_conn_pending(const struct sst_conn *);
 /*
  * DONE: *ret_n bytes were taken (1 <= *ret_n <= len). After WANT_* the next
@@ -60,7 +67,8 @@ size_t	sst_conn_pending(const struct sst_conn *);
  */
 enum sst_step sst_conn_write(struct sst_conn *, const void *buf, size_t len,
 	    size_t *ret_n, struct sst_error *err);
-/* Sends close_notify; DONE when it left for the kernel. */
+/* Sends close_notify; DONE when it left for the kernel. Reading goes on. Only
+ * after the last write was DONE. */
 enum sst_step sst_conn_close_notify(struct sst_conn *, struct sst_error *err);
 
 /* Getters. Valid after the handshake unless they say otherwise. */

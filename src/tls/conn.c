@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: ISC */
+#include "conn.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <securesockets/certstore.h>
+
+#include "base/ossl.h"
+#include "base/sockname.h"
+#include "conf.h"
+#include "peer.h"
+#include "sni.h"
+#include "trust.h"
+#include "verify.h"
+
+/*
+ * Records without data (tickets, KeyUpdates, empty ones) that one read takes
+ * in a row. Nobody honest sends more; without a limit one peer could hold the
+ * loop for as long as its records keep coming.
+ */
+#define IDLE_RECORDS_MAX 64
+
+/* RFC 5705 4 wants "EXPORTER" for labels that no standard registers. */
+static const char id_label[] = "EXPORTER-securesockets-id";
+
+struct sst_conn {
+	SSL		*ssl;
+	struct sst_tls_conf *conf;
+	struct sst_rule	*rule;		/* client */
+	struct sst_sni	 sni;		/* server */
+	union sst_inet	 local;		/* server */
+	unsigned	 sent_finished : 1;
+	unsigned	 writing : 1;	/* a write must be repeated */
+	unsigned	 verified : 1;	/* client: chain and name */
+};
+
+static void
+address_copy(union sst_inet *to, const struct sockaddr *from)
+{
+	if (from->sa_family == AF_INET)
+		memcpy(&to->v4, from, sizeof(to->v4));
+	else
+		memcpy(&to->v6, from, sizeof(to->v6));
+}
+
+static int
+conn_new(struct sst_tls_conf *conf, int fd, struct sst_conn **ret_conn,
+    struct sst_error *err)
+{
+	struct sst_conn *conn = calloc(1, sizeof(*conn));
+
+	if (conn == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	ERR_clear_error();
+	conn->conf = sst_tls_conf_ref(conf);
+	conn->ssl = SSL_new(sst_tls_conf_ctx(conf));
+	if (conn->ssl == NULL || !SSL_set_fd(conn->ssl, fd)) {
+		sst_conn_free(conn);
+		return sst_fail_ossl(err, SST_E_NOMEM, "TLS connection");
+	}
+	*ret_conn = conn;
+	return SST_OK;
+}
+
+int
+sst_conn_new_client(struct sst_tls_conf *conf, int fd, const char *host,
+    const struct sockaddr *peer, struct sst_conn **ret_conn, struct sst_error *err)
+{
+	struct sst_conn *conn = NULL;
+	int rc;
+
+	if (sst_tls_conf_is_server(conf))
+		return sst_fail(err, SST_E_USAGE, "these settings are a server's");
+	rc = sst_trust_check(sst_tls_conf_trust(conf), err);
+	if (rc == SST_OK)
+		rc = conn_new(conf, fd, &conn, err);
+	if (rc == SST_OK)
+		rc = sst_rule_new(conn->ssl, host, peer, &conn->rule, err);
+	if (rc < 0) {
+		sst_conn_free(conn);
+		return rc;
+	}
+	SSL_set_connect_state(conn->ssl);
+	*ret_conn = conn;
+	return SST_OK;
+}
+
+int
+sst_conn_new_server(struct sst_tls_conf *conf, int fd, const struct sockaddr *local,
+    struct sst_conn **ret_conn, struct sst_error *err)
+{
+	struct sst_conn *conn = NULL;
+	int rc;
+
+	if (!sst_tls_conf_is_server(conf))
+		return sst_fail(err, SST_E_USAGE, "these settings are a client's");
+	rc = conn_new(conf, fd, &conn, err);
+	if (rc < 0)
+		return rc;
+	if (local != NULL &&
+	    (local->sa_family == AF_INET || local->sa_family == AF_INET6)) {
+		address_copy(&conn->local, local);
+		conn->sni.local = &conn->local.any;
+	}
+	rc = sst_sni_embed(conn->ssl, &conn->sni);
+	if (rc < 0) {
+		sst_conn_free(conn);
+		return sst_fail(err, rc, "out of memory");
+	}
+	SSL_set_accept_state(conn->ssl);
+	*ret_conn = conn;
+	return SST_OK;
+}
+
+void
+sst_conn_free(struct sst_conn *conn)
+{
+	if (conn == NULL)
+		return;
+	SSL_free(conn->ssl);
+	sst_sni_done(&conn->sni);
+	sst_rule_free(conn->rule);
+	sst_tls_conf_unref(conn->conf);
+	free(conn);
+}
+
+/* Fails with `fmt`, the host of a client's connection before it. */
+static enum sst_step failed(const struct sst_conn *, struct sst_error *, int code,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+static enum sst_step
+failed(const struct sst_conn *conn, struct sst_error *err, int code,
+    const char *fmt, ...)
+{
+	char text[480];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (conn->rule != NULL)
+		sst_fail(err, code, "%s: %s", sst_rule_host(conn->rule), text);
+	else
+		sst_fail(err, code, "%s", text);
+	return SST_STEP_FAILED;
+}
+
+static enum sst_step
+failed_errno(const struct sst_conn *conn, struct sst_error *err, int sys_errno)
+{
+	if (sys_errno == 0)
+		return failed(conn, err, SST_E_PEER,
+		    "the peer closed the connection without a close_notify");
+	if (sys_errno == ECONNRESET || sys_errno == EPIPE)
+		return failed(conn, err, SST_E_PEER, "the peer reset the connection");
+	sst_fail_errno(err, sys_errno, "%s", conn->rule != NULL ?
+	    sst_rule_host(conn->rule) : "connection");
+	return SST_STEP_FAILED;
+}
+
+/* The hook refused the ClientHello: the choice says why. */
+static enum sst_step
+failed_choice(const struct sst_conn *conn, struct sst_error *err)
+{
+	const struct sst_choice *choice = conn->sni.choice;
+	char text[400];
+
+	if (choice == NULL || sst_choice_alert(choice) == 0)
+		return failed(conn, err, SST_E_TLS,
+		    "the ClientHello was refused before a certificate was chosen");
+	sst_choice_text(choice, text, sizeof(text));
+	return failed(conn, err, SST_E_REFUSED, "sent the alert %s: %s",
+	    sst_alert_name(sst_choice_alert(choice)), text);
+}
+
+/* What the queue's last entry means; it is what OpenSSL failed with. */
+static enum sst_step
+failed_ssl(const struct sst_conn *conn, struct sst_error *err)
+{
+	const unsigned long last = ERR_peek_last_error();
+	const int reason = ERR_GET_REASON(last);
+	const char *text = ERR_reason_error_string(last);
+
+	if (ERR_GET_LIB(last) != ERR_LIB_SSL)
+		return failed(conn, err, SST_E_TLS, "%s",
+		    text != NULL ? text : "the TLS engine failed");
+	if (reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + 255)
+		return failed(conn, err, SST_E_TLS, "the peer sent the alert %s",
+		    sst_alert_name(reason - SSL_AD_REASON_OFFSET));
+	switch (reason) {
+	case SSL_R_UNEXPECTED_EOF_WHILE_READING:
+		return failed_errno(conn, err, 0);
+	case SSL_R_CERTIFICATE_VERIFY_FAILED:
+		if (conn->rule != NULL && sst_rule_refusal(conn->rule) != NULL)
+			return failed(conn, err, SST_E_REFUSED, "%s",
+			    sst_rule_refusal(conn->rule));
+		break;
+	case SSL_R_CALLBACK_FAILED:
+		return failed_choice(conn, err);
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+		return failed(conn, err, SST_E_TLS, "the client spoke plain HTTP");
+	case SSL_R_WRONG_VERSION_NUMBER:
+		return failed(conn, err, SST_E_TLS, "the peer does not speak TLS");
+	default:
+		break;
+	}
+	return failed(conn, err, SST_E_TLS, "%s",
+	    text != NULL ? text : "the peer broke the protocol");
+}
+
+/*
+ * What a call that returned `ret` came to. `sys_errno` is errno as the call
+ * left it.
+ */
+static enum sst_step
+outcome(struct sst_conn *conn, int ret, int sys_errno, struct sst_error *err)
+{
+	enum sst_step step;
+
+	switch (SSL_get_error(conn->ssl, ret)) {
+	case SSL_ERROR_NONE:
+		return SST_STEP_DONE;
+	case SSL_ERROR_WANT_READ:
+		return SST_STEP_WANT_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return SST_STEP_WANT_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		return SST_STEP_END;
+	case SSL_ERROR_SYSCALL:
+		step = failed_errno(conn, err, sys_errno);
+		break;
+	default:
+		step = failed_ssl(conn, err);
+		break;
+	}
+	ERR_clear_error();
+	return step;
+}
+
+/* A client looks again at what OpenSSL should have insisted on. */
+static enum sst_step
+verified(struct sst_conn *conn, struct sst_error *err)
+{
+	const X509 *leaf = SSL_get0_peer_certificate(conn->ssl);
+
+	if (leaf == NULL || SSL_get_verify_result(conn->ssl) != X509_V_OK ||
+	    !sst_trust_allows(sst_tls_conf_trust(conn->conf), leaf))
+		return failed(conn, err, SST_E_REFUSED,
+		    "the certificate was refused");
+	conn->verified = 1;
+	return SST_STEP_DONE;
+}
+
+enum sst_step
+sst_conn_handshake(struct sst_conn *conn, struct sst_error *err)
+{
+	enum sst_step step;
+	char byte;
+	int ret;
+
+	ERR_clear_error();
+	errno = 0;
+	ret = SSL_do_handshake(conn->ssl);
+	step = outcome(conn, ret, errno, err);
+	/* Our Finished exists, and nothing of its flight waits in OpenSSL. */
+	if (step != SST_STEP_WANT_WRITE && step != SST_STEP_FAILED &&
+	    SSL_get_finished(conn->ssl, &byte, sizeof(byte)) > 0)
+		conn->sent_finished = 1;
+	if (step == SST_STEP_END)
+		return failed(conn, err, SST_E_PEER,
+		    "the peer closed the connection in the handshake");
+	if (step == SST_STEP_DONE && conn->rule != NULL && !conn->verified)
+		return verified(conn, err);
+	return step;
+}
+
+enum sst_step
+sst_conn_read(struct sst_conn *conn, void *buf, size_t size, size_t *ret_n,
+    struct sst_error *err)
+{
+	enum sst_step step;
+	int ret, sys_errno;
+
+	for (int i = 0; i < IDLE_RECORDS_MAX; i++) {
+		ERR_clear_error();
+		errno = 0;
+		ret = SSL_read_ex(conn->ssl, buf, size, ret_n);
+		sys_errno = errno;
+		if (ret == 1)
+			return SST_STEP_DONE;
+		step = outcome(conn, ret, sys_errno, err);
+		/*
+		 * Without AUTO_RETRY this is also said after a record that held
+		 * no data. The socket was empty only if it said so; otherwise
+		 * what was read ahead may hold more.
+		 */
+		if (step != SST_STEP_WANT_READ || sys_errno == EAGAIN ||
+		    sys_errno == EWOULDBLOCK)
+			return step;
+	}
+	return failed(conn, err, SST_E_TLS,
+	    "the peer sent %d records in a row that hold no data",
+	    IDLE_RECORDS_MAX);
+}
+
+size_t
+sst_conn_pending(const struct sst_conn *conn)
+{
+	const int n = SSL_pending(conn->ssl);
+
+	if (n > 0)
+		return (size_t)n;
+	return SSL_has_pending(conn->ssl) ? 1 : 0;
+}
+
+enum sst_step
+sst_conn_write(struct sst_conn *conn, const void *buf, size_t len, size_t *ret_n,
+    struct sst_error *err)
+{
+	enum sst_step step;
+	int ret;
+
+	ERR_clear_error();
+	errno = 0;
+	ret = SSL_write_ex(conn->ssl, buf, len, ret_n);
+	if (ret == 1) {
+		conn->writing = 0;
+		return SST_STEP_DONE;
+	}
+	step = outcome(conn, ret, errno, err);
+	conn->writing = step == SST_STEP_WANT_READ || step == SST_STEP_WANT_WRITE;
+	return step;
+}
+
+enum sst_step
+sst_conn_close_notify(struct sst_conn *conn, struct sst_error *err)
+{
+	int ret;
+
+	if (conn->writing)
+		return failed(conn, err, SST_E_STATE,
+		    "a write is not finished: close_notify would overtake it");
+	ERR_clear_error();
+	errno = 0;
+	ret = SSL_shutdown(conn->ssl);
+	/* 0: ours is out, the peer's is not in; nobody waits for that. */
+	if (ret >= 0)
+		return SST_STEP_DONE;
+	return outcome(conn, ret, errno, err);
+}
+
+uint16_t
+sst_conn_version(const struct sst_conn *conn)
+{
+	return (uint16_t)SSL_version(conn->ssl);
+}
+
+const char *
+sst_conn_cipher(const struct sst_conn *conn)
+{
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(conn->ssl);
+
+	return cipher == NULL ? "" : SSL_CIPHER_standard_name(cipher);
+}
+
+const char *
+sst_conn_alpn(const struct sst_conn *conn, size_t *ret_len)
+{
+	const unsigned char *name = NULL;
+	unsigned len = 0;
+
+	SSL_get0_alpn_selected(conn->ssl, &name, &len);
+	*ret_len = len;
+	return len == 0 ? "" : (const char *)name;
+}
+
+const struct sst_choice *
+sst_conn_choice(const struct sst_conn *conn)
+{
+	return conn->sni.choice;
+}
+
+const char *
+sst_conn_sni(const struct sst_conn *conn)
+{
+	return conn->sni.choice == NULL ? "" : sst_choice_name(conn->sni.choice);
+}
+
+int
+sst_conn_saw_hello(const struct sst_conn *conn)
+{
+	return conn->sni.saw_hello;
+}
+
+int
+sst_conn_sent_finished(const struct sst_conn *conn)
+{
+	return conn->sent_finished;
+}
+
+int
+sst_conn_peer_chain(const struct sst_conn *conn, char *buf, size_t size,
+    size_t *ret_len, struct sst_error *err)
+{
+	return sst_peer_chain(conn->ssl, buf, size, ret_len, err);
+}
+
+int
+sst_conn_peer_identity(const struct sst_conn *conn, char *buf, size_t size,
+    size_t *ret_len, struct sst_error *err)
+{
+	return sst_peer_identity(conn->ssl, buf, size, ret_len, err);
+}
+
+int
+sst_conn_id(const struct sst_conn *conn, char out[65], struct sst_error *err)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char raw[32];
+
+	ERR_clear_error();
+	if (SSL_export_keying_material(conn->ssl, raw, sizeof(raw), id_label,
+	    sizeof(id_label) - 1, NULL, 0, 0) != 1)
+		return sst_fail_ossl(err, SST_E_STATE, "no name for the connection");
+	for (size_t i = 0; i < sizeof(raw); i++) {
+		out[2 * i] = hex[raw[i] >> 4];
+		out[2 * i + 1] = hex[raw[i] & 15];
+	}
+	out[64] = '\0';
+	return SST_OK;
+}

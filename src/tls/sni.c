@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: ISC */
+#include "sni.h"
+
+#include <openssl/err.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <securesockets/openssl.h>
+
+#include "base/clock.h"
+#include "base/ossl.h"
+#include "certstore/identity.h"
+#include "hello.h"
+
+/* What one SSL_CTX serves; freed with it. */
+struct attachment {
+	struct sst_store	*store;
+	struct sst_choose_policy policy;	/* deep copy */
+};
+
+static pthread_once_t indexes_once = PTHREAD_ONCE_INIT;
+static int ctx_index = -1;	/* struct attachment */
+static int ssl_index = -1;	/* struct sst_sni */
+
+static void
+attachment_free(struct attachment *a)
+{
+	if (a == NULL)
+		return;
+	for (size_t i = 0; a->policy.names != NULL && i < a->policy.n_names; i++)
+		free((char *)a->policy.names[i]);
+	free((void *)a->policy.names);
+	free((char *)a->policy.default_name);
+	sst_store_unref(a->store);
+	free(a);
+}
+
+static void
+ctx_data_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl,
+    void *argp)
+{
+	(void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+	attachment_free(ptr);
+}
+
+static void
+ssl_data_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl,
+    void *argp)
+{
+	struct sst_sni *state = ptr;
+
+	(void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+	if (state == NULL || state->embedded)
+		return;
+	sst_sni_done(state);
+	free(state);
+}
+
+static void
+indexes_make(void)
+{
+	ctx_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, ctx_data_free);
+	ssl_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, ssl_data_free);
+}
+
+static int
+indexes_ready(void)
+{
+	return pthread_once(&indexes_once, indexes_make) == 0 && ctx_index >= 0 &&
+	    ssl_index >= 0;
+}
+
+void
+sst_sni_done(struct sst_sni *state)
+{
+	sst_choice_unref(state->choice);
+	state->choice = NULL;
+}
+
+int
+sst_sni_embed(SSL *ssl, struct sst_sni *state)
+{
+	state->embedded = 1;
+	if (!indexes_ready() || SSL_set_ex_data(ssl, ssl_index, state) != 1)
+		return SST_E_NOMEM;
+	return SST_OK;
+}
+
+static struct sst_sni *
+state_of(SSL *ssl)
+{
+	struct sst_sni *state = SSL_get_ex_data(ssl, ssl_index);
+
+	if (state != NULL)
+		return state;
+	state = calloc(1, sizeof(*state));
+	if (state != NULL && SSL_set_ex_data(ssl, ssl_index, state) != 1) {
+		free(state);
+		state = NULL;
+	}
+	return state;
+}
+
+/*
+ * FNV-1a over the extension. It only tells a client that changed its mind
+ * between two hellos; what is served was settled by the first, so somebody who
+ * finds a collision wins nothing.
+ */
+static uint64_t
+name_mark(const struct sst_hello *hello)
+{
+	uint64_t h = hello->has_server_name ? 14695981039346656037u : 0;
+
+	for (size_t i = 0; i < hello->server_name_len; i++)
+		h = (h ^ hello->server_name[i]) * 1099511628211u;
+	return h;
+}
+
+/*
+ * Whether the address the client reached can matter: it names none, or what
+ * may be an IP literal. Otherwise the system call is saved.
+ */
+static int
+local_matters(const struct sst_hello *hello)
+{
+	const uint8_t *p = hello->server_name;
+	const size_t len = hello->server_name_len;
+
+	if (!hello->has_server_name || len == 0)
+		return 1;
+	return (p[len - 1] >= '0' && p[len - 1] <= '9') ||
+	    memchr(p, ':', len) != NULL;
+}
+
+static int
+install(SSL *ssl, const struct sst_choice *choice)
+{
+	const size_t n = sst_choice_count(choice);
+
+	for (size_t i = 0; i < n; i++) {
+		struct sst_identity *id = sst_choice_identity(choice, i);
+
+		/* References, no copies; the pair was checked at import. */
+		if (SSL_use_cert_and_key(ssl, sst_identity_leaf(id),
+		    sst_identity_key(id), sst_identity_chain(id), 1) != 1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+choose(SSL *ssl, const struct attachment *a, struct sst_sni *state,
+    struct sst_hello *hello, int *alert)
+{
+	struct sockaddr_storage local;
+	socklen_t local_len = sizeof(local);
+	int rc;
+
+	if (hello->version == 0)	/* OpenSSL says protocol_version */
+		return SSL_CLIENT_HELLO_SUCCESS;
+	if (local_matters(hello)) {
+		hello->local = state->local;
+		if (hello->local == NULL && getsockname(SSL_get_rfd(ssl),
+		    (struct sockaddr *)&local, &local_len) == 0)
+			hello->local = (struct sockaddr *)&local;
+	}
+	state->name_mark = name_mark(hello);
+	rc = sst_store_choose(a->store, &a->policy, hello, sst_clock_wall(),
+	    &state->choice, NULL);
+	if (rc == 1 && install(ssl, state->choice) == 0)
+		return SSL_CLIENT_HELLO_SUCCESS;
+	ERR_clear_error();
+	*alert = rc == 0 ? sst_choice_alert(state->choice) : SSL_AD_INTERNAL_ERROR;
+	return SSL_CLIENT_HELLO_ERROR;
+}
+
+static int
+on_hello(SSL *ssl, int *alert, void *arg)
+{
+	struct sst_hello_room room;
+	struct sst_hello hello;
+	struct sst_sni *state = state_of(ssl);
+
+	*alert = SSL_AD_INTERNAL_ERROR;
+	if (state == NULL)
+		return SSL_CLIENT_HELLO_ERROR;
+	*alert = sst_hello_read(ssl, &room, &hello);
+	state->saw_hello = 1;
+	if (*alert != 0)
+		return SSL_CLIENT_HELLO_ERROR;
+	/*
+	 * A suite is pending only in the second hello of a HelloRetryRequest (or
+	 * of a renegotiation): SSL_clear() forgets it, so that a program which
+	 * uses an SSL again gets a new choice.
+	 */
+	if (state->choice != NULL && SSL_get_pending_cipher(ssl) != NULL) {
+		*alert = SSL_AD_ILLEGAL_PARAMETER;
+		return name_mark(&hello) == state->name_mark ?
+		    SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
+	}
+	sst_sni_done(state);
+	SSL_certs_clear(ssl);
+	return choose(ssl, arg, state, &hello, alert);
+}
+
+/* The session keeps the name only if this says OK (and 1.2 sends its ack). */
+static int
+on_servername(SSL *ssl, int *alert, void *arg)
+{
+	const struct sst_sni *state = SSL_get_ex_data(ssl, ssl_index);
+	enum sst_tier tier = SST_TIER_NONE;
+
+	(void)alert, (void)arg;
+	if (state != NULL && state->choice != NULL)
+		tier = sst_choice_tier(state->choice);
+	return tier == SST_TIER_EXACT || tier == SST_TIER_WILDCARD ?
+	    SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+static int
+policy_copy(struct sst_choose_policy *to, const struct sst_choose_policy *from)
+{
+	char **names;
+
+	if (from == NULL)
+		return 0;
+	to->strict = from->strict;
+	to->refuse_expired = from->refuse_expired;
+	if (from->default_name != NULL &&
+	    (to->default_name = strdup(from->default_name)) == NULL)
+		return -1;
+	if (from->n_names == 0)
+		return 0;
+	names = calloc(from->n_names, sizeof(*names));
+	to->names = (const char *const *)names;
+	if (names == NULL)
+		return -1;
+	for (; to->n_names < from->n_names; to->n_names++) {
+		names[to->n_names] = strdup(from->names[to->n_names]);
+		if (names[to->n_names] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+int
+sst_openssl_attach_store(SSL_CTX *ctx, struct sst_store *store,
+    const struct sst_choose_policy *policy, struct sst_error *err)
+{
+	struct attachment *a = NULL;
+	int rc;
+
+	if (ctx == NULL || store == NULL)
+		return sst_fail(err, SST_E_USAGE, "no SSL_CTX or no store given");
+	if (!indexes_ready())
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	if (SSL_CTX_get_ex_data(ctx, ctx_index) != NULL)
+		return sst_fail(err, SST_E_STATE,
+		    "this SSL_CTX has a certificate store already");
+	a = calloc(1, sizeof(*a));
+	if (a == NULL || policy_copy(&a->policy, policy) < 0) {
+		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
+		goto out;
+	}
+	a->store = sst_store_ref(store);
+	if (SSL_CTX_set_ex_data(ctx, ctx_index, a) != 1) {
+		rc = sst_fail_ossl(err, SST_E_NOMEM, "cannot attach the store");
+		goto out;
+	}
+	SSL_CTX_set_client_hello_cb(ctx, on_hello, a);
+	SSL_CTX_set_tlsext_servername_callback(ctx, on_servername);
+	SSL_CTX_set_tlsext_servername_arg(ctx, a);
+	/* Until they are bound to a name's policy: openssl.h says why. */
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	SSL_CTX_set_num_tickets(ctx, 0);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	a = NULL;
+	rc = SST_OK;
+out:
+	attachment_free(a);
+	return rc;
+}
+
+const struct sst_choice *
+sst_openssl_choice(const SSL *ssl)
+{
+	const struct sst_sni *state;
+
+	if (ssl == NULL || !indexes_ready())
+		return NULL;
+	state = SSL_get_ex_data(ssl, ssl_index);
+	return state == NULL ? NULL : state->choice;
+}

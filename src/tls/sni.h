@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sni - the hook in the ClientHello that asks the store and installs.
+ *
+ *	conf.c, openssl.h --attach--> SSL_CTX; OpenSSL --callback--> sni
+ *	sni --> hello.c, sst_store_choose(), SSL_use_cert_and_key()
+ *
+ * Always true: openssl.h's list.
+ * Threads: the attachment is read-only; the state belongs to its connection.
+ */
+#ifndef SST_TLS_SNI_H
+#define SST_TLS_SNI_H
+
+#include <openssl/ssl.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct sst_choice;
+
+/* What the hook keeps of one connection. */
+struct sst_sni {
+	struct sst_choice	*choice;	/* owned; NULL before the hello */
+	uint64_t		 name_mark;	/* of the first hello's server_name */
+	const struct sockaddr	*local;		/* borrowed; NULL: ask the socket */
+	int			 saw_hello;
+	int			 embedded;	/* 1: part of a sst_conn, 0: malloc */
+};
+
+/*
+ * Gives `ssl` a state of the caller's, which must outlive it: saves conn.c an
+ * allocation. Without it the hook makes one. 0 or SST_E_NOMEM.
+ */
+int	sst_sni_embed(SSL *ssl, struct sst_sni *state);
+/* Frees what `state` owns, not the state. */
+void	sst_sni_done(struct sst_sni *state);
+
+#endif

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: ISC */
+#include "trust.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/escape.h"
+#include "base/ossl.h"
+
+#define LOOK_AGAIN_MS	60000
+#define TRUST_BYTES_MAX	(16u << 20)
+
+struct sst_trust {
+	atomic_int	 refs;
+	atomic_int	 frozen;
+	atomic_int	 seen_anchor;	/* the directory is known not to be empty */
+	size_t		 n_roots;	/* from bytes and files */
+	X509_STORE	*roots;
+	X509_STORE	*pins;		/* NULL: none */
+	STACK_OF(X509)	*pinned;	/* what `pins` holds */
+	char		*dir;		/* NULL: no system anchors */
+};
+
+/* The object of sst_trust_system(). mu guards all of it. */
+static struct {
+	pthread_mutex_t	 mu;
+	struct sst_trust *trust;
+	char		*file, *dir;	/* as asked for; never NULL with a trust */
+	uint64_t	 stamp;
+	int64_t		 looked_ms;
+} shared = { .mu = PTHREAD_MUTEX_INITIALIZER };
+
+struct sst_trust *
+sst_trust_ref(struct sst_trust *trust)
+{
+	atomic_fetch_add_explicit(&trust->refs, 1, memory_order_relaxed);
+	return trust;
+}
+
+void
+sst_trust_unref(struct sst_trust *trust)
+{
+	if (trust == NULL || atomic_fetch_sub(&trust->refs, 1) != 1)
+		return;
+	X509_STORE_free(trust->roots);
+	X509_STORE_free(trust->pins);
+	sk_X509_pop_free(trust->pinned, X509_free);
+	free(trust->dir);
+	free(trust);
+}
+
+void
+sst_trust_freeze(struct sst_trust *trust)
+{
+	atomic_store(&trust->frozen, 1);
+}
+
+X509_STORE *
+sst_trust_store(const struct sst_trust *trust)
+{
+	return trust->pins != NULL ? trust->pins : trust->roots;
+}
+
+int
+sst_trust_allows(const struct sst_trust *trust, const X509 *leaf)
+{
+	if (trust->pins == NULL)
+		return 1;
+	for (int i = 0; i < sk_X509_num(trust->pinned); i++)
+		if (X509_cmp(sk_X509_value(trust->pinned, i), leaf) == 0)
+			return 1;
+	return 0;
+}
+
+/* Whether `name` is what c_rehash makes: eight hex digits, a dot, a number. */
+static int
+is_hash_name(const char *name)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char digits[] = "0123456789";
+	size_t n;
+
+	if (strspn(name, hex) != 8 || name[8] != '.')
+		return 0;
+	n = strspn(name + 9, digits);
+	return n > 0 && name[9 + n] == '\0';
+}
+
+static int
+dir_has_anchor(const char *path)
+{
+	const struct dirent *e;
+	DIR *d = opendir(path);
+	int found = 0;
+
+	if (d == NULL)
+		return 0;
+	while (!found && (e = readdir(d)) != NULL)
+		found = is_hash_name(e->d_name);
+	closedir(d);
+	return found;
+}
+
+/*
+ * Calls `each` for the parts of a list as SSL_CERT_DIR takes it, until it
+ * returns non-zero; returns that. A part that is too long is no directory.
+ */
+static int
+each_dir(const char *list, int (*each)(const char *path))
+{
+	char part[4096];
+	size_t n;
+	int found = 0;
+
+	while (!found && *list != '\0') {
+		n = strcspn(list, ":");
+		if (n > 0 && n < sizeof(part)) {
+			memcpy(part, list, n);
+			part[n] = '\0';
+			found = each(part);
+		}
+		list += n + (list[n] == ':');
+	}
+	return found;
+}
+
+static int
+dir_exists(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int
+sst_trust_check(struct sst_trust *trust, struct sst_error *err)
+{
+	char where[300];
+
+	if (trust->n_roots > 0 || trust->pins != NULL ||
+	    atomic_load(&trust->seen_anchor))
+		return SST_OK;
+	if (trust->dir != NULL && each_dir(trust->dir, dir_has_anchor)) {
+		atomic_store(&trust->seen_anchor, 1);
+		return SST_OK;
+	}
+	if (trust->dir == NULL)
+		return sst_fail(err, SST_E_REFUSED, "no trust anchors: the system's "
+		    "are not asked for, set TLS_TRUSTED_PEER_CERTIFICATES");
+	return sst_fail(err, SST_E_REFUSED, "no trust anchors in %s: install "
+	    "ca-certificates or set TLS_TRUSTED_PEER_CERTIFICATES",
+	    sst_escape(where, sizeof(where), trust->dir, strlen(trust->dir)));
+}
+
+/* Parses PEM (any number, text between them) or DER (one after the other). */
+static int
+certs_parse(const void *bytes, size_t len, STACK_OF(X509) *out,
+    struct sst_error *err)
+{
+	const unsigned char *p = bytes;
+	const unsigned char *const end = p + len;
+	BIO *bio = NULL;
+	X509 *cert;
+	int rc = SST_OK;
+
+	if (len > 0 && *p == 0x30) {
+		while (p < end) {
+			cert = d2i_X509(NULL, &p, end - p);
+			if (cert == NULL || !sk_X509_push(out, cert)) {
+				X509_free(cert);
+				return sst_fail_ossl(err, SST_E_MALFORMED,
+				    "certificate %d does not parse",
+				    sk_X509_num(out) + 1);
+			}
+		}
+		return SST_OK;
+	}
+	bio = BIO_new_mem_buf(bytes, (int)len);
+	if (bio == NULL)
+		return sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
+	while ((cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)) != NULL)
+		if (!sk_X509_push(out, cert)) {
+			X509_free(cert);
+			break;
+		}
+	/* The end of the input is this very reason; all else is damage. */
+	if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
+		ERR_clear_error();
+	else
+		rc = sst_fail_ossl(err, SST_E_MALFORMED,
+		    "certificate %d does not parse", sk_X509_num(out) + 1);
+	BIO_free(bio);
+	return rc;
+}
+
+static int
+pin_add(struct sst_trust *trust, X509 *cert)
+{
+	if (trust->pins == NULL) {
+		trust->pinned = sk_X509_new_null();
+		trust->pins = X509_STORE_new();
+		/* A pin vouches for itself without its issuer. */
+		if (trust->pinned == NULL || trust->pins == NULL ||
+		    !X509_STORE_set_flags(trust->pins, X509_V_FLAG_PARTIAL_CHAIN))
+			return 0;
+	}
+	if (!X509_STORE_add_cert(trust->pins, cert) || !X509_up_ref(cert))
+		return 0;
+	if (!sk_X509_push(trust->pinned, cert)) {
+		X509_free(cert);
+		return 0;
+	}
+	return 1;
+}
+
+static int
+root_add(struct sst_trust *trust, X509 *cert)
+{
+	/* An intermediate that was named is an anchor like a root. */
+	if (X509_NAME_cmp(X509_get_subject_name(cert),
+	    X509_get_issuer_name(cert)) != 0 &&
+	    !X509_STORE_set_flags(trust->roots, X509_V_FLAG_PARTIAL_CHAIN))
+		return 0;
+	if (!X509_STORE_add_cert(trust->roots, cert))
+		return 0;
+	trust->n_roots++;
+	return 1;
+}
+
+int
+sst_trust_add(struct sst_trust *trust, const void *bytes, size_t len,
+    size_t *ret_count, struct sst_error *err)
+{
+	STACK_OF(X509) *certs = NULL;
+	int rc;
+
+	if (atomic_load(&trust->frozen))
+		return sst_fail(err, SST_E_STATE, "these trust anchors are in use");
+	if (len > TRUST_BYTES_MAX)
+		return sst_fail(err, SST_E_LIMIT, "%zu bytes of certificates", len);
+	ERR_clear_error();
+	certs = sk_X509_new_null();
+	if (certs == NULL)
+		return sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
+	rc = certs_parse(bytes, len, certs, err);
+	if (rc == SST_OK && sk_X509_num(certs) == 0)
+		rc = sst_fail(err, SST_E_MALFORMED, "no certificate in %zu bytes",
+		    len);
+	for (int i = 0; rc == SST_OK && i < sk_X509_num(certs); i++) {
+		X509 *cert = sk_X509_value(certs, i);
+
+		if (!(X509_check_ca(cert) != 0 ? root_add(trust, cert) :
+		    pin_add(trust, cert)))
+			rc = sst_fail_ossl(err, SST_E_NOMEM, "trust anchors");
+	}
+	if (rc == SST_OK && ret_count != NULL)
+		*ret_count = (size_t)sk_X509_num(certs);
+	sk_X509_pop_free(certs, X509_free);
+	return rc;
+}
+
+/* Reads the bundle with one open descriptor: no size is believed. */
+static int
+file_add(struct sst_trust *trust, const char *path, struct sst_error *err)
+{
+	char shown[300];
+	char *bytes = NULL;
+	size_t len = 0;
+	struct stat st;
+	ssize_t n;
+	int fd, rc = SST_OK;
+
+	sst_escape(shown, sizeof(shown), path, strlen(path));
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return sst_fail_errno(err, errno, "trust anchors in %s", shown);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size > (off_t)TRUST_BYTES_MAX) {
+		rc = sst_fail(err, SST_E_MALFORMED,
+		    "%s is no file of trust anchors", shown);
+		goto out;
+	}
+	bytes = malloc((size_t)st.st_size + 1);
+	if (bytes == NULL) {
+		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
+		goto out;
+	}
+	while (len < (size_t)st.st_size) {
+		n = read(fd, bytes + len, (size_t)st.st_size - len);
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	rc = sst_trust_add(trust, bytes, len, NULL, NULL);
+	if (rc < 0)
+		sst_fail(err, rc, "%s holds no readable certificates", shown);
+out:
+	free(bytes);
+	close(fd);
+	return rc;
+}
+
+static int
+system_add(struct sst_trust *trust, const char *file, const char *dir,
+    struct sst_error *err)
+{
+	X509_LOOKUP *lookup;
+	const int named_file = file != NULL && file[0] != '\0';
+
+	if (dir == NULL || dir[0] == '\0')
+		dir = X509_get_default_cert_dir();
+	trust->dir = strdup(dir);
+	if (trust->dir == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	/* By hash and when needed: reading the bundle costs some 15 ms. */
+	lookup = X509_STORE_add_lookup(trust->roots, X509_LOOKUP_hash_dir());
+	if (lookup == NULL || !X509_LOOKUP_add_dir(lookup, dir, X509_FILETYPE_PEM))
+		return sst_fail_ossl(err, SST_E_NOMEM, "trust anchors");
+	if (named_file)
+		return file_add(trust, file, err);
+	file = X509_get_default_cert_file();
+	if (!each_dir(dir, dir_exists) && access(file, R_OK) == 0)
+		return file_add(trust, file, err);
+	return SST_OK;
+}
+
+int
+sst_trust_new(int with_system, const char *file, const char *dir,
+    struct sst_trust **ret_trust, struct sst_error *err)
+{
+	struct sst_trust *trust = calloc(1, sizeof(*trust));
+	int rc = SST_OK;
+
+	if (trust == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	atomic_init(&trust->refs, 1);
+	ERR_clear_error();
+	trust->roots = X509_STORE_new();
+	if (trust->roots == NULL)
+		rc = sst_fail_ossl(err, SST_E_NOMEM, "trust anchors");
+	else if (with_system)
+		rc = system_add(trust, file, dir, err);
+	if (rc < 0) {
+		sst_trust_unref(trust);
+		return rc;
+	}
+	*ret_trust = trust;
+	return SST_OK;
+}
+
+/* A number that changes when the directory (the first, of a list) or the
+ * file does. */
+static uint64_t
+stamp(const char *file, const char *dir)
+{
+	const char *paths[2];
+	struct stat st;
+	uint64_t h = 0;
+
+	paths[0] = file[0] != '\0' ? file : X509_get_default_cert_file();
+	paths[1] = dir[0] != '\0' ? dir : X509_get_default_cert_dir();
+	for (int i = 0; i < 2; i++) {
+		if (stat(paths[i], &st) < 0)
+			memset(&st, 0, sizeof(st));
+		h = h * 1000003u + (uint64_t)st.st_ino;
+		h = h * 1000003u + (uint64_t)st.st_mtim.tv_sec;
+		h = h * 1000003u + (uint64_t)st.st_mtim.tv_nsec;
+	}
+	return h;
+}
+
+/* Puts a fresh object in the place of the shared one. */
+static int
+shared_make_locked(const char *file, const char *dir, uint64_t now_stamp,
+    struct sst_error *err)
+{
+	struct sst_trust *trust = NULL;
+	char *file_copy = strdup(file);
+	char *dir_copy = strdup(dir);
+	int rc;
+
+	if (file_copy == NULL || dir_copy == NULL)
+		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
+	else
+		rc = sst_trust_new(1, file, dir, &trust, err);
+	if (rc < 0) {
+		free(file_copy);
+		free(dir_copy);
+		return rc;
+	}
+	sst_trust_freeze(trust);
+	sst_trust_unref(shared.trust);
+	free(shared.file);
+	free(shared.dir);
+	shared.trust = trust;
+	shared.file = file_copy;
+	shared.dir = dir_copy;
+	shared.stamp = now_stamp;
+	return SST_OK;
+}
+
+int
+sst_trust_system(const char *file, const char *dir, struct sst_trust **ret_trust,
+    struct sst_error *err)
+{
+	const int64_t now = sst_clock_ms();
+	uint64_t now_stamp;
+	int rc = SST_OK;
+	int same;
+
+	if (file == NULL)
+		file = "";
+	if (dir == NULL)
+		dir = "";
+	pthread_mutex_lock(&shared.mu);
+	same = shared.trust != NULL && strcmp(shared.file, file) == 0 &&
+	    strcmp(shared.dir, dir) == 0;
+	if (!same || now - shared.looked_ms >= LOOK_AGAIN_MS) {
+		now_stamp = stamp(file, dir);
+		if (!same || now_stamp != shared.stamp)
+			rc = shared_make_locked(file, dir, now_stamp, err);
+		shared.looked_ms = now;
+	}
+	if (rc == SST_OK)
+		*ret_trust = sst_trust_ref(shared.trust);
+	pthread_mutex_unlock(&shared.mu);
+	return rc;
+}
