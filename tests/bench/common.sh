@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: ISC
+#
+# common - what the benchmark scripts share: the release build, a throw-away
+# certificate, versions, medians. Sourced; leaves $bin, $tmp, $pem, $ca.
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+bin=$top/build/release
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# build_release TARGET...: what is measured is what is shipped.
+build_release() {
+	(cd "$top" && cmake --preset release >"$tmp/log" 2>&1 &&
+	    cmake --build --preset release --target "$@" >"$tmp/log" 2>&1) || {
+		cat "$tmp/log" >&2
+		exit 69
+	}
+	export SECURESOCKETS_AGENT=$bin/src/securesocketsd
+}
+
+# certificate: $pem holds key and chain of "localhost" (ECDSA P-256), $ca its CA.
+certificate() {
+	ca=$tmp/ca.pem pem=$tmp/localhost.pem
+	local key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+	# shellcheck disable=SC2086
+	openssl req -x509 $key -keyout "$tmp/ca.key" -out "$ca" -subj "/CN=bench CA" \
+	    -days 30 2>/dev/null
+	# shellcheck disable=SC2086
+	openssl req $key -keyout "$tmp/leaf.key" -out "$tmp/leaf.csr" \
+	    -subj "/CN=localhost" 2>/dev/null
+	printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n' \
+	    >"$tmp/ext"
+	openssl x509 -req -in "$tmp/leaf.csr" -CA "$ca" -CAkey "$tmp/ca.key" -days 30 \
+	    -extfile "$tmp/ext" -out "$tmp/leaf.pem" 2>/dev/null
+	cat "$tmp/leaf.key" "$tmp/leaf.pem" >"$pem"
+	chmod 600 "$pem"
+}
+
+# median of the numbers on standard input, one a line.
+median() {
+	sort -g | awk '{ v[NR] = $1 }
+	    END { printf "%.4g", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+versions() {
+	printf '%s; %s; %s cores; %s\n' "$(uname -sr)" "$(openssl version)" "$(nproc)" \
+	    "$(cc --version | head -n 1)"
+}
