@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+#include "state.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define RETRY_MS	10	/* when descriptors in flight are at their limit */
+#define GOODBYE_MS	5000
+#define IDLE_MS		30000
+#define BATCH		64	/* messages before others get their turn */
+
+static void
+relay_is_ready(struct sst_keeper *k)
+{
+	k->ready = 1;
+	sst_keeper_answer(k, 0, NULL);
+}
+
+static void
+set_idle(struct sst_keeper *k, int idle)
+{
+	const uint32_t ms = k->start.idle_ms == 0 ? IDLE_MS : k->start.idle_ms;
+
+	if (!idle || ms == UINT32_MAX)
+		k->idle_at = INT64_MAX;
+	else if (k->idle_at == INT64_MAX)
+		k->idle_at = sst_clock_ms() + ms;
+}
+
+static void
+take_message(struct sst_keeper *k, const struct sst_wire_head *head, size_t len,
+    int fds[2])
+{
+	switch (head->verb) {
+	case SST_CHAN_READY:
+		relay_is_ready(k);
+		break;
+	case SST_CHAN_HOLD:
+		/* Refused when memory or a limit says so: then that listener
+		 * ends with this relay, and nothing else does. */
+		(void)sst_held_put(&k->held, head->id, k->data, len, fds);
+		break;
+	case SST_CHAN_RELEASE:
+		sst_held_release(&k->held, head->id);
+		break;
+	case SST_CHAN_KEEP:
+		sst_source_keep(&k->sources, head->id);
+		break;
+	case SST_CHAN_DROP:
+		sst_source_drop(&k->sources, head->id);
+		break;
+	case SST_CHAN_IDLE:
+		set_idle(k, head->a);
+		break;
+	case SST_WIRE_REPLY:
+		/* Before it is ready: why it never will be. */
+		if (head->a < 0 && !k->ready && len > 0) {
+			k->data[len - 1] = '\0';
+			sst_keeper_answer(k, head->b, k->data);
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+void
+sst_channel_take(struct sst_keeper *k, int most)
+{
+	struct sst_wire_head head;
+	int fds[2];
+	long n;
+
+	while (most-- > 0 && k->channel.fd >= 0) {
+		n = sst_wire_recv(k->channel.fd, &head, k->data, sizeof(k->data),
+		    fds, 2);
+		if (n >= 0) {
+			take_message(k, &head, (size_t)n, fds);
+			for (int i = 0; i < 2; i++)
+				if (fds[i] >= 0)
+					(void)close(fds[i]);
+			continue;
+		}
+		if (errno == EAGAIN)
+			return;
+		if (errno == EPROTO || errno == EMSGSIZE || errno == EMFILE)
+			continue;
+		/* It ends, or is no relay any more. */
+		sst_keeper_close(k, &k->channel);
+		k->to_relay.fd = -1;
+		k->kill_at = sst_clock_ms() + GOODBYE_MS;
+	}
+}
+
+void
+sst_channel_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
+{
+	(void)ev;
+	if ((events & EPOLLOUT) != 0)
+		sst_channel_flush(k);
+	sst_channel_take(k, BATCH);
+}
+
+void
+sst_files_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
+{
+	struct sst_wire_head question, head;
+	char out[PATH_MAX + 1];
+	size_t len;
+	long n;
+	int fd;
+
+	(void)events;
+	/* One question, one answer: the next is read when the last is out. */
+	if (sst_queue_flush(&k->answers) != 1)
+		return;
+	n = sst_wire_recv(ev->fd, &question, k->data, sizeof(k->data), NULL, 0);
+	if (n < 0) {
+		if (errno == ECONNRESET) {
+			sst_keeper_close(k, ev);
+			k->answers.fd = -1;
+		}
+		return;
+	}
+	len = sst_sources_answer(&k->sources, &question, k->data, (size_t)n, &head,
+	    out, sizeof(out), &fd);
+	(void)sst_queue_send(&k->answers, &head, out, len, &fd, fd < 0 ? 0 : 1);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+void
+sst_channel_flush(struct sst_keeper *k)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = &k->channel };
+	int rc;
+
+	if (k->channel.fd < 0)
+		return;
+	rc = sst_queue_flush(&k->to_relay);
+	if (rc == 0)
+		e.events |= EPOLLOUT;
+	k->flush_at = rc < 0 ? sst_clock_ms() + RETRY_MS : INT64_MAX;
+	(void)epoll_ctl(k->epoll, EPOLL_CTL_MOD, k->channel.fd, &e);
+}
+
+int
+sst_channel_send(struct sst_keeper *k, struct sst_wire_head *head, const void *data,
+    size_t len, const int *fds, size_t n_fds)
+{
+	int rc;
+
+	if (k->channel.fd < 0)
+		return sst_queue_send(&k->waiting, head, data, len, fds, n_fds);
+	rc = sst_queue_send(&k->to_relay, head, data, len, fds, n_fds);
+	if (k->to_relay.n > 0)
+		sst_channel_flush(k);
+	return rc;
+}
+
+void
+sst_channel_changed(void *keeper, uint32_t id)
+{
+	struct sst_keeper *k = keeper;
+	struct sst_wire_head head;
+
+	/* A relay that starts reads everything anew. */
+	if (k->channel.fd < 0 || sst_queue_has(&k->to_relay, SST_CHAN_CHANGED, id))
+		return;
+	sst_wire_init(&head, SST_CHAN_CHANGED);
+	head.id = id;
+	(void)sst_channel_send(k, &head, NULL, 0, NULL, 0);
+}

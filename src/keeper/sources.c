@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: ISC */
+#include "sources.h"
+
+#include "judge.h"
+#include "paths.h"
+#include "watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void
+source_free(struct sst_source *s)
+{
+	if (s == NULL)
+		return;
+	if (s->fd >= 0)
+		(void)close(s->fd);
+	free(s->path);
+	free(s->why);
+	free(s);
+}
+
+/* A source of its own, not in the table yet. NULL with errno. */
+static struct sst_source *
+source_new(const char *path, const char *why, int fd)
+{
+	struct sst_source *s = calloc(1, sizeof(*s));
+	struct stat st;
+
+	if (s == NULL)
+		return NULL;
+	s->watched = why == NULL;
+	s->path = strdup(path);
+	s->why = why == NULL ? NULL : strdup(why);
+	s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (s->path == NULL || (why != NULL && s->why == NULL) || s->fd < 0 ||
+	    fstat(s->fd, &st) != 0) {
+		source_free(s);
+		return NULL;
+	}
+	s->is_dir = S_ISDIR(st.st_mode);
+	return s;
+}
+
+struct sst_source *
+sst_source_add(struct sst_sources *t, const char *path, const char *why, int fd,
+    int64_t now)
+{
+	struct sst_source *s;
+
+	if (t->n_provisional >= SST_SOURCES_PROVISIONAL) {
+		errno = EAGAIN;
+		return NULL;
+	}
+	s = source_new(path, why, fd);
+	if (s == NULL)
+		return NULL;
+	do
+		t->last_id++;
+	while (t->last_id == 0 || sst_table_get(&t->table, t->last_id) != NULL);
+	s->until = now + SST_SOURCE_PATIENCE_MS;
+	if (sst_table_put(&t->table, &s->node, t->last_id) != 0) {
+		source_free(s);
+		errno = ENOMEM;
+		return NULL;
+	}
+	t->n_provisional++;
+	/* Before anybody reads the files: a change from now on is noticed. */
+	if (s->watched &&
+	    sst_watch_add(t->watch, s->node.key, s->path, s->is_dir, now) != 0) {
+		sst_source_drop(t, s->node.key);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return s;
+}
+
+struct sst_source *
+sst_source_get(const struct sst_sources *t, uint32_t id)
+{
+	return (struct sst_source *)sst_table_get(&t->table, id);
+}
+
+void
+sst_source_keep(struct sst_sources *t, uint32_t id)
+{
+	struct sst_source *s = sst_source_get(t, id);
+
+	if (s == NULL || s->kept)
+		return;
+	s->kept = 1;
+	t->n_provisional--;
+}
+
+void
+sst_source_drop(struct sst_sources *t, uint32_t id)
+{
+	struct sst_source *s = sst_source_get(t, id);
+
+	if (s == NULL)
+		return;
+	if (!s->kept)
+		t->n_provisional--;
+	if (s->watched)
+		sst_watch_remove(t->watch, id);
+	sst_table_take(&t->table, &s->node);
+	source_free(s);
+}
+
+void
+sst_sources_expire(struct sst_sources *t, int64_t now)
+{
+	struct sst_place place = { 0 };
+	const struct sst_source *s;
+
+	while ((s = (const struct sst_source *)sst_table_next(&t->table, &place)) != NULL)
+		if (!s->kept && s->until <= now)
+			sst_source_drop(t, s->node.key);
+}
+
+int64_t
+sst_sources_due(const struct sst_sources *t)
+{
+	struct sst_place place = { 0 };
+	const struct sst_source *s;
+	int64_t due = INT64_MAX;
+
+	if (t->n_provisional == 0)
+		return due;
+	while ((s = (const struct sst_source *)sst_table_next(&t->table, &place)) != NULL)
+		if (!s->kept && s->until < due)
+			due = s->until;
+	return due;
+}
+
+size_t
+sst_source_text(const struct sst_source *s, char *out, size_t size)
+{
+	size_t path = strlen(s->path) + 1;
+	size_t why = s->why == NULL ? 0 : strlen(s->why) + 1;
+
+	if (path + why > size)
+		return 0;
+	memcpy(out, s->path, path);
+	if (why > 0)
+		memcpy(out + path, s->why, why);
+	return path + why;
+}
+
+int
+sst_sources_restore(const struct sst_sources *t, struct sst_queue *q)
+{
+	struct sst_place place = { 0 };
+	const struct sst_source *s;
+	struct sst_wire_head head;
+	char text[PATH_MAX + SST_WHY_MAX];
+	size_t n;
+
+	while ((s = (const struct sst_source *)sst_table_next(&t->table, &place)) != NULL) {
+		if (!s->kept)
+			continue;
+		sst_wire_init(&head, SST_CHAN_RESTORE_SOURCE);
+		head.id = s->node.key;
+		head.a = s->level;
+		head.b = s->option;
+		head.c = s->watched;
+		n = sst_source_text(s, text, sizeof(text));
+		if (sst_queue_send(q, &head, text, n, &s->fd, 1) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The result of a question: >= 0, or -1 with errno. */
+static long
+open_for(const struct sst_source *s, uint16_t verb, const char *path, char *out,
+    size_t size, int *ret_fd)
+{
+	if (!s->watched && verb == SST_OPEN_EXPOSED)
+		return sst_path_exposed_fd(s->fd);
+	if (!s->watched) {
+		errno = EPERM;
+		return -1;
+	}
+	switch (verb) {
+	case SST_OPEN_PATH:
+		*ret_fd = sst_path_open(s->path, s->is_dir, path);
+		return *ret_fd < 0 ? -1 : 0;
+	case SST_OPEN_LINK:
+		return sst_path_link(s->path, s->is_dir, path, out, size);
+	case SST_OPEN_EXPOSED:
+		return sst_path_exposed(s->path, s->is_dir, path);
+	default:
+		errno = ENOSYS;
+		return -1;
+	}
+}
+
+size_t
+sst_sources_answer(const struct sst_sources *t, const struct sst_wire_head *question,
+    const char *data, size_t len, struct sst_wire_head *ret_head, char *out,
+    size_t size, int *ret_fd)
+{
+	const struct sst_source *s = sst_source_get(t, question->id);
+	long rc = -1;
+	int n;
+
+	*ret_fd = -1;
+	sst_wire_init(ret_head, SST_WIRE_REPLY);
+	ret_head->id = question->id;
+	if (s == NULL)
+		errno = ESTALE;
+	else if (len == 0 || memchr(data, '\0', len) != data + len - 1)
+		errno = EINVAL;
+	else
+		rc = open_for(s, question->verb, data, out, size, ret_fd);
+	ret_head->a = (int32_t)rc;
+	if (rc >= 0)
+		return question->verb == SST_OPEN_LINK ? (size_t)rc + 1 : 0;
+	ret_head->b = errno;
+	n = snprintf(out, size, "%s", errno == EPERM ?
+	    "outside of what the program named, or not to be opened again" :
+	    strerror(errno));
+	return n < 0 || (size_t)n >= size ? 0 : (size_t)n + 1;
+}
+
+void
+sst_sources_done(struct sst_sources *t)
+{
+	struct sst_place place = { 0 };
+	const struct sst_node *n;
+
+	while ((n = sst_table_next(&t->table, &place)) != NULL)
+		sst_source_drop(t, n->key);
+	sst_table_done(&t->table);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sources - the files that the program named.
+ *
+ * The door adds one for each FILE call; the relay keeps or drops it; the file
+ * channel opens below it.
+ *
+ * Always true:
+ *   1. A source is provisional until the relay keeps it, and is dropped when
+ *      it does not do so in SST_SOURCE_PATIENCE_MS.
+ *   2. At most SST_SOURCES_PROVISIONAL are provisional at a time, so that
+ *      nobody fills the table by asking.
+ *   3. A watched source is a file or a directory with an absolute path.
+ * Threads: one.
+ */
+#ifndef SST_KEEPER_SOURCES_H
+#define SST_KEEPER_SOURCES_H
+
+#include "queue.h"
+#include "table.h"
+
+#define SST_SOURCE_PATIENCE_MS	30000
+#define SST_SOURCES_PROVISIONAL	256
+
+struct sst_watch;
+
+struct sst_source {
+	struct sst_node	 node;		/* key: the id */
+	char		*path;		/* "" for bytes */
+	char		*why;		/* of a static source */
+	int		 fd;		/* what the program passed */
+	int		 watched, is_dir, kept;
+	int32_t		 level, option;
+	int64_t		 until;		/* of a provisional one */
+};
+
+struct sst_sources {
+	struct sst_table	 table;
+	struct sst_watch	*watch;	/* borrowed */
+	uint32_t		 last_id;
+	size_t			 n_provisional;
+};
+
+/*
+ * Adds a provisional source and arms its watches. `why` NULL: watched. Takes a
+ * duplicate of `fd`. NULL with errno (EAGAIN: too many are provisional).
+ */
+struct sst_source *sst_source_add(struct sst_sources *, const char *path,
+	    const char *why, int fd, int64_t now);
+struct sst_source *sst_source_get(const struct sst_sources *, uint32_t id);
+void	sst_source_keep(struct sst_sources *, uint32_t id);
+void	sst_source_drop(struct sst_sources *, uint32_t id);
+/* Drops what was not kept in time; `now` INT64_MAX: all that is not kept. */
+void	sst_sources_expire(struct sst_sources *, int64_t now);
+/* When expire() is due; INT64_MAX: never. */
+int64_t	sst_sources_due(const struct sst_sources *);
+/* Data of FILE and RESTORE_SOURCE: the path, NUL and, when static, why, NUL.
+ * Its length; `size` >= PATH_MAX + SST_WHY_MAX is enough. */
+size_t	sst_source_text(const struct sst_source *, char *out, size_t size);
+/* One RESTORE_SOURCE for each kept one. -1 with errno. */
+int	sst_sources_restore(const struct sst_sources *, struct sst_queue *);
+/* Answers one question of the relay (OPEN_*). *ret_fd: what the answer
+ * carries, -1 for nothing; the caller closes it. The data's length. */
+size_t	sst_sources_answer(const struct sst_sources *,
+	    const struct sst_wire_head *question, const char *data, size_t len,
+	    struct sst_wire_head *ret_head, char *out, size_t size, int *ret_fd);
+void	sst_sources_done(struct sst_sources *);
+
+#endif
