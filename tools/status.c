@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
+#include <glob.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,19 +175,36 @@ look_into(struct tally *t, const char *directory)
 	free(list);
 }
 
+/* The directories of all users, for root; else that of this one. */
+static void
+look_at_users(struct tally *t)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char path[4096];
+	glob_t found = { .gl_pathc = 0 };
+
+	if (runtime != NULL && *runtime == '/' &&
+	    (geteuid() != 0 || strncmp(runtime, "/run/user/", 10) != 0)) {
+		snprintf(path, sizeof(path), "%s/securesockets", runtime);
+		look_into(t, path);
+	}
+	if (geteuid() == 0) {
+		if (glob("/run/user/*/securesockets", 0, NULL, &found) == 0)
+			for (size_t i = 0; i < found.gl_pathc; i++)
+				look_into(t, found.gl_pathv[i]);
+		globfree(&found);
+	} else if (runtime == NULL || *runtime != '/') {
+		snprintf(path, sizeof(path), "/run/user/%u/securesockets",
+		    (unsigned)getuid());
+		look_into(t, path);
+	}
+}
+
 static int
 status(struct tally *t)
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	char directory[4096];
-
 	look_into(t, "/run/securesockets");
-	if (runtime != NULL && *runtime == '/')
-		snprintf(directory, sizeof(directory), "%s/securesockets", runtime);
-	else
-		snprintf(directory, sizeof(directory),
-		    "/run/user/%u/securesockets", (unsigned)getuid());
-	look_into(t, directory);
+	look_at_users(t);
 	if (t->limit != 0)
 		sst_out_count(t->json, t->shown, t->seen);
 	if (t->silent > 0)

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: ISC
+#
+# cases - every numbered case of the specification is a test, or says why not.
+#
+# tests/cases.tsv has lines "number<TAB>test" or "number<TAB>later: why".
+# Several tests of one case are separated by spaces.
+# shellcheck source=tests/install/common.sh disable=SC1091
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+# $1: the table, $2: the folder of tests
+judge()
+{
+	# The functions that tests define and run: sentences with a number in front.
+	grep -rhoE --include='*.c' --include='*.sh' --include='*.py' \
+		--include='*.cc' '\b(cs|sk|rv)_[0-9]+[a-z]?_[a-z0-9_]+' "$2" |
+		sort | uniq -c | awk '$1 >= 2 { print $2 }' >"$SST_TMP/present"
+	awk -F '\t' '
+	FILENAME == ARGV[1] { present[$1] = 1; next }
+	/^#/ || NF == 0 { next }
+	NF != 2 { print $0 ": not two columns"; bad = 1; next }
+	$1 in seen { print $1 ": twice"; bad = 1 }
+	{
+		seen[$1] = 1
+		if ($2 ~ /^(later|elsewhere): .../)
+			next
+		n = split($2, tests, " ")
+		if (n == 0) { print $1 ": neither a test nor a reason"; bad = 1 }
+		for (i = 1; i <= n; i++) {
+			named[tests[i]] = 1
+			if (!(tests[i] in present)) {
+				print $1 ": no such test: " tests[i]
+				bad = 1
+			}
+			if (index(tests[i], $1 "_") != 1) {
+				print $1 ": test of another number: " tests[i]
+				bad = 1
+			}
+		}
+	}
+	function want(page, last,    i, id) {
+		for (i = 1; i <= last; i++) {
+			id = page "_" (i < 10 ? "0" : "") i
+			if (!(id in seen)) {
+				print id ": not in the table"
+				bad = 1
+			}
+			known[id] = 1
+		}
+	}
+	END {
+		want("cs", 70); want("sk", 105); want("rv", 114)
+		for (id in seen)
+			if (!(id in known)) { print id ": no such case"; bad = 1 }
+		for (t in present)
+			if (!(t in named)) { print t ": not in the table"; bad = 1 }
+		exit bad
+	}' "$SST_TMP/present" "$1" >"$SST_TMP/said"
+}
+
+TABLE=$SST_SOURCE/tests/cases.tsv
+judge "$TABLE" "$SST_SOURCE/tests" || {
+	wrong "tests/cases.tsv"
+	cat "$SST_TMP/said" >&2
+}
+
+# And this test itself sees what it is for.
+mkdir "$SST_TMP/tests"
+printf 'static void cs_01_a_b(void **s) {}\ncmocka_unit_test(cs_01_a_b)\n' \
+	>"$SST_TMP/tests/x.c"
+{
+	printf 'cs_01\tcs_01_a_b\n'
+	for n in $(seq -w 2 70); do printf 'cs_%s\tlater: it waits\n' "$n"; done
+	for n in $(seq 1 105); do printf 'sk_%02d\tlater: it waits\n' "$n"; done
+	for n in $(seq 1 114); do printf 'rv_%02d\tlater: it waits\n' "$n"; done
+} >"$SST_TMP/good"
+refused()
+{
+	judge "$SST_TMP/bad" "$SST_TMP/tests" && wrong "$1 was accepted"
+}
+judge "$SST_TMP/good" "$SST_TMP/tests" || {
+	wrong "a complete table was refused"
+	cat "$SST_TMP/said" >&2
+}
+sed '/^cs_70/d' "$SST_TMP/good" >"$SST_TMP/bad"
+refused "a number that is missing"
+sed 's/^cs_01\t.*/cs_01\tcs_01_another/' "$SST_TMP/good" >"$SST_TMP/bad"
+refused "a test that does not exist"
+sed 's/^cs_02\t.*/cs_02\tcs_01_a_b/' "$SST_TMP/good" >"$SST_TMP/bad"
+refused "a test of another number"
+sed 's/^cs_02\t.*/cs_02\t/' "$SST_TMP/good" >"$SST_TMP/bad"
+refused "a number without test and reason"
+sed 's/^cs_01\t.*/cs_01\tlater: it waits/' "$SST_TMP/good" >"$SST_TMP/bad"
+refused "a test that the table does not name"
+finish
