@@ -59,7 +59,7 @@ open_listener(const char *directory, const char *address)
 static void
 print_port(int fd)
 {
-	struct sockaddr_in6 addr;
+	struct sockaddr_in6 addr = { .sin6_port = 0 };
 	socklen_t len = sizeof(addr);
 
 	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)

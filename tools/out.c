@@ -94,7 +94,7 @@ sst_out_time(char out[32], time_t when)
 char *
 sst_out_hex(char out[65], const uint8_t digest[32])
 {
-	for (int i = 0; i < 32; i++)
+	for (size_t i = 0; i < 32; i++)
 		snprintf(out + 2 * i, 3, "%02x", digest[i]);
 	return out;
 }
