@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC */
+#include "shim.h"
+#include "call.h"
+#include "sys.h"
+#include "text.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/time.h>
+
+SST_LIBC_NAME(connect);
+
+static void
+close_conn(void *arg)
+{
+	sst_sys_close(*(int *)arg);
+}
+
+/*
+ * Waits as connect() on TCP does: signals are let in, SO_SNDTIMEO counts, a
+ * handler with SA_RESTART does not end it, and the thread may be cancelled. The
+ * attempt goes on in the relay whatever ends the wait.
+ */
+static long
+wait_connected(int conn, const struct timeval *limit)
+{
+	char peeked;
+	long r;
+
+	(void)sst_sys_setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, limit,
+	    sizeof(*limit));
+	pthread_cleanup_push(close_conn, &conn);
+	SST_SYS_CANCELABLE(r, SYS_recvfrom, conn, &peeked, sizeof(peeked), MSG_PEEK,
+	    NULL, NULL);
+	pthread_cleanup_pop(0);
+	return r;
+}
+
+/*
+ * Without a free descriptor there is no connection to wait on: the attempt is
+ * made without waiting, and the socket itself says when it is over.
+ */
+static int
+connect_full(struct sst_call *c, int fd, const struct timeval *limit)
+{
+	struct timespec t = { .tv_sec = limit->tv_sec,
+	    .tv_nsec = limit->tv_usec * 1000 };
+	int forever = t.tv_sec == 0 && t.tv_nsec == 0;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	socklen_t len = sizeof(int);
+	int err = 0;
+	long n;
+	int r;
+
+	c->head.a = 1;
+	r = sst_call(c);
+	if (r != -EINPROGRESS)
+		return r;
+	SST_SYS_CANCELABLE(n, SYS_ppoll, &p, 1UL, forever ? NULL : &t, NULL, 0UL);
+	if (n <= 0)
+		return n == 0 ? -EINPROGRESS : (int)n;
+	if (sst_getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		return -errno;
+	return -err;
+}
+
+static int
+connect_waiting(struct sst_call *c, int fd)
+{
+	struct timeval limit = { .tv_sec = 0 };
+	struct sst_quiet quiet;
+	socklen_t len = sizeof(limit);
+	long waited;
+	int conn;
+	int r;
+
+	(void)sst_sys_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &len);
+	sst_quiet_enter(&quiet);
+	conn = sst_call_open(c);
+	sst_quiet_leave(&quiet);
+	if (conn == SST_CALL_FULL)
+		return connect_full(c, fd, &limit);
+	if (conn < 0)
+		return sst_call_judge(c, conn);
+	waited = wait_connected(conn, &limit);
+	sst_quiet_enter(&quiet);
+	if (waited == -EAGAIN)
+		r = -EINPROGRESS;
+	else if (waited == -EINTR)
+		r = -EINTR;
+	else
+		r = sst_call_judge(c, sst_call_finish(c, conn));
+	sst_sys_close(conn);
+	sst_quiet_leave(&quiet);
+	return r;
+}
+
+static int
+connect_tls(int fd, const struct sst_sockname *name, const struct sockaddr *addr,
+    socklen_t len)
+{
+	struct sockaddr_storage copy;
+	struct sst_call c;
+	long flags;
+
+	if (len < sizeof(copy.ss_family) || len > sizeof(copy))
+		return sst_say_errno(name, "connect", EINVAL);
+	if (sst_user_read(&copy, addr, len) != (long)len)
+		return sst_say_errno(name, "connect", EFAULT);
+	sst_call_init(&c, SST_WIRE_CONNECT, fd, name);
+	c.data = &copy;
+	c.len = len;
+	flags = SST_SYS(SYS_fcntl, fd, F_GETFL);
+	if (flags >= 0 && (flags & O_NONBLOCK) != 0) {
+		c.head.a = 1;
+		return sst_call(&c);
+	}
+	return connect_waiting(&c, fd);
+}
+
+static int
+is_unspecified(const struct sockaddr *addr, socklen_t len)
+{
+	sa_family_t family;
+
+	return len >= sizeof(family) &&
+	    sst_user_read(&family, addr, sizeof(family)) == (long)sizeof(family) &&
+	    family == AF_UNSPEC;
+}
+
+static long
+connect_any(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct sst_sockname name;
+	enum sst_kind kind = sst_identify(fd, &name);
+	long r;
+
+	if (kind == SST_KIND_PLAIN) {
+		SST_SYS_CANCELABLE(r, SYS_connect, fd, addr, len);
+		return r;
+	}
+	if (is_unspecified(addr, len))
+		return kind == SST_KIND_FRESH ? 0 :
+		    sst_say_errno(&name, "connect to AF_UNSPEC", EOPNOTSUPP);
+	if (kind == SST_KIND_ACCEPTED)
+		return sst_say_errno(&name, "connect", EISCONN);
+	return connect_tls(fd, &name, addr, len);
+}
+
+SST_EXPORT int
+sst_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int saved = errno;
+	long r;
+
+	pthread_testcancel();
+	r = connect_any(fd, addr, len);
+	return sst_sys_return(r, saved);
+}

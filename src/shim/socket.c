@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: ISC */
+#include "shim.h"
+#include "call.h"
+#include "record.h"
+#include "sys.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+SST_LIBC_NAME(socket);
+
+/* What an AF_UNIX writer needs to be woken while a large piece is unread: the
+ * kernel compares four times what is queued with the limit. */
+#define SEND_BUFFER	212992
+
+#define TRIES		4
+
+/* The trust settings of the process go with its sockets; they mean nothing in a
+ * program with raised rights. */
+static int
+add_variable(char *out, size_t size, const char *variable)
+{
+	const char *value = secure_getenv(variable);
+	size_t len;
+
+	if (value == NULL)
+		return 0;
+	len = strlen(value);
+	if (len >= size)
+		return sst_say(-ENOBUFS, variable, " is too long", NULL);
+	memcpy(out, value, len);
+	return 0;
+}
+
+static int
+make_stream(int type)
+{
+	int fd = (int)SST_SYS(SYS_socket, AF_UNIX, type, 0);
+
+	return fd >= 0 ? fd : sst_say(fd, "cannot make an AF_UNIX socket, which a "
+	    "TLS socket is: ", sst_errno_text(-fd), NULL);
+}
+
+/* Gives the stream the name that makes it ours. */
+static int
+give_name(int fd, int family, const struct sst_pair *pair,
+    struct sst_sockname *ret_name)
+{
+	struct sst_sockname name = { .kind = SST_SOCKNAME_MADE, .family = family };
+	struct sockaddr_un addr;
+	socklen_t len;
+	int size = SEND_BUFFER;
+	int r;
+
+	memcpy(name.door, pair->door, sizeof(name.door));
+	r = (int)SST_SYS(SYS_getrandom, &name.serial, sizeof(name.serial), 0);
+	if (r >= 0) {
+		len = sst_sockname_encode(&name, &addr);
+		r = (int)SST_SYS(SYS_bind, fd, &addr, len);
+	}
+	if (r < 0)
+		return sst_say(r, "cannot name an AF_UNIX socket: ",
+		    sst_errno_text(-r), NULL);
+	(void)sst_sys_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	*ret_name = name;
+	return 0;
+}
+
+/* A name cannot be changed: another socket takes the place of `fd`. */
+static int
+replace(int fd, int type)
+{
+	int made = make_stream(type);
+	int r;
+
+	if (made < 0)
+		return made;
+	r = (int)SST_SYS(SYS_dup3, made, fd, type & SOCK_CLOEXEC);
+	sst_sys_close(made);
+	return r;
+}
+
+/* Makes the record of `fd` in the relay. SST_CALL_* when there is nobody. */
+static int
+announce(int fd, const struct sst_sockname *name, const struct sst_pair *pair)
+{
+	struct sst_wire_new data;
+	struct sst_call c;
+	int r;
+
+	memset(&data, 0, sizeof(data));
+	r = add_variable(data.cert_file, sizeof(data.cert_file), "SSL_CERT_FILE");
+	if (r == 0)
+		r = add_variable(data.cert_dir, sizeof(data.cert_dir),
+		    "SSL_CERT_DIR");
+	if (r < 0)
+		return r;
+	sst_call_init(&c, SST_WIRE_NEW, fd, name);
+	memcpy(c.head.secret, pair->secret, sizeof(c.head.secret));
+	c.head.a = name->family;
+	c.data = &data;
+	c.len = sizeof(data);
+	r = sst_call_raw(&c);
+	if (r == SST_CALL_GONE || r == SST_CALL_CUT)
+		return r;
+	return sst_call_judge(&c, r);
+}
+
+/* Makes `fd` a TLS socket of the pair that runs, or of a new one. */
+static int
+make_served(int fd, int type, int family)
+{
+	struct sst_sockname name;
+	struct sst_pair pair;
+	uint32_t dead = 0;
+	int r;
+
+	for (int i = 0; i < TRIES; i++) {
+		r = i == 0 ? 0 : replace(fd, type);
+		if (r >= 0)
+			r = sst_record_get(dead, &pair);
+		if (r >= 0)
+			r = give_name(fd, family, &pair, &name);
+		if (r >= 0)
+			r = announce(fd, &name, &pair);
+		if (r != SST_CALL_GONE && r != SST_CALL_CUT)
+			return r;
+		if (r == SST_CALL_GONE)
+			dead = pair.generation;
+	}
+	return sst_say(-ENOBUFS, "securesocketsd does not answer at its door",
+	    NULL);
+}
+
+static int
+make_tls(int family, int type)
+{
+	struct sst_quiet quiet;
+	int fd;
+	int r;
+
+	if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_DGRAM)
+		return sst_say(-EPROTONOSUPPORT, "TLS over datagrams is not "
+		    "supported", NULL);
+	/* The number first: everything else that is opened comes above it. */
+	fd = make_stream(type);
+	if (fd < 0)
+		return fd;
+	sst_quiet_enter(&quiet);
+	r = make_served(fd, type, family);
+	sst_quiet_leave(&quiet);
+	if (r < 0)
+		sst_sys_close(fd);
+	return r < 0 ? r : fd;
+}
+
+SST_EXPORT int
+sst_socket(int family, int type, int protocol)
+{
+	int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int saved = errno;
+
+	if ((family == AF_INET || family == AF_INET6) && protocol == IPPROTO_TLS &&
+	    (base == SOCK_STREAM || base == SOCK_DGRAM))
+		return sst_sys_return(make_tls(family, type), saved);
+	return sst_sys_return(SST_SYS(SYS_socket, family, type, protocol), saved);
+}
