@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/ssl.h>
+
 #include <securesockets/certstore.h>
 
 #include "hello.h"
@@ -62,9 +64,21 @@ candidate_json(const struct sst_candidate *c)
 	return o;
 }
 
-static void
-print_json(const struct sst_choice *choice, int served, const char *decision)
+/* A file that was refused cannot be a candidate: say that there are some. */
+static int
+count_refused(void *arg, const struct sst_entry *e)
 {
+	size_t *n = arg;
+
+	if (e->state == SST_ENTRY_REFUSED)
+		++*n;
+	return 0;
+}
+
+static void
+print_json(const struct sst_choice *choice, int served, size_t refused)
+{
+	char decision[4096];
 	const struct sst_candidate *list;
 	size_t n = sst_choice_candidates(choice, &list);
 	json_t *o = sst_out_object(), *array = json_array();
@@ -76,7 +90,9 @@ print_json(const struct sst_choice *choice, int served, const char *decision)
 	json_object_set_new(o, "alert", json_integer(sst_choice_alert(choice)));
 	json_object_set_new(o, "generation",
 	    json_integer((json_int_t)sst_choice_generation(choice)));
+	sst_choice_text(choice, decision, sizeof(decision));
 	json_object_set_new(o, "decision", sst_out_string(decision));
+	json_object_set_new(o, "refused", json_integer((json_int_t)refused));
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(array, candidate_json(&list[i]));
 	json_object_set_new(o, "candidates", array);
@@ -84,24 +100,49 @@ print_json(const struct sst_choice *choice, int served, const char *decision)
 }
 
 static void
-print_text(const struct sst_choice *choice, const char *decision)
+print_heading(const struct sst_choice *choice, int served)
+{
+	char name[600];
+	int alert = sst_choice_alert(choice);
+
+	sst_out_name(name, sizeof(name), sst_choice_name(choice));
+	printf("%s: ", *name != '\0' ? name : "no name");
+	if (served)
+		printf("tier %s", tier_name(sst_choice_tier(choice)));
+	else
+		printf("nothing to serve, alert %d (%s)", alert,
+		    SSL_alert_desc_string_long(alert));
+	printf(", generation %llu\n",
+	    (unsigned long long)sst_choice_generation(choice));
+}
+
+static void
+print_candidate(const struct sst_candidate *c, time_t now)
+{
+	char path[1024], text[1024], when[32];
+	const char *why = c->dropped;
+
+	if (why == NULL && c->not_after < now)
+		why = "expired, and there is nothing better";
+	printf("  %s %-8s %-9s until %s  %s\n",
+	    c->dropped == NULL ? "serve" : "drop ", tier_name(c->tier),
+	    c->key_type, sst_out_time(when, c->not_after),
+	    sst_out_clean(path, sizeof(path), c->source));
+	if (why != NULL)
+		printf("        why: %s\n", sst_out_clean(text, sizeof(text), why));
+}
+
+static void
+print_text(const struct sst_choice *choice, int served, time_t now, size_t refused)
 {
 	const struct sst_candidate *list;
 	size_t n = sst_choice_candidates(choice, &list);
-	char path[1024], text[1024], when[32];
 
-	printf("%s\n", sst_out_clean(text, sizeof(text), decision));
-	for (size_t i = 0; i < n; i++) {
-		const struct sst_candidate *c = &list[i];
-
-		printf("  %s %-8s %-9s until %s  %s\n",
-		    c->dropped == NULL ? "serve" : "drop ", tier_name(c->tier),
-		    c->key_type, sst_out_time(when, c->not_after),
-		    sst_out_clean(path, sizeof(path), c->source));
-		if (c->dropped != NULL)
-			printf("        why: %s\n",
-			    sst_out_clean(text, sizeof(text), c->dropped));
-	}
+	print_heading(choice, served);
+	for (size_t i = 0; i < n; i++)
+		print_candidate(&list[i], now);
+	if (refused > 0)
+		printf("  refused: %zu; sstool cert list says why\n", refused);
 }
 
 static void
@@ -116,12 +157,11 @@ on_event(void *arg, const struct sst_store_event *event)
 static int
 explain(struct question *q, const char *path)
 {
-	size_t read = 0;
+	size_t read = 0, refused = 0;
 	struct sst_store_config config = { .on_event = on_event, .event_arg = &read };
 	struct sst_store *store = NULL;
 	struct sst_choice *choice = NULL;
 	struct sst_error err = { 0 };
-	char decision[4096];
 	int rc;
 
 	rc = sst_store_new(&config, &store, &err);
@@ -140,11 +180,11 @@ explain(struct question *q, const char *path)
 		rc = sst_out_error(path, &err);
 		goto out;
 	}
-	sst_choice_text(choice, decision, sizeof(decision));
+	sst_store_each(store, count_refused, &refused, NULL);
 	if (q->json)
-		print_json(choice, rc == 1, decision);
+		print_json(choice, rc == 1, refused);
 	else
-		print_text(choice, decision);
+		print_text(choice, rc == 1, q->now, refused);
 	rc = rc == 1 ? SST_EXIT_YES : SST_EXIT_NO;
 out:
 	sst_choice_unref(choice);
