@@ -2,13 +2,15 @@
 /*
  * identity - a leaf, its chain and its key, ready to be installed.
  *
- * choose.c hands them out, src/tls installs them.
+ * scan.c and store_change.c build them, choose.c hands them out, src/tls
+ * installs them.
  *
  * Always true:
  *   1. Immutable once built; shared by reference count between threads.
  *   2. The key's public half equals the leaf's.
  *   3. The chain is in order, without the leaf and without a self-signed root.
  *   4. The last unref clears the key.
+ *   5. What the rules of admission refuse (SECURITY.md) is never built.
  */
 #ifndef SST_CERTSTORE_IDENTITY_H
 #define SST_CERTSTORE_IDENTITY_H
@@ -16,10 +18,12 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <securesockets/certstore.h>
 
 struct sst_identity;
+struct sst_intern;
 
 /* All borrowed: they live as long as the identity. */
 X509	*sst_identity_leaf(const struct sst_identity *);
@@ -32,5 +36,58 @@ void	sst_identity_unref(struct sst_identity *);	/* NULL is allowed */
 
 /* The i-th identity of a choice, i < sst_choice_count(). Borrowed. */
 struct sst_identity *sst_choice_identity(const struct sst_choice *, size_t i);
+
+/* What a leaf says of itself, as the index keeps it. */
+struct sst_facts {
+	int	 kind;			/* enum sst_key_kind */
+	char	 key_type[32];		/* "RSA-2048" */
+	char	 issuer[256];		/* one line, escaped */
+	char	*names;			/* folded, each ended by '\n'; "" if none */
+	char	*warnings;		/* the same form */
+	time_t	 not_before, not_after;
+	uint8_t	 digest[32];		/* SHA-256 of the leaf */
+	uint8_t	 print[32];		/* sst_key_print() of its key */
+	uint8_t	 names_key[32];		/* equal for leaves with the same names */
+};
+
+/*
+ * Reads a leaf. SST_E_REFUSED where a rule of admission says no (the text says
+ * which). On 0 the caller gives *ret to sst_facts_done().
+ */
+int	sst_facts_read(X509 *leaf, struct sst_facts *ret, struct sst_error *err);
+void	sst_facts_done(struct sst_facts *);
+/* Adds a line to the warnings. */
+int	sst_facts_warn(struct sst_facts *, const char *text, struct sst_error *err);
+
+/*
+ * The certificates of `pool` that lead from `leaf` upwards, in order, without
+ * a self-signed root; the caller frees the stack with its members. `intern`
+ * may be NULL. NULL: out of memory.
+ */
+STACK_OF(X509) *sst_chain_order(X509 *leaf, STACK_OF(X509) *pool,
+	    struct sst_intern *);
+/* SHA-256 over the leaf and the chain: changes when either does. */
+int	sst_chain_content(X509 *leaf, STACK_OF(X509) *chain, uint8_t out[32],
+	    struct sst_error *err);
+
+/*
+ * Binds the three. SST_E_MISMATCH: the key is another's. Takes references of
+ * its own; `chain` is copied. On 0 the caller owns *ret.
+ */
+int	sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
+	    const struct sst_facts *, struct sst_identity **ret,
+	    struct sst_error *err);
+/* Whether a name of the leaf covers `name` (folded, or "ip:"). */
+int	sst_identity_covers(const struct sst_identity *, const char *name);
+/* Bytes that it holds in memory, counted on the safe side. */
+size_t	sst_identity_bytes(const struct sst_identity *);
+/* Marks of the cache: used since last looked at; thrown out of the cache. */
+void	sst_identity_use(struct sst_identity *);
+int	sst_identity_unuse(struct sst_identity *);	/* was it used? */
+void	sst_identity_evict(struct sst_identity *);
+int	sst_identity_evicted(const struct sst_identity *);
+
+/* The i-th line of a list of lines; *len without the '\n'. NULL: no more. */
+const char *sst_line(const char *lines, size_t i, size_t *len);
 
 #endif

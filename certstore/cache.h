@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cache - parsed identities, and the decisions of hot names.
+ *
+ * store_choose.c calls it: a decision that is found costs no SQLite, no parsing
+ * and no allocation.
+ *
+ * Always true:
+ *   1. What it holds is bounded in bytes. An identity that is thrown out takes
+ *      the decisions that hold it with it, at the latest with SWEEP others.
+ *   2. Names that nobody has are not in it.
+ *   3. A decision is given out for the generation and the dates it was made
+ *      for, and for no other.
+ * Threads: any number; each lock spans a look-up or a change of one slot.
+ */
+#ifndef SST_CERTSTORE_CACHE_H
+#define SST_CERTSTORE_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+struct sst_cache;
+struct sst_choice;
+struct sst_identity;
+
+struct sst_cache *sst_cache_new(size_t bytes);	/* NULL: out of memory */
+void	sst_cache_free(struct sst_cache *);	/* NULL is allowed */
+/* fork: all locks, before and after. */
+void	sst_cache_lock(struct sst_cache *);
+void	sst_cache_unlock(struct sst_cache *);
+
+/* The identity of a row, which the caller unrefs; or NULL. */
+struct sst_identity *sst_cache_get(struct sst_cache *, int64_t row);
+/* Keeps it if memory allows. */
+void	sst_cache_put(struct sst_cache *, int64_t row, struct sst_identity *);
+void	sst_cache_drop(struct sst_cache *, int64_t row);
+/* Bytes of identities and decisions held now. */
+size_t	sst_cache_bytes(struct sst_cache *);
+
+struct sst_hit {
+	const char	*name;
+	uint64_t	 policy;	/* digest of what the listener adds */
+	uint64_t	 generation;
+	uint32_t	 kinds;
+	uint64_t	 hash;		/* of all but generation: sst_cache_key() */
+};
+
+void	sst_cache_key(const struct sst_cache *, struct sst_hit *);
+/* The decision, which the caller unrefs; or NULL. */
+struct sst_choice *sst_cache_hit(struct sst_cache *, const struct sst_hit *, time_t now);
+void	sst_cache_hit_put(struct sst_cache *, const struct sst_hit *, struct sst_choice *);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: ISC */
+#include "identity.h"
+
+#include <openssl/sha.h>
+#include <openssl/x509v3.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/ossl.h"
+#include "intern.h"
+
+/* Measured with malloc_usable_size over P-256 and RSA-2048 leaves: what the
+ * parsed form adds to the DER, and what a key takes with its exported copy. */
+#define CERT_OVERHEAD	4096
+#define KEY_OVERHEAD	4096
+
+struct sst_identity {
+	atomic_int	 refs;
+	atomic_int	 used;
+	atomic_int	 evicted;
+	X509		*leaf;
+	STACK_OF(X509)	*chain;
+	EVP_PKEY	*key;
+	char		*names;
+	size_t		 bytes;
+	uint8_t		 digest[32];
+};
+
+X509 *
+sst_identity_leaf(const struct sst_identity *id)
+{
+	return id->leaf;
+}
+
+STACK_OF(X509) *
+sst_identity_chain(const struct sst_identity *id)
+{
+	return id->chain;
+}
+
+EVP_PKEY *
+sst_identity_key(const struct sst_identity *id)
+{
+	return id->key;
+}
+
+const uint8_t *
+sst_identity_digest(const struct sst_identity *id)
+{
+	return id->digest;
+}
+
+struct sst_identity *
+sst_identity_ref(struct sst_identity *id)
+{
+	(void)atomic_fetch_add_explicit(&id->refs, 1, memory_order_relaxed);
+	return id;
+}
+
+void
+sst_identity_unref(struct sst_identity *id)
+{
+	if (id == NULL ||
+	    atomic_fetch_sub_explicit(&id->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	/* libcrypto clears the private numbers of every kind of key we admit */
+	EVP_PKEY_free(id->key);
+	sk_X509_pop_free(id->chain, X509_free);
+	X509_free(id->leaf);
+	free(id->names);
+	free(id);
+}
+
+STACK_OF(X509) *
+sst_chain_order(X509 *leaf, STACK_OF(X509) *pool, struct sst_intern *in)
+{
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	X509 *at = leaf, *next;
+
+	while (chain != NULL && sk_X509_num(chain) <= sk_X509_num(pool)) {
+		next = NULL;
+		for (int i = 0; i < sk_X509_num(pool) && next == NULL; i++) {
+			X509 *x = sk_X509_value(pool, i);
+
+			if (X509_cmp(x, at) != 0 &&
+			    X509_check_issued(x, at) == X509_V_OK)
+				next = x;
+		}
+		if (next == NULL || (X509_get_extension_flags(next) & EXFLAG_SS) != 0)
+			break;
+		if (sk_X509_push(chain, next) <= 0) {
+			sk_X509_pop_free(chain, X509_free);
+			return NULL;
+		}
+		(void)X509_up_ref(next);
+		sst_intern_put(in, next);
+		at = next;
+	}
+	return chain;
+}
+
+int
+sst_chain_content(X509 *leaf, STACK_OF(X509) *chain, uint8_t out[32],
+    struct sst_error *err)
+{
+	uint8_t both[64];
+
+	if (X509_digest(leaf, EVP_sha256(), out, NULL) != 1)
+		return sst_fail_ossl(err, SST_E_NOMEM, "digest");
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		memcpy(both, out, 32);
+		if (X509_digest(sk_X509_value(chain, i), EVP_sha256(), both + 32,
+		    NULL) != 1 || SHA256(both, sizeof(both), out) == NULL)
+			return sst_fail_ossl(err, SST_E_NOMEM, "digest");
+	}
+	return SST_OK;
+}
+
+int
+sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
+    const struct sst_facts *facts, struct sst_identity **ret, struct sst_error *err)
+{
+	struct sst_identity *id = NULL;
+	EVP_PKEY *public = X509_get0_pubkey(leaf);
+	int rc = SST_OK, size;
+
+	if (public == NULL || EVP_PKEY_eq(public, key) != 1)
+		return sst_fail_ossl(err, SST_E_MISMATCH,
+		    "the private key is not the certificate's");
+	id = calloc(1, sizeof(*id));
+	if (id == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	atomic_init(&id->refs, 1);
+	id->names = strdup(facts->names);
+	id->chain = X509_chain_up_ref(chain);
+	if (id->names == NULL || (chain != NULL && id->chain == NULL) ||
+	    X509_up_ref(leaf) != 1) {
+		rc = sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
+		goto out;
+	}
+	id->leaf = leaf;
+	if (EVP_PKEY_up_ref(key) != 1) {
+		rc = sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
+		goto out;
+	}
+	id->key = key;
+	memcpy(id->digest, facts->digest, sizeof(id->digest));
+	/* issuers are shared: the chain counts as its pointers */
+	size = i2d_X509(leaf, NULL);
+	id->bytes = sizeof(*id) + (size > 0 ? (size_t)size : 0) + CERT_OVERHEAD +
+	    KEY_OVERHEAD + strlen(id->names) +
+	    sizeof(void *) * (size_t)(8 + sk_X509_num(chain));
+	*ret = id;
+	id = NULL;
+out:
+	sst_identity_unref(id);
+	return rc;
+}
+
+const char *
+sst_line(const char *lines, size_t i, size_t *len)
+{
+	const char *end;
+
+	for (;; lines = end + 1) {
+		end = strchr(lines, '\n');
+		if (end == NULL)
+			return NULL;
+		if (i-- == 0)
+			break;
+	}
+	*len = (size_t)(end - lines);
+	return lines;
+}
+
+/* "ip:" and DNS names never look alike, so one comparison serves both. */
+int
+sst_identity_covers(const struct sst_identity *id, const char *name)
+{
+	const char *rest = NULL, *at, *end;
+	size_t len = strlen(name), rest_len = 0;
+
+	if (strncmp(name, "ip:", 3) != 0 && name[0] != '*' && name[0] != '.')
+		rest = strchr(name, '.');
+	if (rest != NULL)
+		rest_len = strlen(rest);
+	for (at = id->names; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+		size_t n = (size_t)(end - at);
+
+		if (n == len && memcmp(at, name, n) == 0)
+			return 1;
+		if (rest != NULL && n == rest_len + 1 && at[0] == '*' &&
+		    memcmp(at + 1, rest, rest_len) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+size_t
+sst_identity_bytes(const struct sst_identity *id)
+{
+	return id->bytes;
+}
+
+void
+sst_identity_use(struct sst_identity *id)
+{
+	/* a store on every hit would pass the line between cores */
+	if (atomic_load_explicit(&id->used, memory_order_relaxed) == 0)
+		atomic_store_explicit(&id->used, 1, memory_order_relaxed);
+}
+
+int
+sst_identity_unuse(struct sst_identity *id)
+{
+	return atomic_exchange_explicit(&id->used, 0, memory_order_relaxed);
+}
+
+void
+sst_identity_evict(struct sst_identity *id)
+{
+	atomic_store_explicit(&id->evicted, 1, memory_order_relaxed);
+}
+
+int
+sst_identity_evicted(const struct sst_identity *id)
+{
+	return atomic_load_explicit(&id->evicted, memory_order_relaxed);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+/* scan_file - the part of scan.h that reads single files and lists folders. */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "base/fail.h"
+#include "scan.h"
+
+#define NAMES_MAX	((size_t)1 << 20)
+
+/* The file's bytes, which the caller clears and frees. 1: a directory. */
+static int
+bytes_read(const struct sst_scan_env *env, const char *path, const char *shown,
+    uint8_t **ret, size_t *ret_len, struct stat *st, struct sst_error *err)
+{
+	uint8_t *bytes = NULL;
+	size_t have = 0, size;
+	ssize_t n;
+	int fd = -1, rc;
+
+	rc = env->ops->open(env->ctx, path, &fd, err);
+	if (rc < 0)
+		return rc;
+	if (fstat(fd, st) < 0) {
+		rc = sst_fail_errno(err, errno, "%s", shown);
+		goto out;
+	}
+	if (S_ISDIR(st->st_mode)) {
+		rc = 1;
+		goto out;
+	}
+	if (!S_ISREG(st->st_mode)) {
+		rc = sst_fail(err, SST_E_REFUSED, "%s is not a regular file", shown);
+		goto out;
+	}
+	if ((uint64_t)st->st_size > SST_PEM_MAX_BYTES) {
+		rc = sst_fail(err, SST_E_LIMIT, "%s has %lld bytes: certificates and"
+		    " keys have at most %zu", shown, (long long)st->st_size,
+		    SST_PEM_MAX_BYTES);
+		goto out;
+	}
+	size = (size_t)st->st_size;
+	bytes = malloc(size + 1);
+	if (bytes == NULL) {
+		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
+		goto out;
+	}
+	while (have < size && (n = read(fd, bytes + have, size - have)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			rc = sst_fail_errno(err, errno, "%s", shown);
+			goto out;
+		}
+		have += (size_t)n;
+	}
+	*ret = bytes;
+	*ret_len = have;
+	bytes = NULL;
+out:
+	if (bytes != NULL)
+		OPENSSL_cleanse(bytes, have);
+	free(bytes);
+	(void)close(fd);
+	return rc;
+}
+
+/*
+ * A key is open when others may read the file and reach it. 0: it is not, or
+ * the program said that it may be; 1: that, and it is open.
+ */
+static int
+key_guard(const struct sst_scan_env *env, const char *path, const char *shown,
+    const struct stat *st, struct sst_error *err)
+{
+	int exposed;
+
+	if ((st->st_mode & S_IROTH) == 0)
+		return 0;
+	exposed = env->ops->exposed(env->ctx, path, err);
+	if (exposed <= 0)
+		return exposed;
+	if (env->keys_may_be_open)
+		return 1;
+	return sst_fail_errno(err, EACCES, "every user can read the private key"
+	    " in %s: chmod o-rwx %s", shown, shown);
+}
+
+int
+sst_scan_read(const struct sst_scan_env *env, const char *path, struct sst_pem *ret,
+    int *ret_open_key, struct sst_error *err)
+{
+	struct sst_error inner = { .code = SST_OK };
+	struct sst_pem pem = { 0 };
+	uint8_t *bytes = NULL;
+	char shown[1024];
+	size_t len = 0;
+	struct stat st;
+	int rc;
+
+	(void)sst_escape(shown, sizeof(shown), path, strlen(path));
+	*ret_open_key = 0;
+	rc = bytes_read(env, path, shown, &bytes, &len, &st, err);
+	if (rc != 0)
+		return rc;
+	rc = sst_pem_read(bytes, len, env->intern, &pem, &inner);
+	if (rc < 0) {
+		rc = sst_fail(err, rc, "%s: %s", shown, inner.text);
+		goto out;
+	}
+	if (pem.n_keys > 0)
+		rc = key_guard(env, path, shown, &st, err);
+	if (rc < 0) {
+		sst_pem_done(&pem);
+		goto out;
+	}
+	*ret_open_key = rc;
+	*ret = pem;
+	rc = SST_OK;
+out:
+	OPENSSL_cleanse(bytes, len);
+	free(bytes);
+	return rc;
+}
+
+static int
+ends_in(const char *name, const char *end)
+{
+	size_t n = strlen(name), e = strlen(end);
+
+	return n >= e && strcmp(name + n - e, end) == 0;
+}
+
+/* What editors, package managers and certbot leave beside the real files. */
+static int
+left_over(const char *name)
+{
+	static const char *const ends[] = { "~", ".swp", ".swo", ".tmp", ".bak",
+	    ".old", ".orig", ".dpkg-new", ".dpkg-old", ".dpkg-dist", ".dpkg-tmp",
+	    ".rpmnew", ".rpmsave", ".rpmorig", "#" };
+
+	if (name[0] == '.' || name[0] == '#' || strncmp(name, "previous_", 9) == 0)
+		return 1;
+	for (const char *p = name; *p != '\0'; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return 1;
+	}
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		if (ends_in(name, ends[i]))
+			return 1;
+	}
+	return 0;
+}
+
+struct listing {
+	char		**v;
+	size_t		 n, room;
+	struct sst_error *err;
+};
+
+static int
+name_take(void *arg, const char *name)
+{
+	struct listing *l = arg;
+	char **grown, *copy;
+	size_t room;
+
+	if (left_over(name))
+		return SST_OK;
+	if (l->n == NAMES_MAX)
+		return sst_fail(l->err, SST_E_LIMIT, "a directory of more than %zu"
+		    " files", NAMES_MAX);
+	if (l->n == l->room) {
+		room = l->room == 0 ? 16 : l->room * 2;
+		grown = reallocarray(l->v, room, sizeof(*grown));
+		if (grown == NULL)
+			return sst_fail(l->err, SST_E_NOMEM, "out of memory");
+		l->v = grown;
+		l->room = room;
+	}
+	copy = strdup(name);
+	if (copy == NULL)
+		return sst_fail(l->err, SST_E_NOMEM, "out of memory");
+	l->v[l->n++] = copy;
+	return SST_OK;
+}
+
+static int
+name_cmp(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int
+sst_scan_names(const struct sst_scan_env *env, const char *path, char ***ret,
+    size_t *ret_n, struct sst_error *err)
+{
+	struct listing l = { .err = err };
+	int rc;
+
+	rc = env->ops->list(env->ctx, path, name_take, &l, err);
+	if (rc < 0) {
+		sst_scan_names_done(l.v, l.n);
+		return rc;
+	}
+	if (l.n > 0)
+		qsort(l.v, l.n, sizeof(*l.v), name_cmp);
+	*ret = l.v;
+	*ret_n = l.n;
+	return SST_OK;
+}
+
+void
+sst_scan_names_done(char **names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}

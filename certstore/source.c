@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+#include "source.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "base/fail.h"
+
+static int
+files_fail(struct sst_error *err, int code, const char *path)
+{
+	char shown[PATH_MAX];
+
+	(void)sst_escape(shown, sizeof(shown), path, strlen(path));
+	return sst_fail_errno(err, code, "%s", shown);
+}
+
+static int
+files_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+{
+	int fd;
+
+	(void)ctx;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return files_fail(err, errno, path);
+	*ret_fd = fd;
+	return SST_OK;
+}
+
+static int
+files_list(void *ctx, const char *path, int (*each)(void *arg, const char *name),
+    void *arg, struct sst_error *err)
+{
+	struct dirent *e;
+	int rc = SST_OK;
+	DIR *dir;
+
+	(void)ctx;
+	dir = opendir(path);
+	if (dir == NULL)
+		return files_fail(err, errno, path);
+	while (rc == SST_OK) {
+		errno = 0;
+		e = readdir(dir);
+		if (e == NULL) {
+			if (errno != 0)
+				rc = files_fail(err, errno, path);
+			break;
+		}
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			rc = each(arg, e->d_name);
+	}
+	(void)closedir(dir);
+	return rc;
+}
+
+/* Judged on the real path: a link does not hide where a file lies. */
+static int
+files_exposed(void *ctx, const char *path, struct sst_error *err)
+{
+	char *real, *slash;
+	struct stat st;
+	int exposed = 1;
+
+	(void)ctx;
+	real = realpath(path, NULL);
+	if (real == NULL)
+		return files_fail(err, errno, path);
+	while (exposed && (slash = strrchr(real, '/')) != NULL && slash != real) {
+		*slash = '\0';
+		if (stat(real, &st) == 0)
+			exposed = (st.st_mode & S_IXOTH) != 0;
+	}
+	free(real);
+	return exposed;
+}
+
+static int
+files_readlink(void *ctx, const char *path, char *out, size_t size,
+    struct sst_error *err)
+{
+	ssize_t n;
+
+	(void)ctx;
+	n = readlink(path, out, size - 1);
+	if (n < 0 && (errno == EINVAL || errno == ENOENT || errno == ENOTDIR))
+		return SST_E_NOT_FOUND;	/* an answer, not a failure */
+	if (n < 0)
+		return files_fail(err, errno, path);
+	if ((size_t)n == size - 1)
+		return files_fail(err, ENAMETOOLONG, path);
+	out[n] = '\0';
+	return SST_OK;
+}
+
+const struct sst_source_ops sst_source_files = {
+	.open = files_open,
+	.list = files_list,
+	.exposed = files_exposed,
+	.readlink = files_readlink,
+};

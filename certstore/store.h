@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store - what store.c, store_change.c and store_choose.c share.
+ *
+ *	store.c		life, fork, listing
+ *	store_change.c	add, join keys, remove, read again
+ *	store_choose.c	one ClientHello in, one decision out
+ *
+ * Always true:
+ *   1. A change is built aside, with no lock held; `mu` is then held while the
+ *      rows and the pinned identities change together.
+ *   2. No lock is held over file access or an event.
+ *   3. Order of locks: the list of stores, mu, cache, intern.
+ * Threads: `mu` guards what is below it.
+ */
+#ifndef SST_CERTSTORE_STORE_H
+#define SST_CERTSTORE_STORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "cache.h"
+#include "index.h"
+#include "scan.h"
+
+/* What has no file to be read from again. */
+struct sst_pin {
+	int64_t		 row;
+	struct sst_identity *identity;	/* NULL for a staged chain: */
+	STACK_OF(X509)	*certs;		/* leaf first */
+};
+
+struct sst_store {
+	atomic_int	 refs;
+	struct sst_store_config config;
+	struct sst_scan_env env;	/* constant, so are cache and env.intern */
+	struct sst_cache *cache;
+	atomic_uint_fast64_t generation;
+	atomic_uint_fast64_t no_default; /* generation + 1 that has no default */
+	atomic_int_fast64_t next_rescan; /* ms: when a stale row may cost a scan */
+	struct sst_store *next, *prev;	/* list of all stores, for fork */
+
+	pthread_mutex_t	 mu;		/* guards the rest */
+	struct sst_index *index;
+	struct sst_pin	*pins;		/* by row */
+	size_t		 n_pins, room_pins;
+	int		 forked;	/* the index belongs to the parent */
+};
+
+/* Locks mu, and after a fork sees to it that the index is the child's own. */
+void	sst_store_lock(struct sst_store *);
+void	sst_store_unlock(struct sst_store *);
+
+struct sst_told;
+/* Events of one change, told after the lock is gone. */
+struct sst_events {
+	struct sst_told	*v;
+	size_t		 n, room;
+};
+
+void	sst_events_add(struct sst_events *, enum sst_store_event_kind,
+	    const char *source, const char *text);
+/* Tells all and frees them. */
+void	sst_events_tell(struct sst_store *, struct sst_events *);
+
+/* Frees all untold: the change did not happen. */
+void	sst_events_forget(struct sst_events *);
+
+/* The pin of a row, or NULL. Caller holds mu. */
+struct sst_pin *sst_pin_find_locked(struct sst_store *, int64_t row);
+/* Room for one more pin, so that the next sst_pin_add_locked() cannot fail. */
+int	sst_pin_room_locked(struct sst_store *, size_t n, struct sst_error *err);
+/* Takes references of its own. Rows are added in rising order. */
+void	sst_pin_add_locked(struct sst_store *, int64_t row, struct sst_identity *,
+	    STACK_OF(X509) *certs);
+void	sst_pin_drop_locked(struct sst_store *, int64_t row);
+
+#endif

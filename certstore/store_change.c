@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store_change - add, join keys, remove, read again (store.h).
+ *
+ * Each call reads with no lock held; apply.c then changes rows and pins in one
+ * transaction.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "base/fail.h"
+#include "base/ossl.h"
+#include "apply.h"
+#include "key.h"
+
+/* The path as the store knows it: absolute for the file system, no "/" at the
+ * end. Links are not resolved: what they point to may change. */
+static int
+path_settle(const struct sst_store *s, const char *path, char *out,
+    struct sst_error *err)
+{
+	char dir[SST_PATH_SIZE / 2] = "";
+	size_t n;
+	int len;
+
+	if (path == NULL || *path == '\0')
+		return sst_fail(err, SST_E_USAGE, "a path is needed");
+	if (strchr(path, '\n') != NULL)
+		return sst_fail(err, SST_E_USAGE, "a path with a newline is refused");
+	if (path[0] != '/' && s->env.ops == &sst_source_files) {
+		if (getcwd(dir, sizeof(dir)) == NULL)
+			return sst_fail_errno(err, errno, "the working directory");
+		(void)strncat(dir, "/", sizeof(dir) - strlen(dir) - 1);
+	}
+	len = snprintf(out, SST_PATH_SIZE, "%s%s", dir, path);
+	if (len < 0 || len >= SST_PATH_SIZE)
+		return sst_fail_errno(err, ENAMETOOLONG, "a path of %zu bytes",
+		    strlen(path));
+	for (n = (size_t)len; n > 1 && out[n - 1] == '/'; n--)
+		out[n - 1] = '\0';
+	return SST_OK;
+}
+
+/* "bytes:" and the digest: how the same bytes are known again. */
+static int
+bytes_name(const void *bytes, size_t len, char out[80], struct sst_error *err)
+{
+	uint8_t digest[32];
+
+	if (len > SST_PEM_MAX_BYTES)
+		return sst_fail(err, SST_E_LIMIT, "%zu bytes: at most %zu are taken",
+		    len, SST_PEM_MAX_BYTES);
+	if (SHA256(bytes, len, digest) == NULL)
+		return sst_fail_ossl(err, SST_E_NOMEM, "digest");
+	memcpy(out, "bytes:", 6);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		(void)snprintf(out + 6 + 2 * i, 3, "%02x", digest[i]);
+	return SST_OK;
+}
+
+/* What a source had: where its keys are, and those that are only in memory. */
+struct had {
+	char	*key_paths;		/* lines */
+	EVP_PKEY *keys[SST_PEM_MAX_KEYS];
+	size_t	 n_keys;
+	int	 present;
+	enum sst_source_kind kind;
+};
+
+static void
+had_done(struct had *h)
+{
+	free(h->key_paths);
+	for (size_t i = 0; i < h->n_keys; i++)
+		EVP_PKEY_free(h->keys[i]);
+}
+
+static int
+had_row_locked(struct sst_store *s, const struct sst_row *row, struct had *h)
+{
+	struct sst_pin *pin = sst_pin_find_locked(s, row->id);
+	EVP_PKEY *key;
+	char *grown;
+
+	if (row->load_key != NULL) {
+		if (asprintf(&grown, "%s%s\n", h->key_paths == NULL ? "" :
+		    h->key_paths, row->load_key) < 0)
+			return SST_E_NOMEM;
+		free(h->key_paths);
+		h->key_paths = grown;
+	} else if (pin != NULL && pin->identity != NULL &&
+	    h->n_keys < SST_PEM_MAX_KEYS) {
+		key = sst_identity_key(pin->identity);
+		if (EVP_PKEY_up_ref(key) == 1)
+			h->keys[h->n_keys++] = key;
+	}
+	return SST_OK;
+}
+
+static int
+had_read(struct sst_store *s, const char *path, struct had *h, struct sst_error *err)
+{
+	struct sst_rows rows = { 0 };
+	int64_t id;
+	int rc;
+
+	sst_store_lock(s);
+	rc = sst_index_source_get(s->index, path, &id, &h->kind, err);
+	if (rc == 1) {
+		h->present = 1;
+		rc = sst_index_find(s->index, SST_FIND_SOURCE, &id, sizeof(id),
+		    &rows, err);
+		for (size_t i = 0; rc == SST_OK && h->kind == SST_SOURCE_FILE &&
+		    i < rows.n; i++)
+			rc = had_row_locked(s, &rows.v[i], h);
+	}
+	sst_store_unlock(s);
+	sst_rows_done(&rows);
+	return rc < 0 ? sst_fail(err, rc, "out of memory") : SST_OK;
+}
+
+/* The refusal of a file that holds nothing else. */
+static int
+scan_verdict(const struct sst_scan *scan, struct sst_error *err)
+{
+	if (scan->is_dir)
+		return SST_OK;
+	for (size_t i = 0; i < scan->n; i++) {
+		if (scan->v[i].row.state != SST_ENTRY_REFUSED)
+			return SST_OK;
+	}
+	(void)sst_fail(err, scan->v[0].code, "%s", scan->v[0].row.why);
+	if (err != NULL && scan->v[0].sys_errno != 0)
+		err->sys_errno = scan->v[0].sys_errno;
+	return scan->v[0].code;
+}
+
+static void
+open_keys_tell(struct sst_events *events, const struct sst_scan *scan)
+{
+	for (size_t i = 0; i < scan->n_open_keys; i++)
+		sst_events_add(events, SST_STORE_REFUSED, scan->open_keys[i],
+		    "every user can read this private key; it is used because"
+		    " open keys were allowed");
+}
+
+/* Reads `path` (settled) and makes the store agree. `again`: what fails keeps
+ * its old identity. */
+static int
+path_load(struct sst_store *s, const char *path, int again, struct sst_error *err)
+{
+	struct sst_error why = { .code = SST_OK };
+	struct sst_events events = { 0 };
+	struct sst_scan scan = { 0 };
+	struct had had = { 0 };
+	int rc;
+
+	rc = had_read(s, path, &had, &why);
+	if (rc == SST_OK)
+		rc = sst_scan_path(&s->env, path, had.key_paths, had.keys, had.n_keys,
+		    &scan, &why);
+	if (rc == SST_OK)
+		rc = scan_verdict(&scan, &why);
+	if (rc < 0 && again && had.present && rc != SST_E_NOMEM)
+		sst_keep_source(s, path, why.text, &events);
+	if (rc == SST_OK) {
+		open_keys_tell(&events, &scan);
+		rc = sst_apply(s, path, scan.is_dir ? SST_SOURCE_DIR : SST_SOURCE_FILE,
+		    &scan, again || had.present, &events, &why);
+		if (rc < 0)
+			sst_events_forget(&events);
+	}
+	sst_events_tell(s, &events);
+	sst_scan_done(&scan);
+	had_done(&had);
+	if (rc < 0 && err != NULL && err->code == SST_OK)
+		*err = why;
+	return rc;
+}
+
+int
+sst_store_add(struct sst_store *s, const char *path, struct sst_error *err)
+{
+	char settled[SST_PATH_SIZE];
+	int rc;
+
+	rc = path_settle(s, path, settled, err);
+	return rc < 0 ? rc : path_load(s, settled, 0, err);
+}
+
+int
+sst_store_add_bytes(struct sst_store *s, const void *bytes, size_t len,
+    struct sst_error *err)
+{
+	struct sst_error why = { .code = SST_OK };
+	struct sst_events events = { 0 };
+	struct sst_scan scan = { 0 };
+	char name[80];
+	int rc;
+
+	rc = bytes_name(bytes, len, name, &why);
+	if (rc == SST_OK)
+		rc = sst_scan_bytes(&s->env, name, bytes, len, NULL, 0, &scan, &why);
+	if (rc == SST_OK)
+		rc = scan_verdict(&scan, &why);
+	if (rc == SST_OK)
+		rc = sst_apply(s, name, SST_SOURCE_BYTES, &scan, 0, &events, &why);
+	if (rc < 0)
+		sst_events_forget(&events);
+	sst_events_tell(s, &events);
+	sst_scan_done(&scan);
+	if (rc < 0 && err != NULL && err->code == SST_OK)
+		*err = why;
+	return rc;
+}
+
+/* Certificates of a staged or present row: pinned, or read again. */
+static int
+row_certs(struct sst_store *s, const struct sst_row *row, struct sst_pem *ret,
+    struct sst_error *err)
+{
+	struct sst_pem pem = { 0 };
+	struct sst_pin *pin;
+	char path[SST_PATH_SIZE];
+	const char *line;
+	size_t len;
+	int open_key, rc = SST_OK;
+
+	sst_store_lock(s);
+	pin = sst_pin_find_locked(s, row->id);
+	if (pin != NULL && pin->certs != NULL) {
+		pem.certs = X509_chain_up_ref(pin->certs);
+	} else if (pin != NULL) {
+		pem.certs = X509_chain_up_ref(sst_identity_chain(pin->identity));
+		if (pem.certs != NULL &&
+		    X509_up_ref(sst_identity_leaf(pin->identity)) == 1 &&
+		    sk_X509_insert(pem.certs, sst_identity_leaf(pin->identity), 0) <= 0)
+			X509_free(sst_identity_leaf(pin->identity));
+	}
+	sst_store_unlock(s);
+	if (pin != NULL && pem.certs == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	if (pin == NULL && row->load != NULL &&
+	    (line = sst_line(row->load, 0, &len)) != NULL && len < sizeof(path)) {
+		memcpy(path, line, len);
+		path[len] = '\0';
+		rc = sst_scan_read(&s->env, path, &pem, &open_key, err);
+	}
+	if (rc == SST_OK)
+		*ret = pem;
+	return rc < 0 ? rc : SST_OK;
+}
+
+/* The pair of a row's chain and `key`; NULL in ret->identity when the chain
+ * changed meanwhile. */
+static int
+pair_make(struct sst_store *s, const struct sst_row *row, EVP_PKEY *key,
+    struct sst_found *ret, struct sst_error *err)
+{
+	struct sst_pem pem = { 0 };
+	EVP_PKEY *public;
+	int rc;
+
+	rc = row_certs(s, row, &pem, err);
+	for (int i = 0; rc == SST_OK && i < sk_X509_num(pem.certs); i++) {
+		X509 *x = sk_X509_value(pem.certs, i);
+
+		public = X509_get0_pubkey(x);
+		if (public == NULL || EVP_PKEY_eq(public, key) != 1)
+			continue;
+		rc = sst_found_make(&s->env, x, pem.certs, key, ret, err);
+		break;
+	}
+	sst_pem_done(&pem);
+	return rc;
+}
+
+/* Joins one key. Returns the number of chains that it belongs to, or < 0. */
+static int
+key_join(struct sst_store *s, EVP_PKEY *key, const char *key_path,
+    struct sst_events *events, struct sst_error *err)
+{
+	struct sst_rows rows = { 0 };
+	uint8_t print[SST_PRINT_SIZE];
+	int joined = 0, rc;
+
+	rc = sst_key_print(key, print, err);
+	if (rc < 0)
+		return rc;
+	sst_store_lock(s);
+	rc = sst_index_find(s->index, SST_FIND_PRINT, print, sizeof(print), &rows, err);
+	sst_store_unlock(s);
+	for (size_t i = 0; rc == SST_OK && i < rows.n; i++) {
+		struct sst_found f = { 0 };
+
+		if (rows.v[i].state == SST_ENTRY_REFUSED)
+			continue;
+		rc = pair_make(s, &rows.v[i], key, &f, err);
+		if (rc == SST_OK && f.identity != NULL) {
+			joined++;
+			/* a present pair needs no second key */
+			if (rows.v[i].state == SST_ENTRY_STAGED)
+				rc = sst_apply_pair(s, &rows.v[i], &f, key_path,
+				    events, err);
+		}
+		sst_found_done(&f);
+	}
+	sst_rows_done(&rows);
+	return rc < 0 ? rc : joined;
+}
+
+/* No chain has any of these keys: the text names both sides. */
+static int
+mismatch(struct sst_store *s, const char *key_path, struct sst_error *err)
+{
+	char shown[200], staged[200], path[SST_PATH_SIZE];
+
+	(void)sst_escape(shown, sizeof(shown), key_path, strlen(key_path));
+	if (!sst_store_staged(s, path, sizeof(path)))
+		return sst_fail(err, SST_E_MISMATCH, "the private key in %s belongs to"
+		    " no certificate that was set", shown);
+	(void)sst_escape(staged, sizeof(staged), path, strlen(path));
+	return sst_fail(err, SST_E_MISMATCH, "the private key in %s does not belong to"
+	    " the certificate in %s", shown, staged);
+}
+
+static int
+keys_join(struct sst_store *s, const struct sst_pem *pem, const char *name,
+    const char *key_path, struct sst_error *err)
+{
+	struct sst_error why = { .code = SST_OK };
+	struct sst_events events = { 0 };
+	int joined = 0, rc = SST_OK;
+
+	for (size_t i = 0; rc >= 0 && i < pem->n_keys; i++) {
+		rc = key_join(s, pem->keys[i], key_path, &events, &why);
+		joined += rc > 0;
+	}
+	sst_events_tell(s, &events);
+	if (rc >= 0 && pem->n_keys == 0)
+		rc = sst_fail(&why, SST_E_MALFORMED, "%s holds no private key", name);
+	else if (rc >= 0 && joined == 0)
+		rc = mismatch(s, name, &why);
+	if (rc < 0 && err != NULL && err->code == SST_OK)
+		*err = why;
+	return rc < 0 ? rc : SST_OK;
+}
+
+/* A directory of keys: those that belong to nothing are passed over. */
+static int
+key_dir(struct sst_store *s, const char *dir, struct sst_error *err)
+{
+	char **names = NULL, path[SST_PATH_SIZE];
+	size_t n = 0, joined = 0;
+	int rc, open_key;
+
+	rc = sst_scan_names(&s->env, dir, &names, &n, err);
+	for (size_t i = 0; rc == SST_OK && i < n; i++) {
+		struct sst_pem pem = { 0 };
+
+		if (snprintf(path, sizeof(path), "%s/%s", dir, names[i]) >=
+		    (int)sizeof(path))
+			continue;
+		if (sst_scan_read(&s->env, path, &pem, &open_key, NULL) == SST_OK &&
+		    keys_join(s, &pem, path, path, NULL) == SST_OK)
+			joined++;
+		sst_pem_done(&pem);
+	}
+	sst_scan_names_done(names, n);
+	if (rc == SST_OK && joined == 0)
+		return mismatch(s, dir, err);
+	return rc;
+}
+
+int
+sst_store_add_key(struct sst_store *s, const char *path, struct sst_error *err)
+{
+	char settled[SST_PATH_SIZE], shown[400];
+	struct sst_pem pem = { 0 };
+	enum sst_source_kind kind;
+	int rc, open_key = 0;
+	int64_t id;
+
+	rc = path_settle(s, path, settled, err);
+	if (rc < 0)
+		return rc;
+	sst_store_lock(s);
+	rc = sst_index_source_get(s->index, settled, &id, &kind, err);
+	sst_store_unlock(s);
+	if (rc < 0 || (rc == 1 && kind == SST_SOURCE_DIR))
+		return rc < 0 ? rc : SST_OK;
+	rc = sst_scan_read(&s->env, settled, &pem, &open_key, err);
+	if (rc == 1)
+		return key_dir(s, settled, err);
+	if (rc < 0)
+		return rc;
+	(void)sst_escape(shown, sizeof(shown), settled, strlen(settled));
+	rc = keys_join(s, &pem, shown, settled, err);
+	if (rc == SST_OK && open_key) {
+		char *keys[1] = { settled };
+		struct sst_scan scan = { .open_keys = keys, .n_open_keys = 1 };
+		struct sst_events events = { 0 };
+
+		open_keys_tell(&events, &scan);
+		sst_events_tell(s, &events);
+	}
+	sst_pem_done(&pem);
+	return rc;
+}
+
+int
+sst_store_add_key_bytes(struct sst_store *s, const void *bytes, size_t len,
+    struct sst_error *err)
+{
+	struct sst_error why = { .code = SST_OK };
+	struct sst_pem pem = { 0 };
+	int rc;
+
+	rc = sst_pem_read(bytes, len, s->env.intern, &pem, &why);
+	if (rc < 0)
+		return sst_fail(err, rc, "the bytes given: %s", why.text);
+	rc = keys_join(s, &pem, "the bytes given", NULL, err);
+	sst_pem_done(&pem);
+	return rc;
+}
+
+int
+sst_store_remove(struct sst_store *s, const char *what, struct sst_error *err)
+{
+	char settled[SST_PATH_SIZE];
+	uint8_t digest[32];
+	int rc;
+
+	if (strcmp(what, "*") == 0)
+		return sst_apply_remove(s, SST_FIND_ALL, NULL, 0, what, err);
+	if (sst_hex_digest(what, digest))
+		return sst_apply_remove(s, SST_FIND_DIGEST, digest, sizeof(digest),
+		    what, err);
+	if (strncmp(what, "bytes:", 6) == 0)
+		return sst_apply_remove(s, SST_FIND_PATH, what, strlen(what), what,
+		    err);
+	rc = path_settle(s, what, settled, err);
+	if (rc < 0)
+		return rc;
+	return sst_apply_remove(s, SST_FIND_PATH, settled, strlen(settled), settled,
+	    err);
+}
+
+struct paths {
+	char	**v;
+	size_t	 n;
+};
+
+static int
+path_take(void *arg, int64_t id, enum sst_source_kind kind, const char *path)
+{
+	struct paths *p = arg;
+	char **grown;
+
+	(void)id;
+	if (kind == SST_SOURCE_BYTES)
+		return SST_OK;
+	grown = reallocarray(p->v, p->n + 1, sizeof(*grown));
+	if (grown == NULL)
+		return SST_E_NOMEM;
+	p->v = grown;
+	p->v[p->n] = strdup(path);
+	if (p->v[p->n] == NULL)
+		return SST_E_NOMEM;
+	p->n++;
+	return SST_OK;
+}
+
+int
+sst_store_rescan(struct sst_store *s, const char *path, struct sst_error *err)
+{
+	char settled[SST_PATH_SIZE];
+	struct paths all = { 0 };
+	enum sst_source_kind kind;
+	int64_t id;
+	int rc, one;
+
+	if (path != NULL) {
+		rc = path_settle(s, path, settled, err);
+		if (rc < 0)
+			return rc;
+		sst_store_lock(s);
+		rc = sst_index_source_get(s->index, settled, &id, &kind, err);
+		sst_store_unlock(s);
+		if (rc == 0)
+			return sst_fail(err, SST_E_NOT_FOUND, "%s was never set", path);
+		return rc < 0 ? rc : path_load(s, settled, 1, err);
+	}
+	sst_store_lock(s);
+	rc = sst_index_sources(s->index, path_take, &all, err);
+	sst_store_unlock(s);
+	if (rc == SST_E_NOMEM)
+		(void)sst_fail(err, rc, "out of memory");
+	for (size_t i = 0; i < all.n; i++) {
+		one = rc < 0 && rc == SST_E_NOMEM ? rc :
+		    path_load(s, all.v[i], 1, err);
+		if (one < 0 && rc == SST_OK)
+			rc = one;
+		free(all.v[i]);
+	}
+	free(all.v);
+	return rc;
+}

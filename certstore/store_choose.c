@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store_choose - one ClientHello in, one decision out (store.h).
+ *
+ * A hot name ends at the cache. A name that nobody has ends after one
+ * statement. Only a name that is served, and was thrown out of the cache or
+ * never asked for, reads a file.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "choice.h"
+#include "hello.h"
+#include "key.h"
+#include "name.h"
+#include "store.h"
+
+#define RESCAN_MS	1000
+#define POLICY_SEED	0xcbf29ce484222325u
+
+/* One question: what was asked, by whose rules, and by whom. */
+struct ask {
+	const struct sst_choose_policy *policy;
+	const struct sst_hello *hello;
+	time_t		 now;
+	uint32_t	 kinds;
+	enum sst_asked	 asked;		/* SST_ASKED_LITERAL also stands for none */
+	int		 named;		/* server_name was sent */
+	char		 name[SST_NAME_SIZE];
+	char		 wild[SST_NAME_SIZE];	/* "": none */
+	char		 ip[SST_NAME_SIZE];	/* "": no local address */
+	int		 rescanned;
+};
+
+static uint64_t
+mix(uint64_t h, const char *text)
+{
+	for (; *text != '\0'; text++)
+		h = (h ^ (uint8_t)*text) * 0x100000001b3u;
+	return (h ^ 0xff) * 0x100000001b3u;
+}
+
+/* What of a policy can change the answer for a name that it allows. */
+static uint64_t
+policy_digest(const struct sst_choose_policy *p, int with_names)
+{
+	uint64_t h = POLICY_SEED + (p->strict ? 1 : 0) + (p->refuse_expired ? 2 : 0);
+
+	if (p->default_name != NULL)
+		h = mix(h, p->default_name);
+	for (size_t i = 0; with_names && i < p->n_names; i++)
+		h = mix(h, p->names[i]);
+	return h;
+}
+
+/* Whether the listener answers for `name` (folded, or "ip:"). */
+static int
+policy_allows(const struct sst_choose_policy *p, const char *name)
+{
+	const char *plain = strncmp(name, "ip:", 3) == 0 ? name + 3 : name;
+
+	if (p->n_names == 0)
+		return 1;
+	for (size_t i = 0; i < p->n_names; i++) {
+		if (plain != name ? strcmp(p->names[i], plain) == 0 :
+		    sst_name_match(p->names[i], name))
+			return 1;
+	}
+	return 0;
+}
+
+/* Whether the listener's names and those of an identity meet. */
+static int
+policy_meets(const struct sst_choose_policy *p, const char *lines)
+{
+	char name[SST_NAME_SIZE];
+	const char *line;
+	size_t len;
+
+	if (p->n_names == 0)
+		return 1;
+	for (size_t i = 0; lines != NULL && (line = sst_line(lines, i, &len)) != NULL;
+	    i++) {
+		(void)snprintf(name, sizeof(name), "%.*s", (int)len, line);
+		if (policy_allows(p, name))
+			return 1;
+		/* a wildcard of the certificate covers a listed name */
+		for (size_t k = 0; name[0] == '*' && k < p->n_names; k++) {
+			if (sst_name_match(name, p->names[k]))
+				return 1;
+		}
+	}
+	return 0;
+}
+
+/* Reads the question. 0, or the alert that answers it. */
+static int
+ask_read(struct ask *a)
+{
+	const struct sst_hello *h = a->hello;
+	const uint8_t *name = NULL;
+	size_t len = 0;
+	int alert;
+
+	a->asked = SST_ASKED_LITERAL;
+	if (h->has_server_name) {
+		alert = sst_hello_name(h->server_name, h->server_name_len, &name, &len);
+		if (alert != 0)
+			return alert;
+		a->named = 1;
+		a->asked = sst_name_asked(name, len, a->name);
+		if (a->asked == SST_ASKED_ILLEGAL)
+			return SST_ALERT_ILLEGAL_PARAMETER;
+	}
+	if (h->n_sigalgs == 0 && h->version >= 0x0304)
+		return SST_ALERT_MISSING_EXTENSION;
+	if (a->asked == SST_ASKED_NAME)
+		(void)sst_name_wild(a->name, a->wild);
+	if (a->asked == SST_ASKED_LITERAL && a->named && a->policy->strict)
+		return SST_ALERT_UNRECOGNIZED_NAME;
+	if (a->asked == SST_ASKED_LITERAL)
+		(void)sst_name_sockaddr(h->local, a->ip);
+	a->kinds = sst_hello_kinds(h);
+	return 0;
+}
+
+/* The alert for a name that nobody has, where nothing else is served. */
+static int
+unknown_alert(const struct ask *a)
+{
+	if (!a->named && a->policy->strict && a->hello->version >= 0x0304)
+		return SST_ALERT_MISSING_EXTENSION;
+	return SST_ALERT_UNRECOGNIZED_NAME;
+}
+
+static int
+empty_choice(const struct ask *a, int alert, uint64_t generation,
+    struct sst_choice **ret, struct sst_error *err)
+{
+	*ret = sst_choice_new(&(struct sst_choice_parts){ .name = a->name,
+	    .alert = alert, .generation = generation });
+	if (*ret == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	return 0;
+}
+
+/* The rows of the default identity (defaults.md), as tier DEFAULT. */
+static int
+default_rows_locked(struct sst_store *s, const struct sst_choose_policy *p,
+    struct sst_rows *rows, struct sst_error *err)
+{
+	char wild[SST_NAME_SIZE] = "";
+	uint8_t key[32];
+	int rc;
+
+	if (p->default_name != NULL) {
+		(void)sst_name_wild(p->default_name, wild);
+		rc = sst_index_lookup(s->index, p->default_name,
+		    wild[0] == '\0' ? NULL : wild, rows, err);
+	} else {
+		rc = sst_index_default(s->index, key, err);
+		if (rc == 1)
+			rc = sst_index_find(s->index, SST_FIND_NAMES_KEY, key,
+			    sizeof(key), rows, err);
+	}
+	for (size_t i = 0; i < rows->n; i++)
+		rows->v[i].tier = SST_TIER_DEFAULT;
+	return rc;
+}
+
+/* The identity of a row: pinned, cached, or read from its files. */
+static int
+identity_get(struct sst_store *s, const struct sst_row *row,
+    struct sst_identity **ret, struct sst_error *err)
+{
+	struct sst_pin *pin;
+	int rc;
+
+	*ret = NULL;
+	sst_store_lock(s);
+	pin = sst_pin_find_locked(s, row->id);
+	if (pin != NULL && pin->identity != NULL)
+		*ret = sst_identity_ref(pin->identity);
+	sst_store_unlock(s);
+	if (*ret != NULL)
+		return SST_OK;
+	*ret = sst_cache_get(s->cache, row->id);
+	if (*ret != NULL)
+		return SST_OK;
+	if (row->load == NULL)
+		return sst_fail(err, SST_E_NOT_FOUND, "it is no longer in memory");
+	rc = sst_scan_again(&s->env, row, ret, err);
+	if (rc == SST_OK)
+		sst_cache_put(s->cache, row->id, *ret);
+	return rc;
+}
+
+/* Whether the identity is what the row says, and for the name asked. */
+static int
+identity_fits(const struct sst_identity *id, const struct sst_row *row,
+    const struct ask *a)
+{
+	if (memcmp(sst_identity_digest(id), row->digest, 32) != 0)
+		return 0;
+	if (row->tier == SST_TIER_DEFAULT)
+		return 1;
+	return sst_identity_covers(id, row->tier == SST_TIER_IP ? a->ip : a->name);
+}
+
+/*
+ * Ranks, and gets the winners' identities. One that cannot be had drops out
+ * and the ranking starts again without it. *ret_stale: that happened.
+ */
+static int
+winners_get(struct sst_store *s, const struct ask *a, const struct sst_rows *rows,
+    struct sst_ranked *ranked, struct sst_rank *rank,
+    struct sst_identity *ids[SST_WINNERS_MAX], const struct sst_row **ret_stale,
+    struct sst_error *err)
+{
+	const char **lost = calloc(rows->n + 1, sizeof(*lost));
+	size_t got;
+	int rc = SST_OK;
+
+	if (lost == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+again:
+	for (size_t i = 0; i < rows->n; i++)
+		ranked[i] = (struct sst_ranked){ &rows->v[i], lost[i] };
+	sst_choose_rank(ranked, rows->n, a->kinds, a->now,
+	    a->policy->refuse_expired, rank);
+	for (got = 0; got < rank->won; got++) {
+		const struct sst_row *row = ranked[got].row;
+
+		rc = identity_get(s, row, &ids[got], NULL);
+		if (rc == SST_OK && identity_fits(ids[got], row, a))
+			continue;
+		if (rc == SST_OK)
+			sst_identity_unref(ids[got]);
+		while (got > 0)
+			sst_identity_unref(ids[--got]);
+		if (rc == SST_E_NOMEM) {
+			rank->won = 0;
+			rc = sst_fail(err, rc, "out of memory");
+			goto out;
+		}
+		lost[row - rows->v] = "its files changed or cannot be read";
+		*ret_stale = row;
+		goto again;
+	}
+	rc = SST_OK;
+out:
+	free(lost);
+	return rc;
+}
+
+/* Tells that something out of its dates is served. */
+static void
+degraded_tell(struct sst_store *s, const struct ask *a, const struct sst_row *row)
+{
+	struct sst_events events = { 0 };
+	char text[400];
+
+	(void)snprintf(text, sizeof(text), "%s is served for %s: nothing better is"
+	    " there", a->now > row->not_after ? "an expired certificate" :
+	    "a certificate that is not yet valid",
+	    a->name[0] == '\0' ? "clients without a name" : a->name);
+	sst_events_add(&events, SST_STORE_DEGRADED, row->path, text);
+	sst_events_tell(s, &events);
+}
+
+static int
+decide(struct sst_store *s, const struct ask *a, const struct sst_rows *rows,
+    uint64_t generation, struct sst_choice **ret, const struct sst_row **ret_stale,
+    struct sst_error *err)
+{
+	struct sst_identity *ids[SST_WINNERS_MAX] = { NULL };
+	struct sst_rank rank = { 0 };
+	struct sst_ranked *ranked;
+	int alert = 0, rc;
+
+	ranked = calloc(rows->n + 1, sizeof(*ranked));
+	if (ranked == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	rc = winners_get(s, a, rows, ranked, &rank, ids, ret_stale, err);
+	if (rc < 0)
+		goto out;
+	if (rank.won == 0)
+		alert = rank.kind_fits ? SST_ALERT_UNRECOGNIZED_NAME :
+		    SST_ALERT_HANDSHAKE_FAILURE;
+	*ret = sst_choice_new(&(struct sst_choice_parts){ .name = a->name,
+	    .tier = rank.tier, .alert = alert, .degraded = rank.degraded,
+	    .generation = generation, .from = rank.from, .until = rank.until,
+	    .ranked = ranked, .n_ranked = rows->n, .ids = ids, .n_ids = rank.won });
+	if (*ret == NULL)
+		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
+	else if (rank.degraded)
+		degraded_tell(s, a, ranked[0].row);
+out:
+	for (size_t i = 0; i < rank.won; i++)
+		sst_identity_unref(ids[i]);
+	free(ranked);
+	return rc;
+}
+
+/* A row pointed to what is not there: its source is read again, in a while at
+ * most once, and the question is asked anew. */
+static int
+heal(struct sst_store *s, struct ask *a, const struct sst_row *stale)
+{
+	int64_t due = atomic_load(&s->next_rescan), at = sst_clock_ms();
+
+	if (stale == NULL || stale->load == NULL || a->rescanned || at < due)
+		return 0;
+	if (!atomic_compare_exchange_strong(&s->next_rescan, &due, at + RESCAN_MS))
+		return 0;
+	a->rescanned = 1;
+	return sst_store_rescan(s, NULL, NULL) == SST_OK;
+}
+
+static int answer(struct sst_store *, struct ask *, struct sst_choice **,
+    struct sst_error *);
+
+/* Ranks `rows` and keeps the decision of a name that somebody has. */
+static int
+serve(struct sst_store *s, struct ask *a, struct sst_rows *rows,
+    struct sst_hit *hit, struct sst_choice **ret, struct sst_error *err)
+{
+	const struct sst_row *stale = NULL;
+	int rc;
+
+	rc = decide(s, a, rows, hit->generation, ret, &stale, err);
+	if (rc < 0)
+		return rc;
+	if (stale == NULL && hit->name != NULL)
+		sst_cache_hit_put(s->cache, hit, *ret);
+	if (!heal(s, a, stale))
+		return SST_OK;
+	sst_choice_unref(*ret);
+	*ret = NULL;
+	return answer(s, a, ret, err);
+}
+
+/* Leaves only rows that a listener with a list of names may serve. */
+static void
+rows_filter(struct sst_rows *rows, const struct sst_choose_policy *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rows->n; i++) {
+		if (policy_meets(p, rows->v[i].names))
+			rows->v[n++] = rows->v[i];
+		else
+			sst_row_done(&rows->v[i]);
+	}
+	rows->n = n;
+}
+
+/* The default identity, for who named nothing or what nobody has. */
+static int
+answer_default(struct sst_store *s, struct ask *a, struct sst_choice **ret,
+    struct sst_error *err)
+{
+	struct sst_hit hit = { .name = "", .kinds = a->kinds };
+	struct sst_choice *cached;
+	struct sst_rows rows = { 0 };
+	struct ask nameless = *a;
+	int rc;
+
+	hit.policy = ~policy_digest(a->policy, 1);
+	hit.generation = atomic_load(&s->generation);
+	sst_cache_key(s->cache, &hit);
+	nameless.name[0] = '\0';
+	if (a->policy->default_name == NULL &&
+	    atomic_load(&s->no_default) == hit.generation + 1)
+		return empty_choice(a, unknown_alert(a), hit.generation, ret, err);
+	cached = sst_cache_hit(s->cache, &hit, a->now);
+	if (cached == NULL) {
+		sst_store_lock(s);
+		hit.generation = atomic_load(&s->generation);
+		rc = default_rows_locked(s, a->policy, &rows, err);
+		sst_store_unlock(s);
+		if (rc >= 0 && rows.n == 0 && a->policy->default_name == NULL)
+			atomic_store(&s->no_default, hit.generation + 1);
+		if (rc >= 0 && a->policy->default_name == NULL)
+			rows_filter(&rows, a->policy);
+		if (rc >= 0 && rows.n == 0)
+			rc = empty_choice(a, unknown_alert(a), hit.generation, ret, err);
+		else if (rc >= 0)
+			rc = serve(s, &nameless, &rows, &hit, &cached, err);
+		sst_rows_done(&rows);
+		if (rc < 0 || cached == NULL)
+			return rc;
+	}
+	if (a->name[0] == '\0') {
+		*ret = cached;
+		return SST_OK;
+	}
+	*ret = sst_choice_rename(cached, a->name);
+	sst_choice_unref(cached);
+	if (*ret == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	return SST_OK;
+}
+
+static int
+answer(struct sst_store *s, struct ask *a, struct sst_choice **ret,
+    struct sst_error *err)
+{
+	const char *key = a->ip[0] != '\0' ? a->ip : a->name;
+	struct sst_hit hit = { .name = key, .kinds = a->kinds };
+	struct sst_rows rows = { 0 };
+	int rc;
+
+	if ((a->asked != SST_ASKED_NAME && a->ip[0] == '\0') ||
+	    !policy_allows(a->policy, key))
+		goto unknown;
+	/* an address is kept under the empty name that the client sent */
+	hit.name = a->ip[0] != '\0' ? "" : a->name;
+	hit.policy = policy_digest(a->policy, 0);
+	if (a->ip[0] != '\0')
+		hit.policy = mix(hit.policy, a->ip);
+	hit.generation = atomic_load(&s->generation);
+	if (a->named && a->ip[0] != '\0') {
+		hit.name = NULL;	/* a literal as name is no hot path */
+	} else {
+		sst_cache_key(s->cache, &hit);
+		*ret = sst_cache_hit(s->cache, &hit, a->now);
+		if (*ret != NULL)
+			return SST_OK;
+	}
+	sst_store_lock(s);
+	hit.generation = atomic_load(&s->generation);
+	rc = sst_index_lookup(s->index, key, a->wild[0] == '\0' ? NULL : a->wild,
+	    &rows, err);
+	sst_store_unlock(s);
+	if (rc == SST_OK && rows.n > 0)
+		rc = serve(s, a, &rows, &hit, ret, err);
+	if (rc < 0 || rows.n > 0) {
+		sst_rows_done(&rows);
+		return rc;
+	}
+unknown:
+	if (a->policy->strict)
+		return empty_choice(a, unknown_alert(a), atomic_load(&s->generation),
+		    ret, err);
+	return answer_default(s, a, ret, err);
+}
+
+int
+sst_store_choose(struct sst_store *s, const struct sst_choose_policy *policy,
+    const struct sst_hello *hello, time_t now, struct sst_choice **ret_choice,
+    struct sst_error *err)
+{
+	static const struct sst_choose_policy lax = { 0 };
+	struct sst_choice *choice = NULL;
+	struct ask a;
+	int alert, rc;
+
+	a.policy = policy == NULL ? &lax : policy;
+	a.hello = hello;
+	a.now = now;
+	a.named = a.rescanned = 0;
+	a.name[0] = a.wild[0] = a.ip[0] = '\0';
+	alert = ask_read(&a);
+	if (alert != 0)
+		rc = empty_choice(&a, alert, atomic_load(&s->generation), &choice, err);
+	else
+		rc = answer(s, &a, &choice, err);
+	if (rc < 0)
+		return rc;
+	*ret_choice = choice;
+	return sst_choice_count(choice) > 0;
+}
