@@ -17,7 +17,7 @@
 #define READY_MS	20000	/* a relay that is not ready by then is stuck */
 #define GOODBYE_MS	5000	/* between the channel's end and its own */
 #define QUICK_MS	10000	/* a death this early makes the next start wait */
-#define GIVE_UP		5	/* quick deaths in a row with nothing held */
+#define GIVE_UP		3	/* quick deaths in a row with nothing held */
 #define FIRST_FD	3	/* of the relay; see relay.h */
 #define N_FDS		5
 #define HIGH_FD		32	/* out of the way of the relay's descriptors */
@@ -25,7 +25,8 @@
 static int64_t
 back_off_ms(unsigned quick_deaths)
 {
-	static const int64_t steps[] = { 0, 100, 1000, 5000 };
+	/* A call of the program waits 5 s: the longest step leaves it some. */
+	static const int64_t steps[] = { 0, 100, 1000, 2000 };
 	const unsigned last = sizeof(steps) / sizeof(steps[0]) - 1;
 
 	return steps[quick_deaths < last ? quick_deaths : last];

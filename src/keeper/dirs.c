@@ -44,12 +44,16 @@ mix_entry(uint64_t h, int at, const char *name)
 	h = mix(h, name, strlen(name) + 1);
 	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		v[0] = (int64_t)st.st_ino;
-		v[1] = (int64_t)st.st_size;
-		v[2] = st.st_ctim.tv_sec;
-		v[3] = st.st_ctim.tv_nsec;
-		v[4] = st.st_mtim.tv_sec;
-		v[5] = st.st_mtim.tv_nsec;
-		v[6] = 1;
+		v[1] = (int64_t)st.st_mode;
+	}
+	/* The times of a directory move with every name in it; who cares for
+	 * those has subscribed to it. */
+	if (v[1] != 0 && !S_ISDIR(st.st_mode)) {
+		v[2] = (int64_t)st.st_size;
+		v[3] = st.st_ctim.tv_sec;
+		v[4] = st.st_ctim.tv_nsec;
+		v[5] = st.st_mtim.tv_sec;
+		v[6] = st.st_mtim.tv_nsec;
 	}
 	return mix(h, v, sizeof(v));
 }

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * place - a directory of a test's own, and short ways to fill it.
+ */
+#ifndef TESTS_KEEPER_PLACE_H
+#define TESTS_KEEPER_PLACE_H
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <setjmp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct place {
+	char	dir[64];
+	char	name[4][PATH_MAX];	/* what at() returned last */
+	int	turn;
+};
+
+static inline int
+place_remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static inline int
+place_open(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return -1;
+	(void)strcpy(p->dir, "/tmp/sst-keeper-XXXXXX");
+	*state = p;
+	return mkdtemp(p->dir) == NULL ? -1 : 0;
+}
+
+static inline int
+place_close(void **state)
+{
+	struct place *p = *state;
+
+	(void)nftw(p->dir, place_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(p);
+	return 0;
+}
+
+/* The absolute path of `name`; good for the next three calls. */
+static inline const char *
+at(struct place *p, const char *name)
+{
+	p->turn = (p->turn + 1) % 4;
+	(void)snprintf(p->name[p->turn], sizeof(p->name[0]), "%s/%s", p->dir, name);
+	return p->name[p->turn];
+}
+
+static inline void
+put_file(struct place *p, const char *name, const char *text)
+{
+	int fd = open(at(p, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (int)strlen(text));
+	assert_int_equal(close(fd), 0);
+}
+
+static inline void
+put_dir(struct place *p, const char *name)
+{
+	assert_int_equal(mkdir(at(p, name), 0755), 0);
+}
+
+static inline void
+put_link(struct place *p, const char *name, const char *target)
+{
+	assert_int_equal(symlink(target, at(p, name)), 0);
+}
+
+/* `from` takes the place of `to` in one step. */
+static inline void
+put_over(struct place *p, const char *from, const char *to)
+{
+	assert_int_equal(rename(at(p, from), at(p, to)), 0);
+}
+
+/* The text that a descriptor leads to, and closes it. */
+static inline void
+assert_text(int fd, const char *text)
+{
+	char buf[256];
+	ssize_t n;
+
+	assert_true(fd >= 0);
+	n = pread(fd, buf, sizeof(buf) - 1, 0);
+	assert_true(n >= 0);
+	buf[n] = '\0';
+	assert_string_equal(buf, text);
+	assert_int_equal(close(fd), 0);
+}
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef TESTS_KEEPER_PUPPET_H
+#define TESTS_KEEPER_PUPPET_H
+
+enum {
+	PUPPET_EXIT = 200,	/* ends with status a */
+	PUPPET_NEXT		/* the reply is the keeper's next message */
+};
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the keeper remembers: sources, held listeners, waiting messages.
+ */
+#include "place.h"
+
+#include "keeper/held.h"
+#include "keeper/queue.h"
+#include "keeper/sources.h"
+#include "keeper/table.h"
+#include "keeper/watch.h"
+
+#include "base/wire.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+static void
+pair(int fds[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
+	    SOCK_NONBLOCK, 0, fds), 0);
+}
+
+static ino_t
+inode(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+static void
+a_table_finds_what_was_put_and_only_that(void **state)
+{
+	struct sst_table t = { 0 };
+	struct sst_node nodes[1000];
+	struct sst_place place = { 0 };
+	size_t seen = 0;
+
+	(void)state;
+	assert_null(sst_table_get(&t, 1));
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(sst_table_put(&t, &nodes[i], i * 64), 0);
+	for (uint32_t i = 0; i < 1000; i += 2)
+		sst_table_take(&t, &nodes[i]);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_ptr_equal(sst_table_get(&t, i * 64),
+		    i % 2 == 0 ? NULL : &nodes[i]);
+	while (sst_table_next(&t, &place) != NULL)
+		seen++;
+	assert_int_equal(seen, 500);
+	assert_int_equal(t.n, 500);
+	sst_table_done(&t);
+}
+
+static void
+a_held_listener_is_given_back_as_it_was_held_last(void **state)
+{
+	struct sst_held h = { 0 };
+	struct sst_wire_head head;
+	struct sst_queue q;
+	char data[64];
+	int ends[2], a[2], b[2], got[2], none[2] = { -1, -1 };
+	ino_t ino[2];
+
+	(void)state;
+	pair(ends);
+	pair(a);
+	pair(b);
+	ino[0] = inode(b[0]);
+	ino[1] = inode(b[1]);
+	assert_int_equal(sst_held_put(&h, 5, "first", 5, a), 0);
+	assert_int_equal(a[0], -1);		/* taken */
+	assert_int_equal(sst_held_put(&h, 5, "second", 6, b), 0);
+	assert_int_equal(sst_held_put(&h, 5, "third!!", 7, none), 0);
+	sst_queue_init(&q, ends[0]);
+	assert_int_equal(sst_held_restore(&h, &q), 0);
+	assert_int_equal(sst_wire_recv(ends[1], &head, data, sizeof(data), got, 2), 7);
+	assert_int_equal(head.verb, SST_CHAN_RESTORE);
+	assert_int_equal(head.id, 5);
+	assert_memory_equal(data, "third!!", 7);
+	assert_int_equal(inode(got[0]), ino[0]);
+	assert_int_equal(inode(got[1]), ino[1]);
+	(void)close(got[0]);
+	(void)close(got[1]);
+	/* Released: nothing comes, and its descriptors are closed. */
+	sst_held_release(&h, 5);
+	assert_int_equal(h.state, 0);
+	assert_int_equal(sst_held_restore(&h, &q), 0);
+	assert_int_equal(sst_wire_recv(ends[1], &head, data, sizeof(data), got, 2), -1);
+	assert_int_equal(errno, EAGAIN);
+	sst_held_done(&h);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+static void
+a_hold_without_descriptors_or_beyond_the_limit_is_refused(void **state)
+{
+	struct sst_held h = { 0 };
+	static char big[SST_WIRE_DATA_MAX];
+	int a[2], none[2] = { -1, -1 };
+	uint32_t id;
+
+	(void)state;
+	assert_int_equal(sst_held_put(&h, 1, "x", 1, none), -1);
+	assert_int_equal(errno, EINVAL);
+	pair(a);
+	none[0] = a[0];
+	assert_int_equal(sst_held_put(&h, 1, "x", 1, none), -1);
+	assert_int_equal(h.table.n, 0);
+	assert_int_equal(sst_held_put(&h, 1, "x", 1, a), 0);
+	none[0] = -1;
+	h.state = SST_HELD_STATE_MAX;	/* as if others used it up */
+	assert_int_equal(sst_held_put(&h, 1, "xy", 2, none), -1);
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(sst_held_put(&h, 1, "y", 1, none), 0);
+	h.state = 1;
+	for (id = 2; id < 10; id++) {
+		pair(a);
+		assert_int_equal(sst_held_put(&h, id, big, sizeof(big), a), 0);
+	}
+	assert_int_equal(h.state, 1 + 8 * sizeof(big));
+	sst_held_done(&h);
+	assert_int_equal(h.state, 0);
+}
+
+static void
+messages_leave_in_order_when_the_other_side_was_busy(void **state)
+{
+	static char data[60000];
+	struct sst_wire_head head;
+	struct sst_queue q;
+	int ends[2], file, got;
+	ino_t ino;
+
+	(void)state;
+	pair(ends);
+	sst_queue_init(&q, ends[0]);
+	for (uint32_t i = 0; i < 20; i++) {
+		file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		ino = inode(file);
+		sst_wire_init(&head, SST_CHAN_FILE);
+		head.id = i;
+		assert_int_equal(sst_queue_send(&q, &head, data, sizeof(data), &file, 1),
+		    0);
+		(void)close(file);	/* the queue has its own */
+	}
+	assert_true(q.n > 0);
+	assert_true(sst_queue_has(&q, SST_CHAN_FILE, 19));
+	assert_false(sst_queue_has(&q, SST_CHAN_FILE, 0));
+	assert_false(sst_queue_has(&q, SST_CHAN_CHANGED, 19));
+	assert_int_equal(sst_queue_flush(&q), 0);
+	for (uint32_t i = 0; i < 20; i++) {
+		assert_int_equal(sst_wire_recv(ends[1], &head, data, sizeof(data),
+		    &got, 1), (int)sizeof(data));
+		assert_int_equal(head.id, i);
+		assert_int_equal(inode(got), ino);
+		(void)close(got);
+		(void)sst_queue_flush(&q);
+	}
+	assert_int_equal(sst_queue_flush(&q), 1);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+static void
+only_what_the_program_asked_waits_for_the_next_relay(void **state)
+{
+	struct sst_wire_head head;
+	struct sst_queue old, waiting;
+	int ends[2];
+
+	(void)state;
+	pair(ends);
+	sst_queue_init(&old, -1);
+	sst_queue_init(&waiting, -1);
+	for (uint32_t i = 0; i < 6; i++) {
+		sst_wire_init(&head, i % 2 == 0 ? SST_CHAN_FILE : SST_CHAN_CHANGED);
+		head.id = i;
+		assert_int_equal(sst_queue_send(&old, &head, NULL, 0, NULL, 0), 0);
+	}
+	sst_queue_drop(&old, SST_CHAN_FILE);
+	assert_int_equal(old.n, 3);
+	sst_queue_move(&waiting, &old);
+	assert_int_equal(old.n, 0);
+	sst_wire_init(&head, SST_CHAN_FILE);
+	head.id = 6;
+	assert_int_equal(sst_queue_send(&waiting, &head, NULL, 0, NULL, 0), 0);
+	waiting.fd = ends[0];
+	assert_int_equal(sst_queue_flush(&waiting), 1);
+	for (uint32_t i = 0; i < 8; i += 2) {
+		assert_int_equal(sst_wire_recv(ends[1], &head, NULL, 0, NULL, 0), 0);
+		assert_int_equal(head.verb, SST_CHAN_FILE);
+		assert_int_equal(head.id, i);
+	}
+	/* What nobody takes is freed. */
+	waiting.fd = -1;
+	assert_int_equal(sst_queue_send(&waiting, &head, "x", 1, ends, 2), 0);
+	sst_queue_drop(&waiting, 0);
+	assert_int_equal(waiting.n, 0);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+struct shelf {
+	struct place	  *p;
+	struct sst_sources t;
+};
+
+static int
+shelf_open(void **state)
+{
+	struct shelf *s = calloc(1, sizeof(*s));
+	void *p;
+
+	if (s == NULL || place_open(&p) != 0)
+		return -1;
+	s->p = p;
+	s->t.watch = sst_watch_new(100, 0);
+	*state = s;
+	return s->t.watch == NULL ? -1 : 0;
+}
+
+static int
+shelf_close(void **state)
+{
+	struct shelf *s = *state;
+	void *p = s->p;
+
+	sst_sources_done(&s->t);
+	sst_watch_free(s->t.watch);
+	free(s);
+	return place_close(&p);
+}
+
+static struct sst_source *
+add(struct shelf *s, const char *name, const char *why, int64_t now)
+{
+	int fd = open(at(s->p, name), O_RDONLY | O_CLOEXEC);
+	struct sst_source *src;
+
+	assert_true(fd >= 0);
+	src = sst_source_add(&s->t, at(s->p, name), why, fd, now);
+	(void)close(fd);
+	return src;
+}
+
+static void
+a_source_that_nobody_keeps_is_dropped(void **state)
+{
+	struct shelf *s = *state;
+	uint32_t kept, loose;
+
+	put_file(s->p, "a", "text");
+	kept = add(s, "a", NULL, 0)->node.key;
+	loose = add(s, "a", NULL, 10)->node.key;
+	assert_int_not_equal(kept, loose);
+	sst_source_keep(&s->t, kept);
+	sst_source_keep(&s->t, kept);
+	assert_int_equal(sst_sources_due(&s->t), 10 + SST_SOURCE_PATIENCE_MS);
+	sst_sources_expire(&s->t, 10 + SST_SOURCE_PATIENCE_MS - 1);
+	assert_non_null(sst_source_get(&s->t, loose));
+	sst_sources_expire(&s->t, 10 + SST_SOURCE_PATIENCE_MS);
+	assert_null(sst_source_get(&s->t, loose));
+	assert_non_null(sst_source_get(&s->t, kept));
+	assert_true(sst_sources_due(&s->t) == INT64_MAX);
+	sst_source_drop(&s->t, kept);
+	assert_null(sst_source_get(&s->t, kept));
+	assert_int_equal(s->t.n_provisional, 0);
+}
+
+static void
+nobody_fills_the_table_by_asking(void **state)
+{
+	struct shelf *s = *state;
+	uint32_t first;
+
+	put_file(s->p, "a", "text");
+	first = add(s, "a", "static", 0)->node.key;
+	for (int i = 1; i < SST_SOURCES_PROVISIONAL; i++)
+		assert_non_null(add(s, "a", "static", 0));
+	assert_null(add(s, "a", "static", 0));
+	assert_int_equal(errno, EAGAIN);
+	sst_source_keep(&s->t, first);
+	assert_non_null(add(s, "a", "static", 0));
+}
+
+static size_t
+ask(struct shelf *s, uint16_t verb, uint32_t id, const char *path,
+    struct sst_wire_head *ret, char *out, int *fd)
+{
+	struct sst_wire_head q;
+
+	sst_wire_init(&q, verb);
+	q.id = id;
+	return sst_sources_answer(&s->t, &q, path, strlen(path) + 1, ret, out,
+	    PATH_MAX, fd);
+}
+
+static void
+questions_are_answered_only_below_a_watched_source(void **state)
+{
+	struct shelf *s = *state;
+	struct sst_wire_head r;
+	char out[PATH_MAX];
+	uint32_t id, fixed;
+	int fd;
+
+	put_dir(s->p, "tls");
+	put_file(s->p, "tls/a", "text");
+	put_file(s->p, "b", "beside");
+	put_link(s->p, "tls/l", "a");
+	id = add(s, "tls", NULL, 0)->node.key;
+	fixed = add(s, "tls", "set by somebody else", 0)->node.key;
+	(void)ask(s, SST_OPEN_PATH, id, at(s->p, "tls/a"), &r, out, &fd);
+	assert_int_equal(r.verb, SST_WIRE_REPLY);
+	assert_int_equal(r.a, 0);
+	assert_text(fd, "text");
+	assert_int_equal(ask(s, SST_OPEN_LINK, id, at(s->p, "tls/l"), &r, out, &fd), 2);
+	assert_int_equal(r.a, 1);
+	assert_string_equal(out, "a");
+	(void)ask(s, SST_OPEN_EXPOSED, id, at(s->p, "tls/a"), &r, out, &fd);
+	assert_int_equal(r.a, 0);	/* mkdtemp makes 0700 */
+	assert_true(ask(s, SST_OPEN_PATH, id, at(s->p, "b"), &r, out, &fd) > 0);
+	assert_int_equal(r.a, -1);
+	assert_int_equal(r.b, EPERM);
+	assert_int_equal(fd, -1);
+	(void)ask(s, SST_OPEN_PATH, fixed, at(s->p, "tls/a"), &r, out, &fd);
+	assert_int_equal(r.a, -1);
+	assert_int_equal(r.b, EPERM);
+	(void)ask(s, SST_OPEN_LINK, fixed, at(s->p, "tls/l"), &r, out, &fd);
+	assert_int_equal(r.a, -1);
+	(void)ask(s, SST_OPEN_EXPOSED, fixed, at(s->p, "tls"), &r, out, &fd);
+	assert_int_equal(r.a, 0);	/* of what was passed */
+	(void)ask(s, SST_OPEN_PATH, 99, at(s->p, "tls/a"), &r, out, &fd);
+	assert_int_equal(r.b, ESTALE);
+	(void)ask(s, SST_WIRE_PING, id, at(s->p, "tls/a"), &r, out, &fd);
+	assert_int_equal(r.b, ENOSYS);
+}
+
+static void
+a_path_of_a_question_ends_where_its_only_nul_is(void **state)
+{
+	struct shelf *s = *state;
+	struct sst_wire_head q, r;
+	char out[PATH_MAX], data[PATH_MAX];
+	int fd;
+
+	put_file(s->p, "a", "text");
+	sst_wire_init(&q, SST_OPEN_PATH);
+	q.id = add(s, "a", NULL, 0)->node.key;
+	(void)strcpy(data, at(s->p, "a"));
+	for (size_t n = 0; n <= strlen(data) + 2; n++) {
+		memset(data + strlen(data), 0, 3);
+		(void)sst_sources_answer(&s->t, &q, data, n, &r, out, sizeof(out), &fd);
+		assert_int_equal(r.a, n == strlen(data) + 1 ? 0 : -1);
+		if (fd >= 0)
+			(void)close(fd);
+		else
+			assert_int_equal(r.b, EINVAL);
+	}
+}
+
+static void
+kept_sources_are_told_to_the_next_relay(void **state)
+{
+	struct shelf *s = *state;
+	struct sst_wire_head head;
+	struct sst_source *src;
+	struct sst_queue q;
+	char data[PATH_MAX + 300];
+	int ends[2], got;
+
+	pair(ends);
+	sst_queue_init(&q, ends[0]);
+	put_file(s->p, "a", "text");
+	(void)add(s, "a", NULL, 0);
+	src = add(s, "a", "because", 0);
+	src->level = 282;
+	src->option = 40;
+	sst_source_keep(&s->t, src->node.key);
+	assert_int_equal(sst_sources_restore(&s->t, &q), 0);
+	assert_int_equal(sst_wire_recv(ends[1], &head, data, sizeof(data), &got, 1),
+	    (int)(strlen(src->path) + 1 + sizeof("because")));
+	assert_int_equal(head.verb, SST_CHAN_RESTORE_SOURCE);
+	assert_int_equal(head.id, src->node.key);
+	assert_int_equal(head.a, 282);
+	assert_int_equal(head.b, 40);
+	assert_int_equal(head.c, 0);
+	assert_string_equal(data, src->path);
+	assert_string_equal(data + strlen(data) + 1, "because");
+	assert_text(got, "text");
+	/* The provisional one is not. */
+	assert_int_equal(sst_wire_recv(ends[1], &head, data, sizeof(data), &got, 1), -1);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+#define SHELF(f)	cmocka_unit_test_setup_teardown(f, shelf_open, shelf_close)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_table_finds_what_was_put_and_only_that),
+		cmocka_unit_test(a_held_listener_is_given_back_as_it_was_held_last),
+		cmocka_unit_test(a_hold_without_descriptors_or_beyond_the_limit_is_refused),
+		cmocka_unit_test(messages_leave_in_order_when_the_other_side_was_busy),
+		cmocka_unit_test(only_what_the_program_asked_waits_for_the_next_relay),
+		SHELF(a_source_that_nobody_keeps_is_dropped),
+		SHELF(nobody_fills_the_table_by_asking),
+		SHELF(questions_are_answered_only_below_a_watched_source),
+		SHELF(a_path_of_a_question_ends_where_its_only_nul_is),
+		SHELF(kept_sources_are_told_to_the_next_relay),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
