@@ -25,18 +25,30 @@ escape_one(char *out, unsigned char byte)
 	return 4;
 }
 
+/* Whether all of it fits into `size` bytes, NUL included. */
+static int
+fits(size_t size, const unsigned char *in, size_t len)
+{
+	char one[5];
+	size_t used = 0;
+
+	for (size_t i = 0; i < len && used < size; i++)
+		used += escape_one(one, in[i]);
+	return used < size;
+}
+
 char *
 sst_escape(char *out, size_t size, const void *bytes, size_t len)
 {
 	const unsigned char *in = bytes;
+	const size_t mark = fits(size, in, len) ? 0 : 3;	/* "..." */
 	size_t used = 0;
 	size_t n;
 	char one[5];
 
 	for (size_t i = 0; i < len; i++) {
 		n = escape_one(one, in[i]);
-		/* Room for this one, and for "..." unless it is the last. */
-		if (used + n + (i + 1 == len ? 0 : 3) >= size) {
+		if (used + n + mark >= size) {
 			memcpy(out + used, "...", 3);
 			used += 3;
 			break;
