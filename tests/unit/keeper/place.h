@@ -61,9 +61,13 @@ place_close(void **state)
 static inline const char *
 at(struct place *p, const char *name)
 {
+	char *out = p->name[p->turn];
+	size_t n = strlen(p->dir);
+
 	p->turn = (p->turn + 1) % 4;
-	(void)snprintf(p->name[p->turn], sizeof(p->name[0]), "%s/%s", p->dir, name);
-	return p->name[p->turn];
+	memcpy(out, p->dir, n);
+	(void)snprintf(out + n, sizeof(p->name[0]) - n, "/%s", name);
+	return out;
 }
 
 static inline void
