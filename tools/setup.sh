@@ -111,13 +111,11 @@ sst_packages()
 	return 0
 }
 
-# How to become root, or failure.
+# Runs it as root; asks for a password only where somebody can type one.
 sst_as_root()
 {
 	if [[ $(id -u) == 0 ]]; then
 		"$@"
-	elif ! command -v sudo >/dev/null; then
-		return 1
 	elif [[ -t 0 ]]; then
 		sudo "$@"
 	else
@@ -141,7 +139,10 @@ sst_need()
 	local missing packages log=$SST_TMP/apt.log
 	missing=$(sst_missing "$1")
 	[[ -z $missing ]] && return
-	command -v apt-get >/dev/null || sst_tell_packages "$1" "$missing"
+	if ! command -v apt-get >/dev/null ||
+		{ [[ $(id -u) != 0 ]] && ! command -v sudo >/dev/null; }; then
+		sst_tell_packages "$1" "$missing"
+	fi
 	sst_say "installing with apt: $missing"
 	read -ra packages <<<"$(sst_packages "$1" debian)"
 	# A list of packages may be there already: then no network is needed.
