@@ -20,11 +20,11 @@
 #include "verify.h"
 
 /*
- * Records without data (tickets, KeyUpdates, empty ones) that one read takes
- * in a row. Nobody honest sends more; without a limit one peer could hold the
- * loop for as long as its records keep coming.
+ * Bytes that a peer may send in records without data (tickets, KeyUpdates,
+ * empty ones) before the next data. Nobody honest comes near it; without a
+ * limit one peer could hold the loop for as long as such records keep coming.
  */
-#define IDLE_RECORDS_MAX 64
+#define NO_DATA_MAX 65536
 
 /* RFC 5705 4 wants "EXPORTER" for labels that no standard registers. */
 static const char id_label[] = "EXPORTER-securesockets-id";
@@ -35,9 +35,11 @@ struct sst_conn {
 	struct sst_rule	*rule;		/* client */
 	struct sst_sni	 sni;		/* server */
 	union sst_inet	 local;		/* server */
+	uint64_t	 data_mark;	/* bytes received up to the last data */
 	unsigned	 sent_finished : 1;
 	unsigned	 writing : 1;	/* a write must be repeated */
 	unsigned	 verified : 1;	/* client: chain and name */
+	unsigned	 closed : 1;	/* our close_notify is out */
 };
 
 static void
@@ -277,7 +279,9 @@ sst_conn_handshake(struct sst_conn *conn, struct sst_error *err)
 		return failed(conn, err, SST_E_PEER,
 		    "the peer closed the connection in the handshake");
 	if (step == SST_STEP_DONE && conn->rule != NULL && !conn->verified)
-		return verified(conn, err);
+		step = verified(conn, err);
+	if (step == SST_STEP_DONE)
+		conn->data_mark = BIO_number_read(SSL_get_rbio(conn->ssl));
 	return step;
 }
 
@@ -286,28 +290,32 @@ sst_conn_read(struct sst_conn *conn, void *buf, size_t size, size_t *ret_n,
     struct sst_error *err)
 {
 	enum sst_step step;
+	uint64_t received;
 	int ret, sys_errno;
 
-	for (int i = 0; i < IDLE_RECORDS_MAX; i++) {
+	do {
 		ERR_clear_error();
 		errno = 0;
 		ret = SSL_read_ex(conn->ssl, buf, size, ret_n);
 		sys_errno = errno;
-		if (ret == 1)
+		received = BIO_number_read(SSL_get_rbio(conn->ssl));
+		if (ret == 1) {
+			conn->data_mark = received;
 			return SST_STEP_DONE;
+		}
 		step = outcome(conn, ret, sys_errno, err);
+		if (step != SST_STEP_WANT_READ)
+			return step;
+		if (received - conn->data_mark > NO_DATA_MAX)
+			return failed(conn, err, SST_E_TLS,
+			    "the peer sent %llu bytes of records without data",
+			    (unsigned long long)(received - conn->data_mark));
 		/*
 		 * Without AUTO_RETRY this is also said after a record that held
-		 * no data. The socket was empty only if it said so; otherwise
-		 * what was read ahead may hold more.
+		 * no data. Only the socket knows whether it is empty.
 		 */
-		if (step != SST_STEP_WANT_READ || sys_errno == EAGAIN ||
-		    sys_errno == EWOULDBLOCK)
-			return step;
-	}
-	return failed(conn, err, SST_E_TLS,
-	    "the peer sent %d records in a row that hold no data",
-	    IDLE_RECORDS_MAX);
+	} while (sys_errno != EAGAIN && sys_errno != EWOULDBLOCK);
+	return SST_STEP_WANT_READ;
 }
 
 size_t
@@ -342,8 +350,12 @@ sst_conn_write(struct sst_conn *conn, const void *buf, size_t len, size_t *ret_n
 enum sst_step
 sst_conn_close_notify(struct sst_conn *conn, struct sst_error *err)
 {
+	enum sst_step step;
 	int ret;
 
+	/* OpenSSL would begin to wait for the peer's. */
+	if (conn->closed)
+		return SST_STEP_DONE;
 	if (conn->writing)
 		return failed(conn, err, SST_E_STATE,
 		    "a write is not finished: close_notify would overtake it");
@@ -351,9 +363,9 @@ sst_conn_close_notify(struct sst_conn *conn, struct sst_error *err)
 	errno = 0;
 	ret = SSL_shutdown(conn->ssl);
 	/* 0: ours is out, the peer's is not in; nobody waits for that. */
-	if (ret >= 0)
-		return SST_STEP_DONE;
-	return outcome(conn, ret, errno, err);
+	step = ret >= 0 ? SST_STEP_DONE : outcome(conn, ret, errno, err);
+	conn->closed = step == SST_STEP_DONE;
+	return step;
 }
 
 uint16_t

@@ -150,6 +150,21 @@ install(SSL *ssl, const struct sst_choice *choice)
 	return 0;
 }
 
+/*
+ * OpenSSL settles the version after the ClientHello callback, and until then it
+ * turns missing_extension, which only 1.3 has, into handshake_failure. So that
+ * alert waits for the servername callback, with no certificate installed; all
+ * others are sent at once.
+ */
+static int
+refuse(struct sst_sni *state, int alert)
+{
+	if (alert != SSL_AD_MISSING_EXTENSION)
+		return SSL_CLIENT_HELLO_ERROR;
+	state->late_alert = alert;
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 static int
 choose(SSL *ssl, const struct attachment *a, struct sst_sni *state,
     struct sst_hello *hello, int *alert)
@@ -173,7 +188,7 @@ choose(SSL *ssl, const struct attachment *a, struct sst_sni *state,
 		return SSL_CLIENT_HELLO_SUCCESS;
 	ERR_clear_error();
 	*alert = rc == 0 ? sst_choice_alert(state->choice) : SSL_AD_INTERNAL_ERROR;
-	return SSL_CLIENT_HELLO_ERROR;
+	return refuse(state, *alert);
 }
 
 static int
@@ -186,10 +201,12 @@ on_hello(SSL *ssl, int *alert, void *arg)
 	*alert = SSL_AD_INTERNAL_ERROR;
 	if (state == NULL)
 		return SSL_CLIENT_HELLO_ERROR;
+	SSL_certs_clear(ssl);
 	*alert = sst_hello_read(ssl, &room, &hello);
 	state->saw_hello = 1;
+	state->late_alert = 0;
 	if (*alert != 0)
-		return SSL_CLIENT_HELLO_ERROR;
+		return refuse(state, *alert);
 	/*
 	 * A suite is pending only in the second hello of a HelloRetryRequest (or
 	 * of a renegotiation): SSL_clear() forgets it, so that a program which
@@ -197,22 +214,29 @@ on_hello(SSL *ssl, int *alert, void *arg)
 	 */
 	if (state->choice != NULL && SSL_get_pending_cipher(ssl) != NULL) {
 		*alert = SSL_AD_ILLEGAL_PARAMETER;
-		return name_mark(&hello) == state->name_mark ?
+		return name_mark(&hello) == state->name_mark &&
+		    install(ssl, state->choice) == 0 ?
 		    SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
 	}
 	sst_sni_done(state);
-	SSL_certs_clear(ssl);
 	return choose(ssl, arg, state, &hello, alert);
 }
 
-/* The session keeps the name only if this says OK (and 1.2 sends its ack). */
+/*
+ * The session keeps the name only if this says OK (and the client gets its
+ * confirmation). Called whether or not a name was sent.
+ */
 static int
 on_servername(SSL *ssl, int *alert, void *arg)
 {
 	const struct sst_sni *state = SSL_get_ex_data(ssl, ssl_index);
 	enum sst_tier tier = SST_TIER_NONE;
 
-	(void)alert, (void)arg;
+	(void)arg;
+	if (state != NULL && state->late_alert != 0) {
+		*alert = state->late_alert;
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	}
 	if (state != NULL && state->choice != NULL)
 		tier = sst_choice_tier(state->choice);
 	return tier == SST_TIER_EXACT || tier == SST_TIER_WILDCARD ?

@@ -23,6 +23,7 @@ struct sst_sni {
 	uint64_t		 name_mark;	/* of the first hello's server_name */
 	const struct sockaddr	*local;		/* borrowed; NULL: ask the socket */
 	int			 saw_hello;
+	int			 late_alert;	/* for on_servername(); 0: none */
 	int			 embedded;	/* 1: part of a sst_conn, 0: malloc */
 };
 

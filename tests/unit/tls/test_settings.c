@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: ISC */
+/* Settings, trust anchors from files and directories, and way 2's attach. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <securesockets/openssl.h>
+
+#include "meet.h"
+
+static struct {
+	struct pki_cert *root, *other, *a;
+	struct sst_store *store;
+} w;
+
+static int
+world_make(void **state)
+{
+	(void)state;
+	w.root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
+	w.other = pki_issue(NULL, &(struct pki_spec){ .cn = "Other", .ca = 1 });
+	w.a = pki_issue(w.root, &(struct pki_spec){ .san = "a.example" });
+	w.store = meet_store(&w.a, 1);
+	return 0;
+}
+
+static int
+world_free(void **state)
+{
+	(void)state;
+	sst_store_unref(w.store);
+	pki_free(w.a);
+	pki_free(w.other);
+	pki_free(w.root);
+	return 0;
+}
+
+static int
+conf_try(const struct sst_tls_settings *s, struct sst_error *err)
+{
+	struct sst_tls_conf *conf = NULL;
+	int rc;
+
+	memset(err, 0, sizeof(*err));
+	rc = sst_tls_conf_new(s, &conf, err);
+	sst_tls_conf_unref(conf);
+	return rc;
+}
+
+static void
+versions_outside_or_crossing_are_usage(void **state)
+{
+	struct sst_error err;
+	struct sst_tls_settings s = { .server = 1, .store = w.store };
+
+	(void)state;
+	s.version_min = 0x0303, s.version_max = 0x0304;
+	assert_int_equal(conf_try(&s, &err), 0);
+	s.version_min = 0x0302;
+	assert_int_equal(conf_try(&s, &err), SST_E_USAGE);
+	assert_non_null(strstr(err.text, "0x0302"));
+	s.version_min = 0x0303, s.version_max = 0x0305;
+	assert_int_equal(conf_try(&s, &err), SST_E_USAGE);
+	s.version_min = 0x0304, s.version_max = 0x0303;
+	assert_int_equal(conf_try(&s, &err), SST_E_USAGE);
+	assert_non_null(strstr(err.text, "above"));
+	s = (struct sst_tls_settings){ .server = 1 };
+	assert_int_equal(conf_try(&s, &err), SST_E_USAGE);
+}
+
+static void
+an_alpn_list_has_no_empty_and_no_long_items(void **state)
+{
+	static const char *const bad[] = { "", ",", "h2,", ",h2", "h2,,x" };
+	char item[300];
+	struct sst_error err;
+
+	(void)state;
+	assert_int_equal(sst_tls_alpn_check("h2,http/1.1", NULL), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		memset(&err, 0, sizeof(err));
+		assert_int_equal(sst_tls_alpn_check(bad[i], &err), SST_E_USAGE);
+		assert_non_null(strstr(err.text, "empty"));
+	}
+	memset(item, 'x', sizeof(item));
+	item[255] = '\0';
+	assert_int_equal(sst_tls_alpn_check(item, NULL), 0);
+	item[255] = 'x', item[256] = '\0';
+	assert_int_equal(sst_tls_alpn_check(item, NULL), SST_E_USAGE);
+}
+
+static void
+the_same_settings_of_a_client_are_the_same_conf(void **state)
+{
+	struct sst_trust *trust = meet_trust(w.root, NULL);
+	struct sst_trust *twin = meet_trust(w.root, NULL);
+	struct sst_tls_settings s = { .trust = trust, .alpn = "h2" };
+	struct sst_tls_conf *a = NULL, *b = NULL;
+
+	(void)state;
+	assert_int_equal(sst_tls_conf_new(&s, &a, NULL), 0);
+	assert_int_equal(sst_tls_conf_new(&s, &b, NULL), 0);
+	assert_ptr_equal(a, b);
+	sst_tls_conf_unref(b);
+	for (int i = 0; i < 4; i++) {
+		s = (struct sst_tls_settings){ .trust = trust, .alpn = "h2" };
+		if (i == 0)
+			s.alpn = "h3";
+		else if (i == 1)
+			s.alpn = NULL;
+		else if (i == 2)
+			s.version_max = 0x0303;
+		else
+			s.trust = twin;
+		assert_int_equal(sst_tls_conf_new(&s, &b, NULL), 0);
+		assert_ptr_not_equal(a, b);
+		sst_tls_conf_unref(b);
+	}
+	/* Many others push it out; it stays good for whoever holds it. */
+	for (uint16_t i = 0; i < 20; i++) {
+		char alpn[8];
+
+		snprintf(alpn, sizeof(alpn), "p%u", i);
+		s = (struct sst_tls_settings){ .trust = trust, .alpn = alpn };
+		assert_int_equal(sst_tls_conf_new(&s, &b, NULL), 0);
+		sst_tls_conf_unref(b);
+	}
+	assert_non_null(sst_tls_conf_ctx(a));
+	sst_tls_conf_unref(a);
+	sst_trust_unref(trust);
+	sst_trust_unref(twin);
+}
+
+static int
+believes(struct sst_trust *trust)
+{
+	struct meet m;
+	int done;
+
+	meet_client(&m, &(struct sst_tls_settings){ .trust = trust }, "a.example",
+	    NULL, &(struct raw){ .serve = w.a });
+	done = m.step == SST_STEP_DONE;
+	meet_done(&m);
+	return done;
+}
+
+/* As c_rehash names it. */
+static void
+root_put(const char *dir, const struct pki_cert *cert)
+{
+	struct pki_buf pem = { 0 };
+	char name[32];
+
+	snprintf(name, sizeof(name), "%08lx.0", X509_subject_name_hash(cert->cert));
+	pki_put_cert(&pem, cert);
+	pki_write(dir, name, 0644, &pem);
+	pki_buf_free(&pem);
+}
+
+static void
+a_directory_is_looked_up_by_hash(void **state)
+{
+	struct sst_trust *trust = NULL;
+	char *dir = pki_dir_new();
+
+	(void)state;
+	root_put(dir, w.root);
+	assert_int_equal(sst_trust_new(1, NULL, dir, &trust, NULL), 0);
+	assert_true(believes(trust));
+	sst_trust_unref(trust);
+	pki_dir_free(dir);
+
+	dir = pki_dir_new();
+	root_put(dir, w.other);
+	assert_int_equal(sst_trust_new(1, NULL, dir, &trust, NULL), 0);
+	assert_false(believes(trust));
+	sst_trust_unref(trust);
+	pki_dir_free(dir);
+}
+
+static void
+a_named_file_is_believed_and_a_missing_one_is_an_error(void **state)
+{
+	struct sst_error err = { 0 };
+	struct sst_trust *trust = NULL;
+	struct pki_buf pem = { 0 };
+	char *dir = pki_dir_new();
+
+	(void)state;
+	pki_put_text(&pem, "some words before\n");
+	pki_put_cert(&pem, w.other);
+	pki_put_cert(&pem, w.root);
+	pki_write(dir, "bundle", 0644, &pem);
+	assert_int_equal(sst_trust_new(1, pki_path(dir, "bundle"), dir, &trust, &err),
+	    0);
+	assert_true(believes(trust));
+	sst_trust_unref(trust);
+	assert_int_equal(sst_trust_new(1, pki_path(dir, "none"), dir, &trust, &err),
+	    SST_E_SYSTEM);
+	assert_int_equal(err.sys_errno, ENOENT);
+	assert_non_null(strstr(err.text, "none"));
+	memset(&err, 0, sizeof(err));
+	pki_write_text(dir, "text", "no certificate\n");
+	assert_int_equal(sst_trust_new(1, pki_path(dir, "text"), dir, &trust, &err),
+	    SST_E_MALFORMED);
+	memset(&err, 0, sizeof(err));
+	assert_int_equal(sst_trust_new(1, dir, dir, &trust, &err), SST_E_MALFORMED);
+	pki_buf_free(&pem);
+	pki_dir_free(dir);
+}
+
+static int
+client_try(struct sst_trust *trust, struct sst_error *err)
+{
+	struct sst_tls_conf *conf = NULL;
+	struct sst_conn *conn = NULL;
+	int rc;
+
+	memset(err, 0, sizeof(*err));
+	assert_int_equal(sst_tls_conf_new(&(struct sst_tls_settings){
+	    .trust = trust }, &conf, err), 0);
+	rc = sst_conn_new_client(conf, 0, "a.example", NULL, &conn, err);
+	sst_conn_free(conn);
+	sst_tls_conf_unref(conf);
+	return rc;
+}
+
+static void
+no_anchors_is_an_error_with_the_path(void **state)
+{
+	struct sst_error err;
+	struct sst_trust *trust = NULL;
+	char *dir = pki_dir_new();
+
+	(void)state;
+	pki_write_text(dir, "README", "not an anchor");
+	pki_write_text(dir, "0123456g.0", "nor this");
+	assert_int_equal(sst_trust_new(1, NULL, dir, &trust, NULL), 0);
+	assert_int_equal(client_try(trust, &err), SST_E_REFUSED);
+	assert_non_null(strstr(err.text, "no trust anchors in /"));
+	assert_non_null(strstr(err.text, dir));
+	assert_non_null(strstr(err.text, "install ca-certificates or set "
+	    "TLS_TRUSTED_PEER_CERTIFICATES"));
+	/* It appears later: the very same object sees it. */
+	root_put(dir, w.root);
+	assert_int_equal(client_try(trust, &err), 0);
+	sst_trust_unref(trust);
+	assert_int_equal(sst_trust_new(0, NULL, NULL, &trust, NULL), 0);
+	assert_int_equal(client_try(trust, &err), SST_E_REFUSED);
+	sst_trust_unref(trust);
+	pki_dir_free(dir);
+}
+
+static void
+the_systems_trust_is_shared_and_cannot_be_added_to(void **state)
+{
+	struct sst_trust *a = NULL, *b = NULL, *c = NULL;
+	struct pki_buf pem = { 0 };
+	char *dir = pki_dir_new();
+
+	(void)state;
+	root_put(dir, w.root);
+	pki_put_cert(&pem, w.other);
+	assert_int_equal(sst_trust_system(NULL, dir, &a, NULL), 0);
+	assert_int_equal(sst_trust_system("", dir, &b, NULL), 0);
+	assert_ptr_equal(a, b);
+	assert_true(believes(a));
+	assert_int_equal(sst_trust_add(a, pem.data, pem.len, NULL, NULL),
+	    SST_E_STATE);
+	assert_int_equal(sst_trust_system(NULL, NULL, &c, NULL), 0);
+	assert_ptr_not_equal(a, c);
+	assert_true(believes(a));
+	sst_trust_unref(a);
+	sst_trust_unref(b);
+	sst_trust_unref(c);
+	pki_buf_free(&pem);
+	pki_dir_free(dir);
+}
+
+static void
+certificates_are_added_all_or_none(void **state)
+{
+	struct sst_trust *trust = NULL;
+	struct sst_error err = { 0 };
+	struct pki_buf pem = { 0 }, der = { 0 };
+	size_t n = 99;
+
+	(void)state;
+	pki_put_cert(&pem, w.root);
+	pki_put_text(&pem, "-----BEGIN CERTIFICATE-----\nAAAA\n"
+	    "-----END CERTIFICATE-----\n");
+	assert_int_equal(sst_trust_new(0, NULL, NULL, &trust, NULL), 0);
+	assert_int_equal(sst_trust_add(trust, pem.data, pem.len, &n, &err),
+	    SST_E_MALFORMED);
+	assert_non_null(strstr(err.text, "certificate 2"));
+	assert_int_equal(n, 99);
+	assert_int_equal(sst_trust_add(trust, "", 0, &n, NULL), SST_E_MALFORMED);
+	assert_int_equal(sst_trust_add(trust, "\x30", 1, &n, NULL), SST_E_MALFORMED);
+	assert_int_equal(sst_trust_check(trust, NULL), SST_E_REFUSED);
+	pki_put_cert_der(&der, w.other);
+	pki_put_cert_der(&der, w.root);
+	assert_int_equal(sst_trust_add(trust, der.data, der.len, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_true(believes(trust));
+	/* In use now. */
+	assert_int_equal(sst_trust_add(trust, der.data, der.len, &n, NULL),
+	    SST_E_STATE);
+	sst_trust_unref(trust);
+	pki_buf_free(&pem);
+	pki_buf_free(&der);
+}
+
+/* Way 2 as a program uses it: its own SSL_CTX, its own loop. */
+static int
+own_handshake(SSL_CTX *sctx, const char *sni, SSL **ret_server, SSL **ret_client)
+{
+	SSL_CTX *cctx = raw_client_ctx(&(struct raw){ 0 });
+	int fd[2], cdone = 0, sdone = 0;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+	*ret_client = SSL_new(cctx);
+	if (*ret_server == NULL)
+		*ret_server = SSL_new(sctx);
+	SSL_CTX_free(cctx);
+	SSL_set_fd(*ret_client, fd[0]);
+	SSL_set_fd(*ret_server, fd[1]);
+	if (sni != NULL)
+		SSL_set_tlsext_host_name(*ret_client, sni);
+	for (int i = 0; i < 10 && !(cdone && sdone); i++) {
+		cdone = SSL_connect(*ret_client) == 1;
+		sdone = SSL_accept(*ret_server) == 1;
+	}
+	close(fd[0]);
+	close(fd[1]);
+	return cdone && sdone;
+}
+
+static void
+an_attached_context_serves_by_name_and_nothing_else(void **state)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL *server = NULL, *client = NULL;
+	const struct sst_choose_policy strict = { .strict = 1 };
+	struct sst_error err = { 0 };
+
+	(void)state;
+	/* The context's own certificate must never be shown. */
+	assert_int_equal(SSL_CTX_use_certificate(ctx, w.other->cert), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(ctx, w.other->key), 1);
+	assert_int_equal(sst_openssl_attach_store(NULL, w.store, NULL, NULL),
+	    SST_E_USAGE);
+	assert_int_equal(sst_openssl_attach_store(ctx, NULL, NULL, NULL), SST_E_USAGE);
+	assert_int_equal(sst_openssl_attach_store(ctx, w.store, &strict, &err), 0);
+	assert_int_equal(sst_openssl_attach_store(ctx, w.store, NULL, &err),
+	    SST_E_STATE);
+	assert_true(SSL_CTX_get_options(ctx) & SSL_OP_NO_TICKET);
+	assert_int_equal(SSL_CTX_get_num_tickets(ctx), 0);
+	assert_int_equal(SSL_CTX_get_session_cache_mode(ctx), SSL_SESS_CACHE_OFF);
+
+	assert_true(own_handshake(ctx, "a.example", &server, &client));
+	assert_int_equal(X509_cmp(SSL_get0_peer_certificate(client), w.a->cert), 0);
+	assert_int_equal(sst_choice_tier(sst_openssl_choice(server)), SST_TIER_EXACT);
+	assert_null(sst_openssl_choice(client));
+	assert_null(sst_openssl_choice(NULL));
+	assert_string_equal(SSL_get_servername(server, TLSEXT_NAMETYPE_host_name),
+	    "a.example");
+	SSL_free(client);
+	/* The same SSL again, for another client: a new choice. */
+	assert_int_equal(SSL_clear(server), 1);
+	assert_false(own_handshake(ctx, "b.example", &server, &client));
+	assert_int_equal(sst_choice_alert(sst_openssl_choice(server)), 112);
+	SSL_free(client);
+	SSL_free(server);
+	SSL_CTX_free(ctx);
+}
+
+static void
+the_policy_is_copied_and_the_store_is_held(void **state)
+{
+	char name[] = "a.example", other[] = "z.example", def[] = "a.example";
+	const char *names[] = { name, other };
+	struct sst_choose_policy policy = { .names = names, .n_names = 2,
+	    .default_name = def };
+	struct sst_store *store = meet_store(&w.a, 1);
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL *server = NULL, *client = NULL;
+
+	(void)state;
+	assert_int_equal(sst_openssl_attach_store(ctx, store, &policy, NULL), 0);
+	sst_store_unref(store);
+	memset(name, 'x', 9);
+	memset(def, 'x', 9);
+	names[0] = names[1] = NULL;
+	assert_true(own_handshake(ctx, "a.example", &server, &client));
+	SSL_free(client);
+	SSL_free(server);
+	server = NULL;
+	assert_true(own_handshake(ctx, "nobody.example", &server, &client));
+	assert_int_equal(sst_choice_tier(sst_openssl_choice(server)),
+	    SST_TIER_DEFAULT);
+	SSL_free(client);
+	SSL_free(server);
+	SSL_CTX_free(ctx);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(versions_outside_or_crossing_are_usage),
+		cmocka_unit_test(an_alpn_list_has_no_empty_and_no_long_items),
+		cmocka_unit_test(the_same_settings_of_a_client_are_the_same_conf),
+		cmocka_unit_test(a_directory_is_looked_up_by_hash),
+		cmocka_unit_test(a_named_file_is_believed_and_a_missing_one_is_an_error),
+		cmocka_unit_test(no_anchors_is_an_error_with_the_path),
+		cmocka_unit_test(the_systems_trust_is_shared_and_cannot_be_added_to),
+		cmocka_unit_test(certificates_are_added_all_or_none),
+		cmocka_unit_test(an_attached_context_serves_by_name_and_nothing_else),
+		cmocka_unit_test(the_policy_is_copied_and_the_store_is_held),
+	};
+
+	return cmocka_run_group_tests(tests, world_make, world_free);
+}
