@@ -118,6 +118,10 @@ list_says_what_would_be_refused()
 	says '^refused'
 	says 'torn\.pem'
 	says '^usable .*shop\.example'
+	exits 0 cert explain --sni shop.example "$bad"
+	says '^  refused: 1; sstool cert list'
+	exits 0 cert explain --json --sni shop.example "$bad"
+	says '"refused":1,'
 	exits 1 cert list --json "$bad"
 	says '"state":"refused".*torn\.pem'
 	mkdir "$SST_TMP/empty"
@@ -153,8 +157,11 @@ explain_says_which_and_why()
 	says '^  serve ip '
 	exits 1 cert explain --no-sni --ip 192.0.2.8 "$CERTS"
 	never '^  serve'
+	exits 1 cert explain --sni shop.example --no-sni "$CERTS"	# the last one counts
+	says '^no name: nothing to serve'
 	exits 1 cert explain --sni nobody.example "$CERTS"
 	never '^  serve'
+	never 'refused'
 	exits 0 cert explain --sni nobody.example --default shop.example "$CERTS"
 	says '^  serve default '
 	exits 1 cert explain --sni nobody.example --default shop.example --strict \
