@@ -33,9 +33,14 @@ sst_pairs_of()
 # Ends the pair of a program of ours that ended: it would stay for 30 seconds.
 sst_end_pair()
 {
-	local pid
-	for pid in $(sst_pairs_of "$1"); do
-		kill -TERM "$pid" 2>/dev/null
+	local pids n
+	for ((n = 0; n < 40; n++)); do
+		mapfile -t pids < <(sst_pairs_of "$1")
+		((${#pids[@]} > 0)) || return
+		# It drains; what is still there after two seconds hangs.
+		((n == 0)) && kill -TERM "${pids[@]}" 2>/dev/null
+		((n == 39)) && kill -KILL "${pids[@]}" 2>/dev/null
+		sleep 0.05
 	done
 }
 
