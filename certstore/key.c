@@ -157,6 +157,10 @@ sst_key_print(EVP_PKEY *key, uint8_t out[SST_PRINT_SIZE], struct sst_error *err)
 		if (len < sizeof(number))
 			(void)BN_bn2bin(n, number + 1);
 		BN_free(n);
+	} else if (id == EVP_PKEY_ED25519 || id == EVP_PKEY_ED448) {
+		len = sizeof(number) - 1;
+		if (EVP_PKEY_get_raw_public_key(key, number + 1, &len) != 1)
+			return sst_fail_ossl(err, SST_E_UNSUPPORTED, "key");
 	} else {
 		len = EVP_PKEY_get1_encoded_public_key(key, &bytes);
 		if (len == 0)

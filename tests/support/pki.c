@@ -25,6 +25,19 @@ must(int ok, const char *what)
 	abort();
 }
 
+static EVP_PKEY *
+rsa_pss_new(void)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
+	EVP_PKEY *key = NULL;
+
+	must(ctx != NULL && EVP_PKEY_keygen_init(ctx) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048) == 1 &&
+	    EVP_PKEY_generate(ctx, &key) == 1, "making a key");
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
 EVP_PKEY *
 pki_key_new(enum pki_key type)
 {
@@ -47,7 +60,7 @@ pki_key_new(enum pki_key type)
 		key = EVP_RSA_gen(1024);
 		break;
 	case PKI_RSA_PSS:
-		key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA-PSS", (size_t)2048);
+		key = rsa_pss_new();
 		break;
 	case PKI_ED25519:
 		key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
