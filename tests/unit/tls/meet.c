@@ -105,6 +105,18 @@ raw_attach(struct meet *m, const struct raw *raw)
 		MUST(SSL_set_session(m->ssl, raw->resume));
 }
 
+static struct sst_tls_conf *
+conf_of(struct meet *m, const struct sst_tls_settings *settings,
+    const struct raw *raw)
+{
+	struct sst_tls_conf *conf = NULL;
+
+	if (raw->conf != NULL)
+		return sst_tls_conf_ref(raw->conf);
+	MUST(sst_tls_conf_new(settings, &conf, &m->err) == 0);
+	return conf;
+}
+
 static void
 sockets_make(struct meet *m)
 {
@@ -160,7 +172,7 @@ void
 meet_server(struct meet *m, const struct sst_tls_settings *settings,
     const struct raw *raw)
 {
-	struct sst_tls_conf *conf = NULL;
+	struct sst_tls_conf *conf;
 
 	sockets_make(m);
 	m->ctx = raw->ctx != NULL ? raw->ctx : raw_client_ctx(raw);
@@ -168,7 +180,7 @@ meet_server(struct meet *m, const struct sst_tls_settings *settings,
 		SSL_CTX_up_ref(raw->ctx);
 	raw_attach(m, raw);
 	SSL_set_connect_state(m->ssl);
-	MUST(sst_tls_conf_new(settings, &conf, &m->err) == 0);
+	conf = conf_of(m, settings, raw);
 	MUST(sst_conn_new_server(conf, m->fd[0], NULL, &m->conn, &m->err) == 0);
 	sst_tls_conf_unref(conf);
 	shake(m);
@@ -178,13 +190,13 @@ void
 meet_client(struct meet *m, const struct sst_tls_settings *settings,
     const char *host, const struct sockaddr *peer, const struct raw *raw)
 {
-	struct sst_tls_conf *conf = NULL;
+	struct sst_tls_conf *conf;
 
 	sockets_make(m);
 	m->ctx = raw_server_ctx(raw);
 	raw_attach(m, raw);
 	SSL_set_accept_state(m->ssl);
-	MUST(sst_tls_conf_new(settings, &conf, &m->err) == 0);
+	conf = conf_of(m, settings, raw);
 	MUST(sst_conn_new_client(conf, m->fd[0], host, peer, &m->conn,
 	    &m->err) == 0);
 	sst_tls_conf_unref(conf);
