@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: ISC */
+#include "cert_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "base/fail.h"
+#include "certs.h"
+#include "certs_inside.h"
+#include "files.h"
+
+#define OPEN_FLAGS	(O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
+/* Where a path leads: to the keeper (id), or to a descriptor (fd, relative). */
+struct place {
+	uint32_t	id;
+	int		watched;
+	int		ask_keeper;	/* to open it */
+	int		fd;		/* a duplicate, or -1 */
+	int		is_dir;		/* of the source */
+	const char	*below;		/* "" for the source itself */
+};
+
+static int
+path_fail(struct sst_error *err, int code, const char *path)
+{
+	char shown[400];
+
+	return sst_fail_errno(err, code, "%s",
+	    sst_escape(shown, sizeof(shown), path, strlen(path)));
+}
+
+/* What of `path` lies below `root`; NULL: it does not. */
+static const char *
+below(const char *root, const char *path)
+{
+	size_t len = strlen(root);
+
+	if (len == 0 || strncmp(path, root, len) != 0)
+		return NULL;
+	if (path[len] == '\0')
+		return path + len;
+	if (root[len - 1] == '/')
+		return path + len;
+	return path[len] == '/' ? path + len + 1 : NULL;
+}
+
+/* The nearest source, and of equal ones the one being loaded, else the newest. */
+static const struct sst_cert_source *
+nearest_locked(const struct sst_certs *certs, const char *path)
+{
+	const struct sst_cert_source *found = NULL;
+
+	for (const struct sst_cert_source *s = certs->list; s != NULL; s = s->next)
+		if (s->id != 0 && below(s->path, path) != NULL &&
+		    (found == NULL || strlen(s->path) >= strlen(found->path)))
+			found = s;
+	return found;
+}
+
+/* 0, or an errno. The caller closes place->fd. */
+static int
+find(struct sst_certs *certs, const char *path, struct place *place)
+{
+	const struct sst_cert_source *s;
+	int code = 0;
+
+	memset(place, 0, sizeof(*place));
+	place->fd = -1;
+	(void)pthread_mutex_lock(&certs->mu);
+	s = nearest_locked(certs, path);
+	if (s == NULL)
+		code = EACCES;
+	else {
+		place->id = s->id;
+		place->watched = s->watched;
+		place->is_dir = s->is_dir;
+		place->below = below(s->path, path);
+		/* The passed descriptor of a file is what the program named. */
+		place->ask_keeper = s->watched && (s->is_dir || !s->fresh);
+		if (!place->ask_keeper) {
+			place->fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 3);
+			code = place->fd < 0 ? errno : 0;
+		}
+	}
+	(void)pthread_mutex_unlock(&certs->mu);
+	return code;
+}
+
+/* Opens below a static directory, with the relay's own rights. */
+static int
+open_below(const struct place *place)
+{
+	const char *name = place->below[0] == '\0' ? "." : place->below;
+
+	return openat(place->fd, name, OPEN_FLAGS);
+}
+
+static int
+certs_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+{
+	struct sst_certs *certs = ctx;
+	struct place place;
+	int code = find(certs, path, &place);
+	int fd;
+
+	if (code != 0)
+		return path_fail(err, code, path);
+	if (place.ask_keeper)
+		return sst_files_open(certs->files, place.id, path, ret_fd, err);
+	if (!place.is_dir) {
+		(void)lseek(place.fd, 0, SEEK_SET);
+		*ret_fd = place.fd;
+		return SST_OK;
+	}
+	fd = open_below(&place);
+	code = errno;
+	(void)close(place.fd);
+	if (fd < 0)
+		return path_fail(err, code, path);
+	*ret_fd = fd;
+	return SST_OK;
+}
+
+static int
+list_fd(int fd, const char *path, int (*each)(void *arg, const char *name), void *arg,
+    struct sst_error *err)
+{
+	DIR *dir = fdopendir(fd);
+	const struct dirent *e;
+	int rc = SST_OK;
+	int code;
+
+	if (dir == NULL) {
+		code = errno;
+		(void)close(fd);
+		return path_fail(err, code, path);
+	}
+	rewinddir(dir);
+	while (rc >= 0) {
+		errno = 0;
+		e = readdir(dir);
+		if (e == NULL) {
+			if (errno != 0)
+				rc = path_fail(err, errno, path);
+			break;
+		}
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			rc = each(arg, e->d_name);
+	}
+	(void)closedir(dir);
+	return rc < 0 ? rc : SST_OK;
+}
+
+static int
+certs_list(void *ctx, const char *path, int (*each)(void *arg, const char *name),
+    void *arg, struct sst_error *err)
+{
+	int fd = -1;
+	int rc = certs_open(ctx, path, &fd, err);
+
+	return rc != SST_OK ? rc : list_fd(fd, path, each, arg, err);
+}
+
+static int
+certs_exposed(void *ctx, const char *path, struct sst_error *err)
+{
+	struct sst_certs *certs = ctx;
+	struct place place;
+	char link[PATH_MAX + 32];
+	int code, rc;
+
+	if (atomic_load(&certs->keys_open))
+		return 0;
+	code = find(certs, path, &place);
+	if (code != 0)
+		return path_fail(err, code, path);
+	/* The path is the program's: the keeper resolves it as the program does. */
+	if (place.watched)
+		rc = sst_files_exposed(certs->files, place.id, path, err);
+	else {
+		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d%s%s", place.fd,
+		    place.is_dir ? "/" : "", place.below);
+		rc = sst_source_files.exposed(NULL, link, NULL);
+	}
+	if (place.fd >= 0)
+		(void)close(place.fd);
+	return rc == 0 ? 0 : 1;	/* what cannot be found out counts as exposed */
+}
+
+static int
+certs_readlink(void *ctx, const char *path, char *out, size_t size,
+    struct sst_error *err)
+{
+	struct sst_certs *certs = ctx;
+	struct place place;
+	int code = find(certs, path, &place);
+	ssize_t n;
+
+	if (code != 0)
+		return path_fail(err, code, path);
+	if (place.watched) {
+		if (place.fd >= 0)
+			(void)close(place.fd);
+		return sst_files_link(certs->files, place.id, path, out, size, err);
+	}
+	if (!place.is_dir || place.below[0] == '\0') {
+		(void)close(place.fd);
+		return SST_E_NOT_FOUND;
+	}
+	n = readlinkat(place.fd, place.below, out, size - 1);
+	code = errno;
+	(void)close(place.fd);
+	if (n < 0 && (code == EINVAL || code == ENOENT || code == ENOTDIR))
+		return SST_E_NOT_FOUND;
+	if (n < 0)
+		return path_fail(err, code, path);
+	if ((size_t)n == size - 1)
+		return path_fail(err, ENAMETOOLONG, path);
+	out[n] = '\0';
+	return SST_OK;
+}
+
+const struct sst_source_ops sst_cert_files = {
+	.open = certs_open,
+	.list = certs_list,
+	.exposed = certs_exposed,
+	.readlink = certs_readlink,
+};

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * certs - the certificates of one socket: a store, and where each came from.
+ *
+ * control.c loads, removes and rescans through the loader; a handshake's choice
+ * reads through the same store. Files are read from the descriptor that the
+ * program passed; what is watched is opened again by the keeper, what is static
+ * never is.
+ *
+ * Always true:
+ *   1. A source is in the list from before its first byte is read until it is
+ *      replaced or removed; one that failed leaves nothing behind.
+ *   2. The list, replayed in its order, makes the same store again.
+ *   3. No private key leaves the store.
+ * Threads: any; `mu` is never held while the store or the keeper is asked.
+ */
+#ifndef SST_RELAY_CERTS_H
+#define SST_RELAY_CERTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sst_certs;
+struct sst_error;
+struct sst_files;
+struct sst_log;
+struct sst_names;
+struct sst_store;
+
+/* One entry of the list. */
+struct sst_cert_source {
+	struct sst_cert_source *next;
+	uint32_t	 id;		/* of the keeper; 0: a removal */
+	int		 option;	/* ..._CHAIN, _KEY or _REMOVE */
+	int		 watched;
+	int		 fresh;		/* being loaded: use fd */
+	int		 is_dir;
+	int		 fd;		/* owned; -1 for a removal */
+	char		*path;		/* "" for bytes; what, for a removal */
+	char		*why;		/* why static, or NULL */
+	char		*tag;		/* how the store calls bytes, or NULL */
+};
+
+/* Takes `fd` on success. NULL: out of memory. */
+struct sst_cert_source *sst_cert_source_new(uint32_t id, int option, int watched,
+	    const char *path, const char *why, int fd);
+void	sst_cert_source_free(struct sst_cert_source *);
+
+int	sst_certs_new(struct sst_files *, struct sst_log *, int key_event,
+	    struct sst_certs **ret_certs, struct sst_error *err);
+struct sst_certs *sst_certs_ref(struct sst_certs *);
+void	sst_certs_unref(struct sst_certs *);	/* NULL is allowed */
+struct sst_store *sst_certs_store(struct sst_certs *);	/* borrowed */
+void	sst_certs_key_event(struct sst_certs *, int key_event);
+
+/* Takes the source over, also on failure. `names`: the listed ones, which a
+ * chain in a file or in bytes must meet; NULL or empty for no such rule. */
+int	sst_certs_load(struct sst_certs *, struct sst_cert_source *,
+	    const struct sst_names *names, struct sst_error *err);
+int	sst_certs_remove(struct sst_certs *, const char *what, struct sst_error *err);
+/* Something below the source changed. An unknown id is nothing. */
+void	sst_certs_rescan(struct sst_certs *, uint32_t id);
+int	sst_certs_has(struct sst_certs *, uint32_t id);
+/* How many entries the list has. */
+size_t	sst_certs_count(struct sst_certs *);
+/* The id of a source that left the list since the last call; 0: no more. */
+uint32_t sst_certs_dropped(struct sst_certs *);
+/* Calls `each` for the list in order; stops at < 0 and returns that. */
+int	sst_certs_each(struct sst_certs *,
+	    int (*each)(void *arg, const struct sst_cert_source *), void *arg);
+
+struct sst_certs_numbers {
+	unsigned long	loaded, staged, refused, degraded;
+	int64_t		earliest;	/* notAfter; 0: none is loaded */
+};
+void	sst_certs_numbers(struct sst_certs *, int64_t now, struct sst_certs_numbers *);
+
+/* Names that no certificate covers are reported as events. */
+void	sst_certs_uncovered(struct sst_certs *, const struct sst_names *names);
+/* Wall time of the last renewal; 0: none yet. */
+int64_t	sst_certs_renewed(struct sst_certs *);
+
+#endif

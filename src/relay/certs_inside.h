@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * certs_inside - the structure behind certs.h, for the files that make it up.
+ */
+#ifndef SST_RELAY_CERTS_INSIDE_H
+#define SST_RELAY_CERTS_INSIDE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct sst_cert_source;
+struct sst_files;
+struct sst_log;
+struct sst_store;
+
+struct sst_certs {
+	atomic_uint	  refs;
+	struct sst_files *files;	/* borrowed: the relay's */
+	struct sst_log	 *log;		/* borrowed */
+	struct sst_store *store;
+	_Atomic int64_t	  renewed;	/* wall time of the last renewal */
+	atomic_int	  keys_open;	/* readable keys are allowed after all */
+	/* mu guards list, end, dropped, n_dropped and the entries */
+	pthread_mutex_t	  mu;
+	struct sst_cert_source *list, **end;
+	uint32_t	 *dropped;
+	size_t		  n_dropped;
+};
+
+#endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: ISC */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "core.h"
+#include "door.h"
+#include "fault.h"
+#include "settings.h"
+#include "stream.h"
+#include "tls/conf.h"
+#include "tls/conn.h"
+
+#define EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+/* An attempt under way. */
+struct sst_client {
+	struct sst_call	   *waiting;	/* calls to answer when it is over */
+	struct sst_tls_conf *conf;
+	int		    app;	/* not linked yet: the program's end */
+};
+
+static void
+client_free(struct sst_record *r)
+{
+	struct sst_client *c = r->client;
+
+	if (c == NULL)
+		return;
+	if (c->app >= 0)
+		(void)close(c->app);
+	sst_tls_conf_unref(c->conf);
+	free(c);
+	r->client = NULL;
+}
+
+/* Answers whoever waits; 1 when there was somebody. */
+static int
+answer_all(struct sst_record *r, int code, const char *text)
+{
+	struct sst_call *call, *next;
+	int n = 0;
+
+	for (call = r->client->waiting; call != NULL; call = next) {
+		next = call->wait_next;
+		n = 1;
+		if (code == 0)
+			sst_call_answer(call, 0, NULL, 0, -1);
+		else
+			sst_call_fail(call, code, text);
+	}
+	r->client->waiting = NULL;
+	return n;
+}
+
+/* The attempt failed. A descriptor that was never linked is fresh again. */
+static void
+fail(struct sst_record *r, int code, const char *text)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct sst_loop *loop = &r->relay->loop;
+	int linked = r->end >= 0;
+
+	sst_record_say(r, text);
+	if (!answer_all(r, code, text) && linked)
+		r->error = code;
+	client_free(r);
+	if (linked) {
+		sst_record_end(r, 0);
+		return;
+	}
+	sst_loop_del(loop, &r->tcp_watch);
+	sst_loop_disarm(loop, &r->timer);
+	sst_conn_free(r->conn);
+	r->conn = NULL;
+	(void)connect(r->tcp, &none, sizeof(none));
+	r->state = SST_REC_FRESH;
+	sst_record_watch_name(r);
+}
+
+static void
+fail_tcp(struct sst_record *r, int code)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof(text), "TCP connection: %s", strerror(code));
+	fail(r, code, text);
+}
+
+static void
+succeed(struct sst_record *r)
+{
+	struct sst_relay *relay = r->relay;
+	uint8_t *early = NULL;
+	size_t early_len = 0;
+
+	/* Before the gate: whoever sees it open may ask for the peer at once. */
+	r->state = SST_REC_OPEN;
+	if (sst_link_open(&relay->link, r->end, relay->scratch, SST_PUMP_SCRATCH,
+	    &early, &early_len) < 0 ||
+	    sst_stream_start(r, early, early_len) < 0) {
+		free(early);
+		fail(r, ENOBUFS, "the connection could not be handed over");
+		return;
+	}
+	(void)answer_all(r, 0, NULL);
+	client_free(r);
+}
+
+static void
+shake(struct sst_record *r)
+{
+	struct sst_error err = { 0 };
+
+	switch (sst_conn_handshake(r->conn, &err)) {
+	case SST_STEP_DONE:
+		succeed(r);
+		break;
+	case SST_STEP_WANT_READ:
+	case SST_STEP_WANT_WRITE:
+		break;
+	case SST_STEP_END:
+	case SST_STEP_FAILED:
+		fail(r, sst_fault_handshake(&err), err.text);
+		break;
+	}
+}
+
+static void
+too_slow(struct sst_timer *t)
+{
+	struct sst_record *r = SST_HOLDER(t, struct sst_record, timer);
+
+	fail(r, ETIMEDOUT, "the TLS handshake did not end in time");
+}
+
+static void
+end_ready(struct sst_watch *w, uint32_t events)
+{
+	struct sst_record *r = SST_HOLDER(w, struct sst_record, end_watch);
+
+	if ((events & EPOLLHUP) == 0)
+		return;
+	/* The program closed it: nobody is left to be told. */
+	(void)answer_all(r, ECONNABORTED, NULL);
+	client_free(r);
+	sst_record_end(r, 0);
+}
+
+/* Joins the program's descriptor and shuts the gate. 0, or -1 with errno. */
+static int
+join(struct sst_record *r, int app)
+{
+	struct sst_relay *relay = r->relay;
+	int end;
+
+	sst_link_buffer(app);
+	if (sst_link_join(&relay->link, app, SST_LINK_CONNECT, &end) < 0)
+		return -1;
+	r->end = end;
+	sst_record_unwatch_name(r);
+	if (sst_link_gate(&relay->link, app) < 0)
+		return -1;
+	return sst_loop_add(&relay->loop, &r->end_watch, end, EPOLLRDHUP | EPOLLET,
+	    end_ready);
+}
+
+/* The caller of a blocking connect() gave up; the attempt goes on, and the
+ * descriptor has to look like one that is pending. */
+static void
+caller_gone(struct sst_call *call)
+{
+	struct sst_record *r = call->owner;
+	struct sst_client *c = r->client;
+	struct sst_call **at;
+	int app = c->app;
+
+	for (at = &c->waiting; *at != call; at = &(*at)->wait_next)
+		continue;
+	*at = call->wait_next;
+	sst_call_fail(call, EINPROGRESS, NULL);
+	if (app < 0)
+		return;
+	c->app = -1;
+	if (join(r, app) < 0)
+		fail(r, errno, "the connection could not be handed over");
+	(void)close(app);
+}
+
+static void
+wait_for_end(struct sst_record *r, struct sst_call *call)
+{
+	call->wait_next = r->client->waiting;
+	r->client->waiting = call;
+	sst_call_wait(call, caller_gone, r);
+}
+
+/* TCP is up. */
+static void
+start_tls(struct sst_record *r)
+{
+	struct sst_client *c = r->client;
+	struct sst_relay *relay = r->relay;
+	struct sst_error err = { 0 };
+	const char *host = NULL;
+	socklen_t len = sizeof(r->local);
+	int app = c->app;
+	int rc, ms;
+
+	(void)getsockname(r->tcp, &r->local.any, &len);
+	r->state = SST_REC_HANDSHAKE;
+	if (app >= 0) {
+		c->app = -1;
+		rc = join(r, app);
+		(void)close(app);
+		if (rc < 0) {
+			fail(r, ENOBUFS, "the connection could not be handed over");
+			return;
+		}
+	}
+	rc = sst_settings_host(r->set, &host, &err);
+	if (rc == SST_OK)
+		rc = sst_conn_new_client(c->conf, r->tcp, host, &r->peer.any, &r->conn,
+		    &err);
+	if (rc != SST_OK) {
+		fail(r, sst_fault_call(&err), err.text);
+		return;
+	}
+	ms = r->set->timeout_ms > 0 ? r->set->timeout_ms : SST_TIMEOUT_CLIENT_MS;
+	sst_loop_arm(&relay->loop, &r->timer, relay->loop.now + ms, too_slow);
+	shake(r);
+}
+
+static void
+tcp_ready(struct sst_watch *w, uint32_t events)
+{
+	struct sst_record *r = SST_HOLDER(w, struct sst_record, tcp_watch);
+	int code = 0;
+	socklen_t len = sizeof(code);
+
+	if (r->state == SST_REC_HANDSHAKE) {
+		shake(r);
+		return;
+	}
+	if (getsockopt(r->tcp, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
+		code = errno;
+	if (code == 0 && (events & EPOLLOUT) == 0)
+		return;
+	len = sizeof(r->peer);
+	if (code == 0 && getpeername(r->tcp, &r->peer.any, &len) < 0)
+		code = errno;
+	if (code != 0)
+		fail_tcp(r, code);
+	else
+		start_tls(r);
+}
+
+/* 0: an attempt may begin; else why not. */
+static int
+state_fault(const struct sst_record *r, const struct sst_call *call)
+{
+	switch (r->state) {
+	case SST_REC_FRESH:
+		return 0;
+	case SST_REC_CONNECTING:
+	case SST_REC_HANDSHAKE:
+		return call->head.a == 1 ? EALREADY : 0;
+	case SST_REC_OPEN:
+		return EISCONN;
+	case SST_REC_LISTENING:
+		return EOPNOTSUPP;
+	default:
+		return r->was_open ? EISCONN : ECONNABORTED;
+	}
+}
+
+/* Begins TCP's part. 0, or an errno: nothing was changed. */
+static int
+start_tcp(struct sst_record *r, const struct sst_call *call)
+{
+	struct sst_loop *loop = &r->relay->loop;
+	int rc;
+
+	do
+		rc = connect(r->tcp, (const struct sockaddr *)(const void *)call->data,
+		    (socklen_t)call->len);
+	while (rc < 0 && errno == EINTR);
+	if (rc < 0 && errno != EINPROGRESS)
+		return errno;
+	if (sst_loop_add(loop, &r->tcp_watch, r->tcp, EVENTS, tcp_ready) < 0)
+		return errno;
+	r->state = SST_REC_CONNECTING;
+	return 0;
+}
+
+/* Settings that cannot work are refused before a packet is sent. */
+static int
+prepare(struct sst_record *r, struct sst_error *err)
+{
+	struct sst_tls_conf *conf = NULL;
+	const char *host;
+	int rc = sst_settings_host(r->set, &host, err);
+
+	if (rc == SST_OK)
+		rc = sst_settings_client_conf(r->set, &conf, err);
+	if (rc != SST_OK)
+		return rc;
+	r->client = calloc(1, sizeof(*r->client));
+	if (r->client == NULL) {
+		sst_tls_conf_unref(conf);
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	}
+	r->client->conf = conf;
+	r->client->app = -1;
+	return SST_OK;
+}
+
+static void
+begin(struct sst_call *call, struct sst_record *r)
+{
+	struct sst_error err = { 0 };
+	int code;
+
+	if (prepare(r, &err) != SST_OK) {
+		sst_record_say(r, err.text);
+		sst_call_fail(call, sst_fault_call(&err), err.text);
+		return;
+	}
+	code = start_tcp(r, call);
+	if (code != 0) {
+		client_free(r);
+		sst_call_fail(call, code, NULL);
+		return;
+	}
+	if (call->head.a != 1) {
+		r->client->app = call->fds[0];
+		call->fds[0] = -1;
+		wait_for_end(r, call);
+		return;
+	}
+	if (join(r, call->fds[0]) < 0) {
+		fail(r, errno, "the connection could not be handed over");
+		sst_call_fail(call, ENOBUFS, "the connection could not be handed over");
+		return;
+	}
+	sst_call_fail(call, EINPROGRESS, NULL);
+}
+
+void
+sst_client_connect(struct sst_call *call, struct sst_record *r)
+{
+	sa_family_t family = AF_UNSPEC;
+	int code = state_fault(r, call);
+
+	if (call->len >= sizeof(family))
+		memcpy(&family, call->data, sizeof(family));
+	if (call->len < sizeof(family) || family == AF_UNSPEC) {
+		/* Dissolving: there is nothing to dissolve, or it cannot be. */
+		code = call->len < sizeof(family) ? EINVAL :
+		    r->state == SST_REC_FRESH ? 0 : EOPNOTSUPP;
+		if (code == 0)
+			sst_call_answer(call, 0, NULL, 0, -1);
+		else
+			sst_call_fail(call, code, NULL);
+		return;
+	}
+	if (code != 0)
+		sst_call_fail(call, code, code == ECONNABORTED && r->text != NULL ?
+		    r->text : NULL);
+	else if (r->state == SST_REC_FRESH)
+		begin(call, r);
+	else
+		wait_for_end(r, call);
+}

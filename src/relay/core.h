@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * core - what the parts of one relay share.
+ *
+ * relay.c makes it; whoever is called from its loop reaches the rest through
+ * it. There are no globals besides.
+ *
+ * Threads: the worker; `files` and `loader` say of themselves what others may
+ * touch.
+ */
+#ifndef SST_RELAY_CORE_H
+#define SST_RELAY_CORE_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "base/wire.h"
+#include "files.h"
+#include "link.h"
+#include "loader.h"
+#include "log.h"
+#include "loop.h"
+#include "pump.h"
+#include "record.h"
+
+struct sst_restored;	/* hold.c */
+
+struct sst_relay {
+	struct sst_loop	 loop;
+	struct sst_link	 link;
+	struct sst_files files;
+	struct sst_loader loader;
+	struct sst_log	 log;
+	struct sst_table table;
+	struct sst_timer sweep;
+
+	int		 channel, door_fd;
+	char		 door[16];
+	uint8_t		 secret[SST_SECRET_LEN];
+	char		 program[64];
+	uint32_t	 program_pid;
+	time_t		 started;
+
+	struct sst_watch channel_watch, door_watch, link_watch[2], signal_watch;
+	struct sst_timer door_pause;	/* no descriptor was left for a call */
+	int		 signals;	/* signalfd, or -1 */
+
+	struct sst_call	*calls;		/* all of them */
+	struct sst_call	*asked;		/* read, not yet dispatched */
+	size_t		 n_calls;
+	struct sst_listener *listeners;
+	uint32_t	 next_id;	/* of HOLD */
+	struct sst_restored *restored;	/* sources for listeners to come */
+	uint64_t	 connections;	/* so far, both kinds */
+	int		 record_cost;	/* of one accepted record in a queue */
+	int		 released;	/* the keeper may still hold a port */
+	int		 draining;
+	int		 idle_told;	/* what the keeper knows */
+
+	uint8_t		 scratch[SST_PUMP_SCRATCH + 1];
+};
+
+/* Something is to be served: the keeper may not count us idle. */
+void	sst_core_busy(struct sst_relay *);
+/* Perhaps nothing is left: tells the keeper, or ends a relay that drains. */
+void	sst_core_check_idle(struct sst_relay *);
+/* From now on: end when all is served. */
+void	sst_core_drain(struct sst_relay *);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+#include "files.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "base/fail.h"
+#include "base/wire.h"
+
+int
+sst_files_init(struct sst_files *files, int channel)
+{
+	const struct timeval limit = { .tv_sec = SST_WIRE_TIMEOUT_MS / 1000 };
+
+	files->channel = channel;
+	(void)pthread_mutex_init(&files->mu, NULL);
+	if (setsockopt(channel, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
+	    setsockopt(channel, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+		return -1;
+	return 0;
+}
+
+void
+sst_files_done(struct sst_files *files)
+{
+	(void)pthread_mutex_destroy(&files->mu);
+}
+
+/* The length of the answer's data, or -1 with errno. */
+static long
+ask_locked(struct sst_files *files, struct sst_wire_head *head, const char *path,
+    char *data, size_t size, int *fd)
+{
+	long n;
+
+	if (files->channel < 0) {
+		errno = EPIPE;
+		return -1;
+	}
+	n = sst_wire_send(files->channel, head, path, strlen(path) + 1, NULL, 0);
+	if (n == 0)
+		n = sst_wire_recv(files->channel, head, data, size, fd, 1);
+	if (n < 0 && errno != EMFILE) {
+		if (errno == EAGAIN)
+			errno = ETIMEDOUT;
+		files->channel = -1;
+	}
+	return n;
+}
+
+static int
+path_fail(struct sst_error *err, int code, const char *path)
+{
+	char shown[400];
+
+	return sst_fail_errno(err, code, "%s",
+	    sst_escape(shown, sizeof(shown), path, strlen(path)));
+}
+
+/* *ret_len: of the data. < 0: SST_E_SYSTEM with the errno in err. */
+static int
+ask(struct sst_files *files, uint16_t verb, uint32_t id, const char *path, char *data,
+    size_t size, size_t *ret_len, int *ret_a, int *ret_fd, int *ret_errno)
+{
+	struct sst_wire_head head;
+	int fd = -1;
+	long n;
+
+	sst_wire_init(&head, verb);
+	head.id = id;
+	(void)pthread_mutex_lock(&files->mu);
+	n = ask_locked(files, &head, path, data, size, &fd);
+	(void)pthread_mutex_unlock(&files->mu);
+	if (n < 0) {
+		*ret_errno = errno;
+		return -1;
+	}
+	if (head.verb != SST_WIRE_REPLY || head.a < 0) {
+		if (fd >= 0)
+			(void)close(fd);
+		*ret_errno = head.b != 0 ? head.b : EPROTO;
+		return -1;
+	}
+	*ret_len = (size_t)n;
+	*ret_a = head.a;
+	if (ret_fd != NULL)
+		*ret_fd = fd;
+	else if (fd >= 0)
+		(void)close(fd);
+	return 0;
+}
+
+int
+sst_files_open(struct sst_files *files, uint32_t id, const char *path, int *ret_fd,
+    struct sst_error *err)
+{
+	char data[PATH_MAX];
+	int fd = -1;
+	size_t len;
+	int a, code;
+
+	if (ask(files, SST_OPEN_PATH, id, path, data, sizeof(data), &len, &a, &fd,
+	    &code) < 0)
+		return path_fail(err, code, path);
+	if (fd < 0)
+		return path_fail(err, EPROTO, path);
+	*ret_fd = fd;
+	return SST_OK;
+}
+
+int
+sst_files_link(struct sst_files *files, uint32_t id, const char *path, char *out,
+    size_t size, struct sst_error *err)
+{
+	char data[PATH_MAX];
+	size_t len;
+	int a, code;
+
+	if (ask(files, SST_OPEN_LINK, id, path, data, sizeof(data), &len, &a, NULL,
+	    &code) < 0) {
+		if (code == EINVAL || code == ENOENT || code == ENOTDIR)
+			return SST_E_NOT_FOUND;
+		return path_fail(err, code, path);
+	}
+	len = strnlen(data, len);
+	if (len >= size)
+		return path_fail(err, ENAMETOOLONG, path);
+	memcpy(out, data, len);
+	out[len] = '\0';
+	return SST_OK;
+}
+
+int
+sst_files_exposed(struct sst_files *files, uint32_t id, const char *path,
+    struct sst_error *err)
+{
+	char data[PATH_MAX];
+	size_t len;
+	int a, code;
+
+	if (ask(files, SST_OPEN_EXPOSED, id, path, data, sizeof(data), &len, &a, NULL,
+	    &code) < 0)
+		return path_fail(err, code, path);
+	return a != 0;
+}
+
+void
+sst_files_sync(struct sst_files *files)
+{
+	char data[PATH_MAX];
+	size_t len;
+	int a, code;
+
+	/* No source has the id 0: any answer will do. The keeper takes events in
+	 * the order in which they came, this question after the messages. */
+	(void)ask(files, SST_OPEN_EXPOSED, 0, "/", data, sizeof(data), &len, &a, NULL,
+	    &code);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * files - questions to the keeper: open this path again, where does this link
+ * lead.
+ *
+ * certs.c asks. One question is under way at a time; an answer that does not
+ * come within SST_WIRE_TIMEOUT_MS ends the channel, since a late answer would
+ * be taken for that of the next question.
+ *
+ * Always true:
+ *   1. The keeper decides what is opened: the id names the source that the
+ *      program gave, and the keeper opens nothing that is not below it.
+ * Threads: any.
+ */
+#ifndef SST_RELAY_FILES_H
+#define SST_RELAY_FILES_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sst_error;
+
+struct sst_files {
+	/* mu: one question at a time */
+	pthread_mutex_t	mu;
+	int		channel;	/* -1: lost */
+};
+
+/* The channel stays the caller's. 0, or -1 with errno. */
+int	sst_files_init(struct sst_files *, int channel);
+void	sst_files_done(struct sst_files *);
+int	sst_files_open(struct sst_files *, uint32_t id, const char *path, int *ret_fd,
+	    struct sst_error *err);
+/* SST_E_NOT_FOUND: not a link. */
+int	sst_files_link(struct sst_files *, uint32_t id, const char *path, char *out,
+	    size_t size, struct sst_error *err);
+/* 1, 0, or < 0. */
+int	sst_files_exposed(struct sst_files *, uint32_t id, const char *path,
+	    struct sst_error *err);
+/* Returns when the keeper has acted on all that was sent to it before. */
+void	sst_files_sync(struct sst_files *);
+
+#endif

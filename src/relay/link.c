@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: ISC */
+#include "link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/sendfile.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/wire.h"
+
+#define PAGE		4096u
+#define CHUNK		65536u		/* what sendfile() moves at once */
+#define CHUNK_COST	(CHUNK + 2048u)	/* at most, on the sender's books */
+#define JUNK_LEN	(16 * CHUNK)
+#define STUCK_MS	50
+
+/* The memory behind every gate: pages that all start with the nonce. */
+static int
+make_junk(struct sst_link *link)
+{
+	uint8_t *map;
+	int fd;
+
+	if (getrandom(link->nonce, sizeof(link->nonce), 0) != sizeof(link->nonce))
+		return -1;
+	fd = memfd_create("gate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -1;
+	link->junk = fd;
+	link->junk_len = JUNK_LEN;
+	if (ftruncate(fd, JUNK_LEN) < 0)
+		return -1;
+	map = mmap(NULL, JUNK_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -1;
+	for (size_t at = 0; at < JUNK_LEN; at += PAGE)
+		memcpy(map + at, link->nonce, sizeof(link->nonce));
+	(void)munmap(map, JUNK_LEN);
+	return fcntl(fd, F_ADD_SEALS,
+	    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+}
+
+int
+sst_link_init(struct sst_link *link, int link_connect, int link_listen,
+    const char door[16])
+{
+	memset(link, 0, sizeof(*link));
+	link->junk = -1;
+	link->listening[SST_LINK_CONNECT] = link_connect;
+	link->listening[SST_LINK_LISTEN] = link_listen;
+	link->len[SST_LINK_CONNECT] =
+	    sst_wire_door(&link->addr[SST_LINK_CONNECT], door, 'c');
+	link->len[SST_LINK_LISTEN] =
+	    sst_wire_door(&link->addr[SST_LINK_LISTEN], door, 'l');
+	for (int i = 0; i < 2; i++)
+		if (fcntl(link->listening[i], F_SETFL, O_NONBLOCK) < 0)
+			return -1;
+	return make_junk(link);
+}
+
+void
+sst_link_done(struct sst_link *link)
+{
+	if (link->junk >= 0)
+		(void)close(link->junk);
+	link->junk = -1;
+}
+
+/* The next end in the queue of a linking socket, if this process made it. */
+static int
+take_own(const struct sst_link *link, enum sst_link_kind kind)
+{
+	struct ucred cred;
+	socklen_t len;
+	int fd;
+
+	for (;;) {
+		fd = accept4(link->listening[kind], NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0)
+			return -1;
+		len = sizeof(cred);
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+		    cred.pid == getpid())
+			return fd;
+		(void)close(fd);
+	}
+}
+
+void
+sst_link_expel(struct sst_link *link, enum sst_link_kind kind)
+{
+	int fd;
+
+	/* An own one cannot be there: join takes what it connects. */
+	while ((fd = take_own(link, kind)) >= 0)
+		(void)close(fd);
+}
+
+int
+sst_link_join(struct sst_link *link, int app, enum sst_link_kind kind, int *ret_end)
+{
+	const char seed = 0;
+	int end;
+
+	/* An empty queue first: connect() on a blocking descriptor would wait. */
+	sst_link_expel(link, kind);
+	if (connect(app, (const struct sockaddr *)&link->addr[kind], link->len[kind]) < 0)
+		return -1;
+	end = take_own(link, kind);
+	if (end < 0)
+		return -1;
+	if (send(app, &seed, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) {
+		(void)close(end);
+		return -1;
+	}
+	*ret_end = end;
+	return 0;
+}
+
+static void
+wake_up(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * sendfile() to a blocking descriptor waits when another thread of the program
+ * fills the buffer in this very moment. A timer gets us out.
+ */
+static ssize_t
+send_junk(const struct sst_link *link, int app, size_t len)
+{
+	const struct itimerval soon = { { 0, STUCK_MS * 1000 }, { 0, STUCK_MS * 1000 } };
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction act = { .sa_handler = wake_up };
+	int flags = fcntl(app, F_GETFL);
+	off_t at = 0;
+	ssize_t n;
+
+	if (flags < 0)
+		return -1;
+	if ((flags & O_NONBLOCK) != 0)
+		return sendfile(app, link->junk, &at, len);
+	(void)sigaction(SIGALRM, &act, NULL);
+	(void)setitimer(ITIMER_REAL, &soon, NULL);
+	n = sendfile(app, link->junk, &at, len);
+	(void)setitimer(ITIMER_REAL, &never, NULL);
+	return n;
+}
+
+/* Bytes on the books of `app` as a sender; 0 when the kernel does not say. */
+static size_t
+queued(int app)
+{
+	int n = 0;
+
+	return ioctl(app, SIOCOUTQ, &n) < 0 || n < 0 ? 0 : (size_t)n;
+}
+
+static size_t
+send_buffer(int app)
+{
+	int size = 0;
+	socklen_t len = sizeof(size);
+
+	return getsockopt(app, SOL_SOCKET, SO_SNDBUF, &size, &len) < 0 || size < 0 ?
+	    0 : (size_t)size;
+}
+
+/* Puts junk until at least `goal` bytes are on the books. The kernel takes a
+ * piece whenever the books are below the buffer's size, so none of these calls
+ * waits. */
+static int
+fill(const struct sst_link *link, int app, size_t goal)
+{
+	size_t have, bulk;
+	ssize_t n;
+
+	while ((have = queued(app)) < goal) {
+		bulk = (goal - have) / CHUNK_COST * CHUNK;
+		if (bulk > link->junk_len)
+			bulk = link->junk_len;
+		n = send_junk(link, app, bulk == 0 ? CHUNK : bulk);
+		if (n < 0 && errno == EAGAIN)
+			return 0;	/* another thread filled the rest */
+		if (n < 0 && errno == EINTR)
+			return 0;
+		if (n <= 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+sst_link_gate(struct sst_link *link, int app)
+{
+	return fill(link, app, send_buffer(app));
+}
+
+int
+sst_link_quiet(struct sst_link *link, int app)
+{
+	/* The kernel says writable below a quarter of the buffer. */
+	return fill(link, app, send_buffer(app) / 4 + 1);
+}
+
+/* Appends to what a thread wrote before the gate opened. */
+static int
+keep_early(uint8_t **early, size_t *len, const uint8_t *bytes, size_t n)
+{
+	uint8_t *more = realloc(*early, *len + n);
+
+	if (more == NULL)
+		return -1;
+	memcpy(more + *len, bytes, n);
+	*early = more;
+	*len += n;
+	return 0;
+}
+
+/* Splits what was read into junk and early bytes. `skip` is what is left of a
+ * page of junk that began in an earlier piece. Returns the bytes judged; the
+ * rest is too short to tell and must be looked at again with more. */
+static ssize_t
+sift(const struct sst_link *link, const uint8_t *in, size_t n, int last, size_t *skip,
+    uint8_t **early, size_t *early_len)
+{
+	const uint8_t *page;
+	size_t at = 0;
+	size_t own;
+
+	while (at < n) {
+		if (*skip > 0) {
+			own = *skip < n - at ? *skip : n - at;
+			*skip -= own;
+			at += own;
+			continue;
+		}
+		page = memmem(in + at, n - at, link->nonce, SST_LINK_NONCE);
+		own = page != NULL ? (size_t)(page - (in + at)) : n - at;
+		if (page == NULL && !last) {
+			if (own < SST_LINK_NONCE)
+				break;
+			own -= SST_LINK_NONCE - 1;
+		}
+		if (own > 0 && keep_early(early, early_len, in + at, own) < 0)
+			return -1;
+		at += own;
+		if (page != NULL)
+			*skip = PAGE;
+	}
+	return (ssize_t)at;
+}
+
+/* Descriptors that came with the bytes cut a recv() short. */
+static int
+take_out(int end, uint8_t *buf, size_t n)
+{
+	ssize_t got;
+
+	while (n > 0) {
+		got = recv(end, buf, n, MSG_DONTWAIT);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return -1;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+int
+sst_link_open(struct sst_link *link, int end, void *scratch, size_t size,
+    uint8_t **ret_early, size_t *ret_len)
+{
+	uint8_t *buf = scratch;
+	uint8_t *early = NULL;
+	size_t early_len = 0;
+	size_t skip = 0;	/* of a page of junk */
+	size_t spent = 1;	/* the queue's first byte */
+	ssize_t n, judged;
+	int last;
+
+	for (;;) {
+		n = recv(end, buf, size, MSG_PEEK | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= (ssize_t)spent)
+			break;
+		last = (size_t)n < size;
+		judged = sift(link, buf + spent, (size_t)n - spent, last, &skip,
+		    &early, &early_len);
+		if (judged < 0)
+			goto fail;
+		if (judged == 0)
+			break;
+		/* All but the last: the queue is never left empty. */
+		if (take_out(end, buf, (size_t)judged) < 0)
+			goto fail;
+	}
+	*ret_early = early;
+	*ret_len = early_len;
+	return 0;
+fail:
+	free(early);
+	return -1;
+}
+
+void
+sst_link_buffer(int app)
+{
+	const int size = SST_LINK_SNDBUF;
+
+	(void)setsockopt(app, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+int
+sst_link_pair(const struct sst_sockname *name, int *ret_app, int *ret_end)
+{
+	struct sockaddr_un addr;
+	socklen_t len = sst_sockname_encode(name, &addr);
+	const char seed = 0;
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		return -1;
+	sst_link_buffer(sv[0]);
+	if (bind(sv[0], (const struct sockaddr *)&addr, len) < 0 ||
+	    send(sv[0], &seed, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) {
+		(void)close(sv[0]);
+		(void)close(sv[1]);
+		return -1;
+	}
+	*ret_app = sv[0];
+	*ret_end = sv[1];
+	return 0;
+}
+
+int
+sst_link_give(int end, const struct sst_wire_accepted *a, int app)
+{
+	union {
+		struct cmsghdr	align;
+		char		bytes[CMSG_SPACE(sizeof(int))];
+	} space;
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)a, .iov_len = sizeof(*a) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = space.bytes, .msg_controllen = sizeof(space.bytes) };
+	struct cmsghdr *c;
+	ssize_t n;
+
+	memset(&space, 0, sizeof(space));
+	c = CMSG_FIRSTHDR(&msg);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &app, sizeof(int));
+	do
+		n = sendmsg(end, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -1 : 0;
+}
+
+int
+sst_link_give_cost(void)
+{
+	const struct sst_wire_accepted a = { .magic = 0 };
+	int other = eventfd(0, EFD_CLOEXEC);
+	int sv[2];
+	int cost = -1;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		return -1;
+	if (sst_link_give(sv[0], &a, other) == 0)
+		cost = (int)queued(sv[0]);
+	(void)close(sv[1]);
+	(void)close(sv[0]);
+	(void)close(other);
+	return cost > 0 ? cost : -1;
+}
+
+int
+sst_link_name_free(const struct sockaddr_un *name, socklen_t len)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int ok;
+
+	if (fd < 0)
+		return 0;
+	ok = bind(fd, (const struct sockaddr *)name, len) == 0;
+	(void)close(fd);
+	return ok;
+}

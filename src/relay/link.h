@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * link - joins an application's descriptor to the relay, with seed and gate.
+ *
+ * client.c and listener.c call it; it calls the kernel alone.
+ *
+ * The queue of the relay's end, from the link on:
+ *
+ *	seed 1 byte | what a thread wrote in between | junk of the gate
+ *
+ * Always true:
+ *   1. The first byte of the queue is spent: it is never forwarded. It stays
+ *      there until another one took its place, so that closing the relay's end
+ *      at any time, also by dying, raises ECONNRESET on the application's end.
+ *   2. While the gate is shut the application's end is neither readable nor
+ *      writable, as TCP's in SYN_SENT.
+ *   3. Only an end that this process connected itself is taken from the
+ *      linking sockets; strangers are closed.
+ *   4. The relay keeps no copy of the application's end.
+ * Threads: one worker at a time for one struct sst_link.
+ */
+#ifndef SST_RELAY_LINK_H
+#define SST_RELAY_LINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/sockname.h"
+#include "base/wire.h"
+
+#define SST_LINK_NONCE	16
+#define SST_LINK_SNDBUF	212992	/* the kernel doubles it; wakes a writer whose
+				   last 64 KB piece is still in the queue */
+
+enum sst_link_kind { SST_LINK_CONNECT = 0, SST_LINK_LISTEN = 1 };
+
+struct sst_link {
+	int			listening[2];	/* not owned */
+	struct sockaddr_un	addr[2];
+	socklen_t		len[2];
+	int			junk;		/* sealed memfd */
+	size_t			junk_len;
+	uint8_t			nonce[SST_LINK_NONCE];
+};
+
+/* 0, or -1 with errno. */
+int	sst_link_init(struct sst_link *, int link_connect, int link_listen,
+	    const char door[16]);
+void	sst_link_done(struct sst_link *);
+/* Closes whoever else connected to the linking sockets. */
+void	sst_link_expel(struct sst_link *, enum sst_link_kind);
+/*
+ * Connects `app` (borrowed) and hands out the relay's end of it, seed byte in
+ * its queue. 0, or -1 with errno (EISCONN: it is linked already).
+ */
+int	sst_link_join(struct sst_link *, int app, enum sst_link_kind, int *ret_end);
+/* Shuts the gate. 0, or -1 with errno. */
+int	sst_link_gate(struct sst_link *, int app);
+/*
+ * Opens the gate: takes the junk out of the queue of `end`, but for its last
+ * byte. What a thread of the program wrote meanwhile is handed out (the caller
+ * frees it; NULL when there was none). 0, or -1 with errno.
+ */
+int	sst_link_open(struct sst_link *, int end, void *scratch, size_t size,
+	    uint8_t **ret_early, size_t *ret_len);
+/* Makes a listener's end look like a listener: never writable. */
+int	sst_link_quiet(struct sst_link *, int app);
+/* A connected pair whose application's end carries `name`, seed byte in place.
+ * 0, or -1 with errno. */
+int	sst_link_pair(const struct sst_sockname *name, int *ret_app, int *ret_end);
+/* Puts one accepted connection into a listener's queue. 0, or -1 with errno. */
+int	sst_link_give(int end, const struct sst_wire_accepted *, int app);
+/* What one such packet costs on the sender's books (SIOCOUTQ). -1 with errno. */
+int	sst_link_give_cost(void);
+/* Whether nobody holds this name any more. */
+int	sst_link_name_free(const struct sockaddr_un *name, socklen_t len);
+/* Gives an application's end the send buffer it needs. */
+void	sst_link_buffer(int app);
+
+#endif

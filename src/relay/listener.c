@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: ISC */
+#include "listener.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "certs.h"
+#include "core.h"
+#include "door.h"
+#include "fault.h"
+#include "hold.h"
+#include "settings.h"
+#include "shake.h"
+#include "stream.h"
+#include "tls/conf.h"
+#include "tls/conn.h"
+
+#define RETRY_MS	20
+
+static void deliver(struct sst_listener *);
+
+const char *
+sst_listener_count_name(enum sst_listener_count count)
+{
+	static const char *const names[SST_COUNTS] = {
+		"ok", "silent", "slow", "not_tls", "alert", "closed", "evicted",
+		"internal",
+	};
+
+	return names[count];
+}
+
+static size_t
+wanted(const struct sst_listener *l)
+{
+	return l->backlog < 1 ? 1 : (size_t)l->backlog;
+}
+
+/* Packets in the queue of the program's descriptor. */
+static size_t
+in_flight(const struct sst_listener *l)
+{
+	int n = 0;
+
+	if (ioctl(l->record->end, SIOCOUTQ, &n) < 0 || n < 0)
+		return 0;
+	return ((size_t)n + (size_t)l->record->relay->record_cost - 1) /
+	    (size_t)l->record->relay->record_cost;
+}
+
+static void
+append(struct sst_record ***end, struct sst_record *r)
+{
+	r->queue_next = NULL;
+	**end = r;
+	*end = &r->queue_next;
+}
+
+static int
+take_out(struct sst_record **list, struct sst_record ***end, struct sst_record *r)
+{
+	for (struct sst_record **at = list; *at != NULL; at = &(*at)->queue_next) {
+		if (*at != r)
+			continue;
+		*at = r->queue_next;
+		if (*end == &r->queue_next)
+			*end = at;
+		r->queue_next = NULL;
+		return 1;
+	}
+	return 0;
+}
+
+void
+sst_listener_forget(struct sst_record *r)
+{
+	struct sst_listener *l = r->listener;
+
+	if (l == NULL || r->kind != SST_SOCKNAME_ACCEPTED)
+		return;
+	r->listener = NULL;
+	if (take_out(&l->ready, &l->ready_end, r))
+		l->n_ready--;
+	else
+		(void)take_out(&l->given, &l->given_end, r);
+}
+
+static void
+retry(struct sst_timer *t)
+{
+	struct sst_listener *l = SST_HOLDER(t, struct sst_listener, retry);
+
+	deliver(l);
+	sst_listener_room(l);
+}
+
+static void
+retry_soon(struct sst_listener *l)
+{
+	struct sst_loop *loop = &l->record->relay->loop;
+
+	sst_loop_arm(loop, &l->retry, loop->now + RETRY_MS, retry);
+}
+
+/* One record and its descriptor. 1: given; 0: later; -1: nobody listens. */
+static int
+give(struct sst_listener *l, struct sst_record *r)
+{
+	struct sst_wire_accepted a = {
+		.magic = SST_WIRE_MAGIC, .version = SST_WIRE_VERSION, .id = r->cookie,
+		.peer_len = (uint16_t)sst_inet_len(&r->peer),
+	};
+	int rc;
+
+	memcpy(a.peer, &r->peer, sst_inet_len(&r->peer));
+	rc = sst_link_give(l->record->end, &a, r->held);
+	if (rc == 0)
+		return 1;
+	if (errno == EPIPE || errno == ECONNRESET)
+		return -1;
+	retry_soon(l);	/* full, or too many descriptors are under way */
+	return 0;
+}
+
+/* The program shut the listener down, or closed it: as TCP in state CLOSE. */
+static void
+shut(struct sst_listener *l)
+{
+	struct sst_relay *relay = l->record->relay;
+	struct sst_record *r;
+
+	if (l->closed)
+		return;
+	l->closed = 1;
+	sst_loop_disarm(&relay->loop, &l->retry);
+	sst_shake_end_all(l);
+	sst_record_close_tcp(l->record, 0);
+	while ((r = l->ready) != NULL)
+		sst_record_end(r, 1);
+	sst_hold_release(relay, l->id);
+}
+
+/* What left the queue was taken, or lost: its copy has its time from now on. */
+static void
+note_taken(struct sst_listener *l)
+{
+	uint64_t left = in_flight(l);
+	struct sst_record *r;
+
+	left = l->seq > left ? l->seq - left : 0;
+	while ((r = l->given) != NULL && r->queue_seq <= left) {
+		sst_listener_forget(r);
+		sst_stream_taken(r);
+	}
+}
+
+static void
+deliver(struct sst_listener *l)
+{
+	size_t most = wanted(l) < SST_LISTENER_IN_FLIGHT ? wanted(l) :
+	    SST_LISTENER_IN_FLIGHT;
+	struct sst_record *r;
+	int rc = 1;
+
+	if (l->closed)
+		return;
+	note_taken(l);
+	while (rc == 1 && (r = l->ready) != NULL && in_flight(l) < most) {
+		rc = give(l, r);
+		if (rc != 1)
+			continue;
+		(void)take_out(&l->ready, &l->ready_end, r);
+		l->n_ready--;
+		r->queue_seq = ++l->seq;
+		r->given_by = l->record->cookie;
+		append(&l->given_end, r);
+	}
+	if (rc < 0)
+		shut(l);
+}
+
+void
+sst_listener_room(struct sst_listener *l)
+{
+	struct sst_relay *relay = l->record->relay;
+	int full = l->n_ready + in_flight(l) >= wanted(l) || sst_shake_full(l);
+
+	if (l->closed || l->restoring || full == l->paused)
+		return;
+	if (sst_loop_change(&relay->loop, &l->record->tcp_watch,
+	    full ? 0 : EPOLLIN) == 0)
+		l->paused = full;
+}
+
+/* A record for a finished handshake; it owns all of what it is given. */
+static struct sst_record *
+make_accepted(struct sst_listener *l, int tcp, struct sst_conn *conn,
+    const union sst_inet *peer)
+{
+	struct sst_relay *relay = l->record->relay;
+	struct sst_sockname name = { .kind = SST_SOCKNAME_ACCEPTED, .peer = *peer };
+	socklen_t len = sizeof(name.local);
+	struct sst_record *r = NULL;
+	int app = -1, end = -1;
+
+	memcpy(name.door, relay->door, sizeof(name.door));
+	name.family = l->record->family;
+	if (getsockname(tcp, &name.local.any, &len) < 0 ||
+	    getrandom(&name.serial, sizeof(name.serial), 0) < 0 ||
+	    sst_link_pair(&name, &app, &end) < 0)
+		return NULL;
+	r = sst_record_new(relay, sst_record_cookie(app), name.kind, name.family,
+	    name.serial);
+	if (r == NULL) {
+		(void)close(app);
+		(void)close(end);
+		return NULL;
+	}
+	r->local = name.local;
+	r->peer = name.peer;
+	r->tcp = tcp;
+	r->conn = conn;
+	r->held = app;
+	r->end = end;
+	r->set = sst_settings_ref(l->record->set);
+	r->linger_on = l->record->linger_on;
+	r->linger_time = l->record->linger_time;
+	r->reset_on_close = l->record->reset_on_close;
+	return r;
+}
+
+void
+sst_listener_finished(struct sst_listener *l, int tcp, struct sst_conn *conn,
+    const union sst_inet *peer)
+{
+	struct sst_record *r = make_accepted(l, tcp, conn, peer);
+
+	if (r == NULL) {
+		l->counts[SST_COUNT_INTERNAL]++;
+		sst_conn_free(conn);
+		(void)shutdown(tcp, SHUT_RDWR);
+		(void)close(tcp);
+		return;
+	}
+	if (sst_stream_start(r, NULL, 0) < 0) {
+		l->counts[SST_COUNT_INTERNAL]++;
+		sst_record_end(r, 1);
+		return;
+	}
+	l->counts[SST_COUNT_OK]++;
+	r->listener = l;
+	append(&l->ready_end, r);
+	l->n_ready++;
+	deliver(l);
+	sst_listener_room(l);
+}
+
+/* The program closed the listener. */
+static void
+gone(struct sst_listener *l)
+{
+	struct sst_relay *relay = l->record->relay;
+	struct sst_record *listener = l->record;
+	struct sst_record *r;
+
+	shut(l);
+	/* What is in the queue goes with it; what was taken a moment ago does
+	 * not. Which is which shows when the copies are closed. */
+	while ((r = l->given) != NULL) {
+		r->unproven = 1;
+		sst_stream_release(r);
+	}
+	listener->listener = NULL;
+	*l->at_me = l->next;
+	if (l->next != NULL)
+		l->next->at_me = l->at_me;
+	sst_tls_conf_unref(l->conf);
+	free(l->last_error);
+	sst_loop_free(&relay->loop, &l->object);
+	sst_record_end(listener, 0);
+}
+
+static void
+end_ready(struct sst_watch *w, uint32_t events)
+{
+	struct sst_record *r = SST_HOLDER(w, struct sst_record, end_watch);
+	struct sst_listener *l = r->listener;
+
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
+		gone(l);
+		return;
+	}
+	/* A program that shut it down for reading takes nothing any more. */
+	if (send(r->end, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EPIPE) {
+		shut(l);
+		return;
+	}
+	deliver(l);
+	sst_listener_room(l);
+}
+
+static void
+tcp_ready(struct sst_watch *w, uint32_t events)
+{
+	struct sst_record *r = SST_HOLDER(w, struct sst_record, tcp_watch);
+	struct sst_listener *l = r->listener;
+
+	(void)events;
+	if (sst_shake_accept(l) == 0) {
+		sst_listener_room(l);
+		return;
+	}
+	(void)sst_loop_change(&r->relay->loop, w, 0);
+	l->paused = 1;
+	retry_soon(l);
+}
+
+int
+sst_listener_begin(struct sst_listener *l)
+{
+	struct sst_record *r = l->record;
+	struct sst_loop *loop = &r->relay->loop;
+
+	l->restoring = 0;
+	return sst_loop_add(loop, &r->tcp_watch, r->tcp, EPOLLIN, tcp_ready);
+}
+
+int
+sst_listener_adopt(struct sst_record *r, uint32_t id, int backlog)
+{
+	struct sst_relay *relay = r->relay;
+	struct sst_listener *l = calloc(1, sizeof(*l));
+	struct sst_error err = { 0 };
+
+	if (l == NULL)
+		return -1;
+	if (sst_settings_server_conf(r->set, &l->conf, &err) != SST_OK ||
+	    sst_loop_add(&relay->loop, &r->end_watch, r->end,
+	    EPOLLOUT | EPOLLRDHUP | EPOLLET, end_ready) < 0) {
+		sst_tls_conf_unref(l->conf);
+		free(l);
+		errno = ENOMEM;
+		return -1;
+	}
+	l->record = r;
+	l->id = id;
+	l->backlog = backlog;
+	l->ready_end = &l->ready;
+	l->given_end = &l->given;
+	l->restoring = 1;
+	l->next = relay->listeners;
+	l->at_me = &relay->listeners;
+	if (l->next != NULL)
+		l->next->at_me = &l->next;
+	relay->listeners = l;
+	if (id >= relay->next_id)
+		relay->next_id = id + 1;
+	r->listener = l;
+	r->state = SST_REC_LISTENING;
+	sst_record_unwatch_name(r);
+	return 0;
+}
+
+int
+sst_listener_renew(struct sst_record *r, struct sst_error *err)
+{
+	struct sst_tls_conf *conf = NULL;
+	int rc = sst_settings_server_conf(r->set, &conf, err);
+
+	if (rc != SST_OK)
+		return rc;
+	sst_tls_conf_unref(r->listener->conf);
+	r->listener->conf = conf;
+	sst_hold_send(r->listener);
+	return SST_OK;
+}
+
+/* What must be there before anybody may listen. */
+static int
+check(const struct sst_record *r, struct sst_error *err)
+{
+	char source[300];
+
+	if (r->set->certs == NULL || sst_certs_count(r->set->certs) == 0)
+		return sst_fail(err, SST_E_USAGE, "no certificate was set: use "
+		    "TLS_CERTIFICATE_CHAIN (and TLS_PRIVATE_KEY) before listen()");
+	if (sst_store_staged(sst_certs_store(r->set->certs), source, sizeof(source)))
+		return sst_fail(err, SST_E_USAGE, "%s has no private key: set "
+		    "TLS_PRIVATE_KEY", source);
+	return SST_OK;
+}
+
+/* 0, or an errno; the record is as it was. */
+static int
+start(struct sst_record *r, int app, int backlog)
+{
+	struct sst_relay *relay = r->relay;
+	int code = 0;
+
+	if (listen(r->tcp, backlog) < 0)
+		return errno;
+	if (sst_link_join(&relay->link, app, SST_LINK_LISTEN, &r->end) < 0)
+		return errno;
+	sst_link_buffer(r->end);
+	if (sst_link_quiet(&relay->link, app) < 0 ||
+	    sst_listener_adopt(r, relay->next_id, backlog) < 0 ||
+	    sst_listener_begin(r->listener) < 0)
+		code = errno != 0 ? errno : ENOBUFS;
+	return code;
+}
+
+void
+sst_listener_listen(struct sst_call *call, struct sst_record *r)
+{
+	struct sst_error err = { 0 };
+	int code;
+
+	if (r->state == SST_REC_LISTENING && !r->listener->closed) {
+		r->listener->backlog = call->head.a;
+		if (listen(r->tcp, call->head.a) < 0) {
+			sst_call_fail(call, errno, NULL);
+			return;
+		}
+		deliver(r->listener);
+		sst_listener_room(r->listener);
+		sst_hold_send(r->listener);
+		sst_call_answer(call, 0, NULL, 0, -1);
+		return;
+	}
+	if (r->state != SST_REC_FRESH) {
+		sst_call_fail(call, EOPNOTSUPP, "the socket is connected");
+		return;
+	}
+	if (check(r, &err) != SST_OK) {
+		sst_record_say(r, err.text);
+		sst_call_fail(call, EINVAL, err.text);
+		return;
+	}
+	code = start(r, call->fds[0], call->head.a);
+	if (code != 0) {
+		if (r->end >= 0)
+			sst_record_end(r, 0);
+		sst_call_fail(call, code, NULL);
+		return;
+	}
+	sst_certs_uncovered(r->set->certs, &r->set->names);
+	sst_hold_send(r->listener);
+	sst_call_answer(call, 0, NULL, 0, -1);
+}
+
+void
+sst_listener_lost(struct sst_call *call, struct sst_record *r)
+{
+	struct sst_wire_accepted a;
+	struct sst_listener *l = r->listener;
+	struct sst_record *lost;
+
+	if (r->state != SST_REC_LISTENING || call->len != sizeof(a)) {
+		sst_call_fail(call, EINVAL, NULL);
+		return;
+	}
+	memcpy(&a, call->data, sizeof(a));
+	lost = sst_record_find(r->relay, a.id);
+	if (lost != NULL && lost->held >= 0 && lost->queue_seq != 0 &&
+	    lost->given_by == r->cookie) {
+		sst_listener_forget(lost);
+		lost->queue_seq = 0;
+		lost->listener = l;
+		sst_stream_hold(lost);
+		/* First again: the order of arrival holds. */
+		lost->queue_next = l->ready;
+		if (l->ready == NULL)
+			l->ready_end = &lost->queue_next;
+		l->ready = lost;
+		l->n_ready++;
+		deliver(l);
+	}
+	sst_call_answer(call, 0, NULL, 0, -1);
+}

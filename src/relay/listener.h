@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * listener - TCP in, handshakes side by side, finished connections out.
+ *
+ *	TCP accept --> shake.c (handshake, deadlines) --> listener.c: a pair, a
+ *	record on the listener's descriptor --> the program's accept()
+ *
+ * Always true:
+ *   1. Only a finished handshake becomes readable on the listener.
+ *   2. At most min(backlog, 128) connections are in the descriptor's queue, at
+ *      most `backlog` wait for it; beyond that TCP's own queue fills.
+ *   3. A connection that the program was given but could not take (LOST) is
+ *      given again: until it is known to be in use, the relay keeps a copy.
+ *   4. What nobody took when the listener closes is reset.
+ * Threads: the worker.
+ */
+#ifndef SST_RELAY_LISTENER_H
+#define SST_RELAY_LISTENER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/sockname.h"
+#include "loop.h"
+
+struct sst_call;
+struct sst_conn;
+struct sst_error;
+struct sst_record;
+struct sst_relay;
+struct sst_shake;
+struct sst_tls_conf;
+
+#define SST_LISTENER_IN_FLIGHT	128
+
+enum sst_listener_count {
+	SST_COUNT_OK = 0,	/* handshakes that finished */
+	SST_COUNT_SILENT,	/* not a byte in time */
+	SST_COUNT_SLOW,		/* the ClientHello or the rest was not in time */
+	SST_COUNT_NOT_TLS,	/* what came is no ClientHello */
+	SST_COUNT_ALERT,	/* the peer refused, or we refused the peer */
+	SST_COUNT_CLOSED,	/* the peer went away */
+	SST_COUNT_EVICTED,	/* made room for another */
+	SST_COUNT_INTERNAL,
+	SST_COUNTS
+};
+
+struct sst_listener {
+	struct sst_object object;	/* first */
+	struct sst_record *record;	/* whose this is */
+	struct sst_listener *next, **at_me;	/* of the relay's */
+	uint32_t	 id;		/* of HOLD */
+	int		 backlog;
+	struct sst_tls_conf *conf;
+	struct sst_shake *shakes;	/* handshakes, newest first */
+	size_t		 n_shakes, n_active;
+	struct sst_record *ready, **ready_end;	/* finished, not given yet */
+	size_t		 n_ready;
+	struct sst_record *given, **given_end;	/* in the descriptor's queue */
+	uint64_t	 seq;		/* of the last one given */
+	struct sst_timer retry;		/* a limit of the system stopped us */
+	int		 paused;	/* TCP's queue is left to fill */
+	int		 closed;	/* shut down by the program */
+	int		 restoring;	/* certificates are being read again */
+	uint64_t	 counts[SST_COUNTS];
+	char		*last_error;	/* why the last handshake failed */
+};
+
+const char *sst_listener_count_name(enum sst_listener_count);
+/* listen(): answers the call. */
+void	sst_listener_listen(struct sst_call *, struct sst_record *);
+/* A listener that a former relay had: the record has tcp, end and settings, and
+ * becomes LISTENING; it takes clients from sst_listener_begin() on. 0, or -1
+ * with errno. */
+int	sst_listener_adopt(struct sst_record *, uint32_t id, int backlog);
+int	sst_listener_begin(struct sst_listener *);
+/* LOST: answers the call. */
+void	sst_listener_lost(struct sst_call *, struct sst_record *);
+/* Settings changed: from the next ClientHello on they hold. */
+int	sst_listener_renew(struct sst_record *, struct sst_error *err);
+/* An accepted record leaves its listener's lists. */
+void	sst_listener_forget(struct sst_record *);
+
+/* For shake.c. */
+/* A finished handshake; takes `tcp` and `conn`. */
+void	sst_listener_finished(struct sst_listener *, int tcp, struct sst_conn *conn,
+	    const union sst_inet *peer);
+/* There may be room for another client again. */
+void	sst_listener_room(struct sst_listener *);
+
+#endif

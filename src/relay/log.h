@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * log - events as single lines for syslog, at most ten a second of each kind.
+ *
+ * Always true:
+ *   1. A line holds no byte of a peer, a certificate or a path that was not
+ *      escaped: callers pass escaped text.
+ *   2. What was left out is counted, and the count is said once a second.
+ * Threads: any.
+ */
+#ifndef SST_RELAY_LOG_H
+#define SST_RELAY_LOG_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#define SST_LOG_RATE	10
+
+enum sst_log_kind {
+	SST_LOG_CERT_RENEWED = 0,
+	SST_LOG_CERT_ADDED,
+	SST_LOG_CERT_REMOVED,
+	SST_LOG_CERT_REFUSED,
+	SST_LOG_CERT_KEPT,
+	SST_LOG_CERT_DEGRADED,
+	SST_LOG_UNCOVERED,
+	SST_LOG_STATIC,
+	SST_LOG_INTERNAL,
+	SST_LOG_KINDS
+};
+
+struct sst_log_bucket {
+	int64_t		second;
+	unsigned	said, left_out;
+};
+
+struct sst_log {
+	/* mu guards all below */
+	pthread_mutex_t	mu;
+	struct sst_log_bucket buckets[SST_LOG_KINDS];
+	void		(*write)(int priority, const char *line);	/* syslog */
+	uint64_t	events[SST_LOG_KINDS];
+};
+
+void	sst_log_init(struct sst_log *);
+void	sst_log_done(struct sst_log *);
+/* `now_ms`: of the monotonic clock. */
+void	sst_log_event(struct sst_log *, enum sst_log_kind, int64_t now_ms,
+	    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* "renewed", as it stands in the line. */
+const char *sst_log_kind_name(enum sst_log_kind);
+
+#endif

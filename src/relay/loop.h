@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * loop - epoll, timers, and memory that may go while events are under way.
+ *
+ * Every other file of the relay hangs watches and timers into one loop. A
+ * worker is one loop and whatever hangs in it; there are no globals, so there
+ * may be several.
+ *
+ * Always true:
+ *   1. After sst_loop_del() and sst_loop_disarm() the function of that watch
+ *      or timer is not called again, not even for an event that was fetched
+ *      before.
+ *   2. Memory given to sst_loop_free() lives until the batch of events is over.
+ *   3. Arming a timer allocates nothing and cannot fail.
+ * Threads: one loop belongs to one thread.
+ */
+#ifndef SST_RELAY_LOOP_H
+#define SST_RELAY_LOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#define SST_LOOP_SLOTS	1024
+#define SST_LOOP_TICK	16	/* ms of one slot */
+
+struct sst_watch {
+	void	(*ready)(struct sst_watch *, uint32_t events);
+	int	fd;
+};
+
+struct sst_timer {
+	void	(*fire)(struct sst_timer *);
+	struct sst_timer *next, **at_me;	/* at_me NULL: not armed */
+	int64_t	due;
+};
+
+/* First member of whatever is freed by sst_loop_free(). */
+struct sst_object {
+	struct sst_object *next_dead;
+};
+
+struct sst_loop {
+	int	 epoll;
+	int	 stop;
+	int64_t	 now;			/* ms, of the last look at the clock */
+	int64_t	 (*clock)(void);	/* sst_clock_ms() but in tests */
+	void	 (*after)(void *);	/* after each batch; may poll again */
+	void	*after_arg;
+	struct sst_object *dead;
+	size_t	 n_timers;
+	int64_t	 soonest;		/* no timer is due before */
+	int64_t	 tick;			/* the last slot that was looked at */
+	struct sst_timer *slots[SST_LOOP_SLOTS];
+};
+
+/* The structure that holds a member. */
+#define SST_HOLDER(ptr, type, member) \
+	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+/* 0, or -1 with errno. */
+int	sst_loop_init(struct sst_loop *);
+void	sst_loop_done(struct sst_loop *);
+/* 0, or -1 with errno. The descriptor stays the caller's. */
+int	sst_loop_add(struct sst_loop *, struct sst_watch *, int fd, uint32_t events,
+	    void (*ready)(struct sst_watch *, uint32_t));
+int	sst_loop_change(struct sst_loop *, struct sst_watch *, uint32_t events);
+/* Before the descriptor is closed. A watch that is not in is allowed. */
+void	sst_loop_del(struct sst_loop *, struct sst_watch *);
+/* `due` in ms of the loop's clock; a timer that is armed is armed anew. */
+void	sst_loop_arm(struct sst_loop *, struct sst_timer *, int64_t due,
+	    void (*fire)(struct sst_timer *));
+void	sst_loop_disarm(struct sst_loop *, struct sst_timer *);
+void	sst_loop_free(struct sst_loop *, struct sst_object *);
+/* One batch of events and the timers that are due; waits at most `max_ms`
+ * (-1: as long as the timers allow). Frees nothing. */
+void	sst_loop_poll(struct sst_loop *, int max_ms);
+/* One batch, `after`, and the dead. */
+void	sst_loop_turn(struct sst_loop *, int max_ms);
+/* Turns until `stop` is set. */
+void	sst_loop_run(struct sst_loop *);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+#include "record.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core.h"
+#include "link.h"
+#include "listener.h"
+#include "settings.h"
+#include "tls/conn.h"
+
+#define SWEEP_MS	1000
+#define SWEEP_DRAIN_MS	50
+
+uint64_t
+sst_record_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
+		return 0;
+	return cookie;
+}
+
+static struct sst_record **
+bucket(struct sst_table *table, uint64_t cookie)
+{
+	return &table->buckets[cookie % SST_TABLE_BUCKETS];
+}
+
+struct sst_record *
+sst_record_new(struct sst_relay *relay, uint64_t cookie, char kind, int family,
+    uint64_t serial)
+{
+	struct sst_record *r = calloc(1, sizeof(*r));
+	struct sst_record **at = bucket(&relay->table, cookie);
+
+	if (r == NULL)
+		return NULL;
+	r->relay = relay;
+	r->cookie = cookie;
+	r->serial = serial;
+	r->kind = kind;
+	r->family = family;
+	r->state = SST_REC_FRESH;
+	r->tcp = r->end = r->held = -1;
+	r->next = *at;
+	*at = r;
+	relay->table.count++;
+	sst_core_busy(relay);
+	return r;
+}
+
+struct sst_record *
+sst_record_find(struct sst_relay *relay, uint64_t cookie)
+{
+	struct sst_record *r;
+
+	if (cookie == 0)
+		return NULL;
+	for (r = *bucket(&relay->table, cookie); r != NULL; r = r->next)
+		if (r->cookie == cookie)
+			return r;
+	return NULL;
+}
+
+static void
+sweep_again(struct sst_timer *t)
+{
+	sst_record_sweep(SST_HOLDER(t, struct sst_relay, sweep), 0);
+}
+
+static void
+arm_sweep(struct sst_relay *relay)
+{
+	int after = relay->draining ? SWEEP_DRAIN_MS : SWEEP_MS;
+
+	if (relay->table.by_name != NULL)
+		sst_loop_arm(&relay->loop, &relay->sweep, relay->loop.now + after,
+		    sweep_again);
+}
+
+void
+sst_record_watch_name(struct sst_record *r)
+{
+	struct sst_table *table = &r->relay->table;
+
+	if (r->name_at != NULL)
+		return;
+	r->name_next = table->by_name;
+	r->name_at = &table->by_name;
+	if (r->name_next != NULL)
+		r->name_next->name_at = &r->name_next;
+	table->by_name = r;
+	if (r->relay->sweep.at_me == NULL)
+		arm_sweep(r->relay);
+}
+
+void
+sst_record_unwatch_name(struct sst_record *r)
+{
+	if (r->name_at == NULL)
+		return;
+	*r->name_at = r->name_next;
+	if (r->name_next != NULL)
+		r->name_next->name_at = r->name_at;
+	r->name_next = NULL;
+	r->name_at = NULL;
+}
+
+void
+sst_record_say(struct sst_record *r, const char *text)
+{
+	free(r->text);
+	r->text = text == NULL || text[0] == '\0' ? NULL : strdup(text);
+}
+
+void
+sst_record_close_end(struct sst_record *r)
+{
+	sst_loop_del(&r->relay->loop, &r->end_watch);
+	if (r->end >= 0)
+		(void)close(r->end);
+	r->end = -1;
+}
+
+void
+sst_record_close_tcp(struct sst_record *r, int reset)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	sst_loop_del(&r->relay->loop, &r->tcp_watch);
+	sst_pump_done(&r->pump);
+	sst_conn_free(r->conn);
+	r->conn = NULL;
+	if (r->tcp < 0)
+		return;
+	/* Both act on the connection, whoever else holds a copy of it. */
+	if (reset)
+		(void)connect(r->tcp, &none, sizeof(none));
+	else
+		(void)shutdown(r->tcp, SHUT_RDWR);
+	(void)close(r->tcp);
+	r->tcp = -1;
+}
+
+static int
+name_free(const struct sst_record *r)
+{
+	struct sst_sockname name = {
+		.kind = r->kind, .family = r->family, .serial = r->serial,
+		.local = r->local, .peer = r->peer,
+	};
+	struct sockaddr_un addr;
+	socklen_t len;
+
+	memcpy(name.door, r->relay->door, sizeof(name.door));
+	len = sst_sockname_encode(&name, &addr);
+	return sst_link_name_free(&addr, len);
+}
+
+void
+sst_record_end(struct sst_record *r, int reset)
+{
+	struct sst_relay *relay = r->relay;
+
+	if (r->kind == SST_SOCKNAME_ACCEPTED)
+		sst_listener_forget(r);
+	if (r->held >= 0)
+		(void)close(r->held);
+	r->held = -1;
+	sst_loop_disarm(&relay->loop, &r->timer);
+	sst_record_close_tcp(r, reset);
+	sst_record_close_end(r);
+	r->was_open |= r->state == SST_REC_OPEN;
+	r->state = SST_REC_ENDED;
+	if (name_free(r))
+		sst_record_free(r);
+	else
+		sst_record_watch_name(r);
+}
+
+void
+sst_record_free(struct sst_record *r)
+{
+	struct sst_relay *relay = r->relay;
+	struct sst_record **at = bucket(&relay->table, r->cookie);
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	relay->table.count--;
+	sst_record_unwatch_name(r);
+	sst_loop_disarm(&relay->loop, &r->timer);
+	if (r->kind == SST_SOCKNAME_ACCEPTED)
+		sst_listener_forget(r);
+	sst_record_close_tcp(r, 0);
+	sst_record_close_end(r);
+	if (r->held >= 0)
+		(void)close(r->held);
+	free(r->text);
+	sst_settings_unref(r->set);
+	sst_loop_free(&relay->loop, &r->object);
+	sst_core_check_idle(relay);
+}
+
+void
+sst_record_sweep(struct sst_relay *relay, int lent)
+{
+	struct sst_record *r, *next;
+
+	for (r = relay->table.by_name; r != NULL; r = next) {
+		next = r->name_next;
+		if ((!lent || r->lent) && name_free(r))
+			sst_record_free(r);
+	}
+	if (!lent)
+		arm_sweep(relay);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+#include "stream.h"
+
+#include <unistd.h>
+
+#include "core.h"
+#include "listener.h"
+#include "record.h"
+
+#define EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+static void on_time(struct sst_timer *);
+
+static void
+arm(struct sst_record *r)
+{
+	struct sst_loop *loop = &r->relay->loop;
+
+	if (r->again)
+		sst_loop_arm(loop, &r->timer, loop->now, on_time);
+	else if (r->wait != SST_WAIT_NOTHING)
+		sst_loop_arm(loop, &r->timer, r->wait_until, on_time);
+	else
+		sst_loop_disarm(loop, &r->timer);
+}
+
+static void
+wait_for(struct sst_record *r, enum sst_stream_wait wait, int ms)
+{
+	r->wait = (uint8_t)wait;
+	r->wait_until = r->relay->loop.now + ms;
+}
+
+void
+sst_stream_release(struct sst_record *r)
+{
+	sst_listener_forget(r);
+	if (r->held >= 0)
+		(void)close(r->held);
+	r->held = -1;
+	if (r->wait == SST_WAIT_HELD)
+		r->wait = SST_WAIT_NOTHING;
+}
+
+/* The program is gone and not all is sent: as long as something moves. */
+static void
+watch_flush(struct sst_record *r)
+{
+	if (r->wait == SST_WAIT_FLUSH && r->wait_bytes == r->pump.up_bytes)
+		return;
+	r->wait_bytes = r->pump.up_bytes;
+	wait_for(r, SST_WAIT_FLUSH, SST_STREAM_FLUSH_MS);
+}
+
+static void
+run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
+{
+	struct sst_error err = { 0 };
+	enum sst_pump_state state;
+
+	if ((end_events & EPOLLHUP) != 0 &&
+	    (r->reset_on_close || (r->unproven && r->pump.up_bytes == 0))) {
+		sst_record_end(r, 1);
+		return;
+	}
+	state = sst_pump_run(&r->pump, tcp_events, end_events, r->relay->scratch, &err);
+	if (err.code != 0 && r->text == NULL)
+		sst_record_say(r, err.text);
+	if (r->held >= 0 && (r->pump.up_bytes > 0 || r->pump.app_ended))
+		sst_stream_release(r);
+	r->again = state == SST_PUMP_MORE;
+	switch (state) {
+	case SST_PUMP_OVER:
+	case SST_PUMP_BROKEN:
+		sst_record_end(r, 0);
+		return;
+	case SST_PUMP_ABORT:
+		sst_record_end(r, 1);
+		return;
+	case SST_PUMP_LINGER:
+		sst_record_close_end(r);
+		r->pump.end = -1;
+		if (r->wait != SST_WAIT_LINGER)
+			wait_for(r, SST_WAIT_LINGER, SST_STREAM_LINGER_MS);
+		break;
+	case SST_PUMP_RUNS:
+	case SST_PUMP_MORE:
+		if (r->pump.app_gone)
+			watch_flush(r);
+		break;
+	}
+	arm(r);
+}
+
+static void
+on_time(struct sst_timer *t)
+{
+	struct sst_record *r = SST_HOLDER(t, struct sst_record, timer);
+
+	if (r->wait != SST_WAIT_NOTHING && r->wait_until <= r->relay->loop.now) {
+		if (r->wait == SST_WAIT_LINGER || r->wait == SST_WAIT_FLUSH) {
+			sst_record_end(r, r->wait == SST_WAIT_FLUSH);
+			return;
+		}
+		sst_stream_release(r);
+	}
+	if (r->again)
+		run(r, 0, 0);
+	else
+		arm(r);
+}
+
+static void
+tcp_ready(struct sst_watch *w, uint32_t events)
+{
+	run(SST_HOLDER(w, struct sst_record, tcp_watch), events, 0);
+}
+
+static void
+end_ready(struct sst_watch *w, uint32_t events)
+{
+	run(SST_HOLDER(w, struct sst_record, end_watch), 0, events);
+}
+
+int
+sst_stream_start(struct sst_record *r, uint8_t *early, size_t early_len)
+{
+	struct sst_loop *loop = &r->relay->loop;
+
+	sst_loop_del(loop, &r->tcp_watch);
+	sst_loop_del(loop, &r->end_watch);
+	sst_loop_disarm(loop, &r->timer);
+	if (sst_loop_add(loop, &r->tcp_watch, r->tcp, EVENTS, tcp_ready) < 0)
+		return -1;
+	if (sst_loop_add(loop, &r->end_watch, r->end, EVENTS, end_ready) < 0) {
+		sst_loop_del(loop, &r->tcp_watch);
+		return -1;
+	}
+	r->state = SST_REC_OPEN;
+	r->was_open = 1;
+	r->relay->connections++;
+	sst_pump_init(&r->pump, r->conn, r->tcp, r->end);
+	if (early != NULL)
+		sst_pump_early(&r->pump, early, early_len);
+	/* What the handshake read ahead raises no event. */
+	r->pump.more_down = 1;
+	r->pump.more_up = early != NULL;
+	r->again = 1;
+	arm(r);
+	return 0;
+}
+
+void
+sst_stream_taken(struct sst_record *r)
+{
+	wait_for(r, SST_WAIT_HELD, SST_STREAM_HELD_MS);
+	arm(r);
+}
+
+void
+sst_stream_hold(struct sst_record *r)
+{
+	if (r->wait == SST_WAIT_HELD)
+		r->wait = SST_WAIT_NOTHING;
+	arm(r);
+}

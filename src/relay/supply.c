@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: ISC */
+#include "supply.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SECURESOCKETS_NO_RENAME
+#include <securesockets.h>
+#include <securesockets/certstore.h>
+
+#include "base/clock.h"
+#include "base/escape.h"
+#include "base/fail.h"
+#include "base/option.h"
+#include "certs.h"
+#include "core.h"
+#include "door.h"
+#include "fault.h"
+#include "hold.h"
+#include "listener.h"
+#include "roots.h"
+#include "settings.h"
+
+#define DIRECTORY_MS	250
+#define LOOK_MS		5
+
+enum kind { LOAD, REMOVE, RESCAN, BEGIN };
+
+/* One thing for the loader. */
+struct job {
+	struct sst_job	   job;		/* first */
+	struct sst_timer   timer;	/* a directory's answer */
+	struct sst_relay  *relay;
+	struct sst_call	  *call;	/* NULL: nobody waits */
+	struct sst_certs  *certs;
+	struct sst_cert_source *source;	/* LOAD */
+	struct sst_names   names;
+	char		  *what;	/* REMOVE */
+	uint32_t	   id;		/* of the source; 0: none */
+	uint64_t	   generation;	/* of the store when it began */
+	uint64_t	   cookie;	/* of the socket */
+	int64_t		   until;
+	enum kind	   kind;
+	int		   again;	/* a restored source: kept already */
+	int		   rc;
+	struct sst_error   err;
+};
+
+static void
+tell_keeper(struct sst_relay *relay, uint16_t verb, uint32_t id)
+{
+	struct sst_wire_head head;
+
+	sst_wire_init(&head, verb);
+	head.id = id;
+	(void)sst_wire_send(relay->channel, &head, NULL, 0, NULL, 0);
+}
+
+static void
+drop_old(struct sst_relay *relay, struct sst_certs *certs)
+{
+	uint32_t id;
+
+	while ((id = sst_certs_dropped(certs)) != 0)
+		tell_keeper(relay, SST_CHAN_DROP, id);
+}
+
+static void
+job_free(struct job *j)
+{
+	sst_loop_disarm(&j->relay->loop, &j->timer);
+	sst_names_clear(&j->names);
+	sst_cert_source_free(j->source);
+	sst_certs_unref(j->certs);
+	free(j->what);
+	free(j);
+}
+
+static struct sst_record *
+record_of(const struct job *j)
+{
+	return sst_record_find(j->relay, j->cookie);
+}
+
+static void
+reply(struct job *j)
+{
+	struct sst_record *r = record_of(j);
+	struct sst_call *call = j->call;
+
+	j->call = NULL;
+	if (call == NULL)
+		return;
+	if (j->rc == SST_OK) {
+		sst_call_answer(call, 0, NULL, 0, -1);
+		return;
+	}
+	if (r != NULL)
+		sst_record_say(r, j->err.text);
+	sst_call_fail(call, sst_fault_call(&j->err), j->err.text);
+}
+
+static void
+work(struct sst_job *job)
+{
+	struct job *j = SST_HOLDER(job, struct job, job);
+	struct sst_cert_source *source = j->source;
+
+	switch (j->kind) {
+	case LOAD:
+		j->source = NULL;
+		j->rc = sst_certs_load(j->certs, source, &j->names, &j->err);
+		break;
+	case REMOVE:
+		j->rc = sst_certs_remove(j->certs, j->what, &j->err);
+		break;
+	case RESCAN:
+		sst_certs_rescan(j->certs, j->id);
+		break;
+	case BEGIN:
+		break;
+	}
+}
+
+static void
+done(struct sst_job *job)
+{
+	struct job *j = SST_HOLDER(job, struct job, job);
+	struct sst_record *r = record_of(j);
+
+	if (j->kind == LOAD && !j->again)
+		tell_keeper(j->relay, j->rc == SST_OK ? SST_CHAN_KEEP : SST_CHAN_DROP,
+		    j->id);
+	drop_old(j->relay, j->certs);
+	if (r != NULL) {
+		r->n_jobs--;
+		if (r->listener != NULL && r->state == SST_REC_LISTENING) {
+			if (j->kind == BEGIN)
+				(void)sst_listener_begin(r->listener);
+			else if (j->rc == SST_OK && j->kind != RESCAN && !j->again)
+				sst_hold_send(r->listener);
+		}
+	}
+	if (j->rc != SST_OK && j->call == NULL)
+		sst_log_event(&j->relay->log, SST_LOG_CERT_REFUSED, sst_clock_ms(),
+		    "%s", j->err.text);
+	reply(j);
+	job_free(j);
+}
+
+static struct job *
+job_new(struct sst_record *r, struct sst_call *call, enum kind kind)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (j == NULL)
+		return NULL;
+	j->job.work = work;
+	j->job.done = done;
+	j->relay = r->relay;
+	j->kind = kind;
+	j->call = call;
+	j->cookie = r->cookie;
+	j->certs = sst_certs_ref(r->set->certs);
+	return j;
+}
+
+static void
+submit(struct sst_record *r, struct job *j)
+{
+	r->n_jobs++;
+	sst_loader_submit(&j->relay->loader, &j->job);
+}
+
+/* Whether the directory has brought something that can be served. */
+static void
+look(struct sst_timer *t)
+{
+	struct job *j = SST_HOLDER(t, struct job, timer);
+	struct sst_loop *loop = &j->relay->loop;
+
+	if (j->call == NULL)
+		return;
+	if (loop->now >= j->until ||
+	    sst_store_generation(sst_certs_store(j->certs)) > j->generation) {
+		reply(j);
+		return;
+	}
+	sst_loop_arm(loop, t, loop->now + LOOK_MS, look);
+}
+
+/* The store of a socket, made when it is first needed. */
+static int
+need_certs(struct sst_record *r, struct sst_error *err)
+{
+	int rc = sst_settings_own(&r->set, err);
+
+	if (rc != SST_OK || r->set->certs != NULL)
+		return rc;
+	return sst_certs_new(&r->relay->files, &r->relay->log, r->set->key_event,
+	    &r->set->certs, err);
+}
+
+/* Takes the call's file. */
+static struct job *
+load_job(struct sst_record *r, struct sst_call *call, const char *why,
+    struct sst_error *err)
+{
+	struct job *j;
+
+	if (need_certs(r, err) != SST_OK)
+		return NULL;
+	j = job_new(r, call, LOAD);
+	if (j == NULL) {
+		(void)sst_fail(err, SST_E_NOMEM, "out of memory");
+		return NULL;
+	}
+	j->id = call->head.id;
+	j->source = sst_cert_source_new(call->head.id, call->head.b, call->head.c != 0,
+	    call->data, why, call->fds[1]);
+	if (j->source == NULL || sst_names_copy(&j->names, &r->set->names, err) != SST_OK) {
+		(void)sst_fail(err, SST_E_NOMEM, "out of memory");
+		if (j->source != NULL)
+			call->fds[1] = -1;
+		job_free(j);
+		return NULL;
+	}
+	call->fds[1] = -1;
+	return j;
+}
+
+static void
+say_static(struct sst_relay *relay, const char *path, const char *why)
+{
+	char shown[300];
+
+	sst_log_event(&relay->log, SST_LOG_STATIC, sst_clock_ms(),
+	    "%s is not watched: %s", sst_escape(shown, sizeof(shown), path,
+	    strlen(path)), why);
+}
+
+static void
+refuse(struct sst_call *call, struct sst_record *r, int code, const char *text)
+{
+	tell_keeper(call->relay, SST_CHAN_DROP, call->head.id);
+	if (r != NULL)
+		sst_record_say(r, text);
+	sst_call_fail(call, code, text);
+}
+
+/* 0, or the errno of an option that cannot be set now. */
+static int
+state_fault(const struct sst_record *r, const struct sst_option *o)
+{
+	if (r->state == SST_REC_FRESH)
+		return (o->states & SST_OPT_SET_NEW) != 0 ? 0 : EOPNOTSUPP;
+	if (r->state == SST_REC_LISTENING)
+		return (o->states & SST_OPT_SET_LISTEN) != 0 ? 0 : EOPNOTSUPP;
+	return EOPNOTSUPP;
+}
+
+static void
+load(struct sst_call *call, struct sst_record *r, const char *why)
+{
+	struct sst_error err = { 0 };
+	struct sst_loop *loop = &call->relay->loop;
+	struct job *j = load_job(r, call, why, &err);
+
+	if (j == NULL) {
+		refuse(call, r, sst_fault_call(&err), err.text);
+		return;
+	}
+	if (why[0] != '\0' && call->data[0] != '\0')
+		say_static(call->relay, call->data, why);
+	if (j->source->is_dir) {
+		j->until = loop->now + DIRECTORY_MS;
+		j->generation = sst_store_generation(sst_certs_store(j->certs));
+		sst_loop_arm(loop, &j->timer, loop->now + LOOK_MS, look);
+	}
+	submit(r, j);
+}
+
+void
+sst_supply_file(struct sst_call *call)
+{
+	struct sst_record *r = sst_record_find(call->relay,
+	    sst_record_cookie(call->fds[0]));
+	const struct sst_option *o = sst_option_find(call->head.b);
+	struct sst_error err = { 0 };
+	const char *why = "";
+	size_t path_len = strlen(call->data);
+	int code;
+
+	/* The data ends in a NUL of our own, whatever was sent. */
+	if (path_len < call->len)
+		why = call->data + path_len + 1;
+	if (r == NULL || call->head.a != IPPROTO_TLS || o == NULL ||
+	    o->type != SST_OPT_SOURCE || call->fds[1] < 0) {
+		refuse(call, r, r == NULL ? ENOTCONN : ENOPROTOOPT, "not an option of "
+		    "this socket that takes a file");
+		return;
+	}
+	code = state_fault(r, o);
+	if (code != 0) {
+		refuse(call, r, code, "the socket is connected");
+		return;
+	}
+	if (o->number != TLS_TRUSTED_PEER_CERTIFICATES) {
+		load(call, r, why);
+		return;
+	}
+	/* Read at once and kept as certificates: the file is not needed again. */
+	if (sst_roots_add(r, call->fds[1], call->data, &err) != SST_OK) {
+		refuse(call, r, sst_fault_call(&err), err.text);
+		return;
+	}
+	tell_keeper(call->relay, SST_CHAN_DROP, call->head.id);
+	sst_call_answer(call, 0, NULL, 0, -1);
+}
+
+void
+sst_supply_remove(struct sst_call *call, struct sst_record *r, const char *what)
+{
+	struct job *j;
+
+	if (r->set->certs == NULL) {
+		sst_call_fail(call, ENOENT, "no certificate was set");
+		return;
+	}
+	j = job_new(r, call, REMOVE);
+	if (j == NULL || (j->what = strdup(what)) == NULL) {
+		if (j != NULL)
+			job_free(j);
+		sst_call_fail(call, ENOMEM, NULL);
+		return;
+	}
+	submit(r, j);
+}
+
+void
+sst_supply_changed(struct sst_relay *relay, uint32_t id)
+{
+	struct sst_record *r;
+	struct job *j;
+
+	for (size_t i = 0; i < SST_TABLE_BUCKETS; i++)
+		for (r = relay->table.buckets[i]; r != NULL; r = r->next) {
+			if (r->kind != SST_SOCKNAME_MADE || r->set == NULL ||
+			    r->set->certs == NULL || !sst_certs_has(r->set->certs, id))
+				continue;
+			j = job_new(r, NULL, RESCAN);
+			if (j == NULL)
+				return;
+			j->id = id;
+			submit(r, j);
+		}
+}
+
+void
+sst_supply_again(struct sst_listener *l, struct sst_cert_source *source)
+{
+	struct job *j = job_new(l->record, NULL, LOAD);
+
+	if (j == NULL) {
+		sst_cert_source_free(source);
+		return;
+	}
+	j->again = 1;
+	j->id = source->id;
+	j->source = source;
+	submit(l->record, j);
+}
+
+void
+sst_supply_then_begin(struct sst_listener *l)
+{
+	struct job *j = job_new(l->record, NULL, BEGIN);
+
+	if (j != NULL)
+		submit(l->record, j);
+}
+
+unsigned
+sst_supply_pending(const struct sst_record *r)
+{
+	return r->n_jobs;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * supply - options whose value is a file, a directory or bytes.
+ *
+ *	channel.c (FILE) --> supply --loader--> certs.c --> answer to the shim,
+ *	                                               KEEP or DROP to the keeper
+ *
+ * A directory is answered when one identity is usable, or after 250 ms; the
+ * rest goes on behind. While a listener is restored its certificates come
+ * first, its clients after.
+ *
+ * Always true:
+ *   1. Every source of the keeper is kept or dropped, once.
+ * Threads: the worker; the loading itself is the loader's.
+ */
+#ifndef SST_RELAY_SUPPLY_H
+#define SST_RELAY_SUPPLY_H
+
+#include <stdint.h>
+
+struct sst_call;
+struct sst_cert_source;
+struct sst_listener;
+struct sst_record;
+struct sst_relay;
+
+/* The call's data is the path and, when static, why; fds: the program's
+ * descriptor and the file. Answers the call. */
+void	sst_supply_file(struct sst_call *);
+/* TLS_CERTIFICATE_REMOVE. Answers the call. */
+void	sst_supply_remove(struct sst_call *, struct sst_record *, const char *what);
+/* Something below this source changed. */
+void	sst_supply_changed(struct sst_relay *, uint32_t id);
+/* Loads a source of a restored listener; takes it over. */
+void	sst_supply_again(struct sst_listener *, struct sst_cert_source *);
+/* When all that was submitted is loaded, the listener takes clients. */
+void	sst_supply_then_begin(struct sst_listener *);
+/* Jobs of this socket that are not finished. */
+unsigned sst_supply_pending(const struct sst_record *);
+
+#endif
