@@ -336,7 +336,10 @@ serve(struct sst_store *s, struct ask *a, struct sst_rows *rows,
 		return rc;
 	if (stale == NULL && hit->name != NULL)
 		sst_cache_hit_put(s->cache, hit, *ret);
-	if (!heal(s, a, stale))
+	/* Taken out between the look-up and here: the rows were of a generation
+	 * that is over, and the present one has an answer of its own. */
+	if (!(stale != NULL && atomic_load(&s->generation) != hit->generation) &&
+	    !heal(s, a, stale))
 		return SST_OK;
 	sst_choice_unref(*ret);
 	*ret = NULL;
