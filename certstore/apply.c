@@ -52,7 +52,29 @@ tell(struct work *w, enum sst_store_event_kind kind, const struct sst_row *row,
 	sst_events_add(w->events, kind, row->path, why != NULL ? why : text);
 }
 
-/* Old rows of the same path that the new one replaces. Returns one, or NULL. */
+/* Whether `path` ends in one of certbot's two names for the same leaf. */
+static size_t
+lineage(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL || (strcmp(slash, "/fullchain.pem") != 0 &&
+	    strcmp(slash, "/cert.pem") != 0))
+		return 0;
+	return (size_t)(slash - path) + 1;
+}
+
+/* The same place: one path, or cert.pem and fullchain.pem of one folder. */
+static int
+same_place(const char *a, const char *b)
+{
+	size_t n = lineage(a);
+
+	return strcmp(a, b) == 0 ||
+	    (n > 0 && n == lineage(b) && memcmp(a, b, n) == 0);
+}
+
+/* Old rows of the same place that the new one replaces. Returns one, or NULL. */
 static struct sst_row *
 old_replaced(struct work *w, const struct sst_row *row)
 {
@@ -62,7 +84,7 @@ old_replaced(struct work *w, const struct sst_row *row)
 		struct sst_row *o = &w->old.v[i];
 
 		if (w->done[i] != OLD_OPEN || o->state != SST_ENTRY_USABLE ||
-		    strcmp(o->path, row->path) != 0)
+		    !same_place(o->path, row->path))
 			continue;
 		if (hit == NULL || o->kind == row->kind)
 			hit = o;
@@ -179,7 +201,7 @@ refused_put(struct work *w, struct sst_found *f)
 		struct sst_row *o = &w->old.v[i];
 
 		if (o->state != SST_ENTRY_USABLE || w->done[i] == OLD_GOES ||
-		    (strcmp(o->path, f->row.path) != 0 &&
+		    (!same_place(o->path, f->row.path) &&
 		    !same_text(o->key_path, f->row.path)))
 			continue;
 		w->done[i] = OLD_STAYS;
@@ -200,15 +222,13 @@ refused_put(struct work *w, struct sst_found *f)
 static int
 folder_remains(const struct work *w, const struct sst_row *row)
 {
-	const char *slash = strrchr(row->path, '/'), *line;
-	size_t len;
+	size_t folder = lineage(row->path), len;
+	const char *line;
 
-	if (slash == NULL || w->folders == NULL ||
-	    (strcmp(slash, "/fullchain.pem") != 0 && strcmp(slash, "/cert.pem") != 0))
+	if (folder == 0 || w->folders == NULL)
 		return 0;
 	for (size_t i = 0; (line = sst_line(w->folders, i, &len)) != NULL; i++) {
-		if (len == (size_t)(slash - row->path) &&
-		    memcmp(line, row->path, len) == 0)
+		if (len == folder - 1 && memcmp(line, row->path, len) == 0)
 			return 1;
 	}
 	return 0;

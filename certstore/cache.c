@@ -9,7 +9,6 @@
 
 #include "choice.h"
 
-#define SWEEP		64	/* identities thrown out before decisions are */
 #define BUCKETS		8192
 #define WAYS		8
 #define LOCKS		64
@@ -39,7 +38,7 @@ struct sst_cache {
 	struct entry	*bucket[BUCKETS];
 	struct entry	*newest, *oldest;
 	size_t		 bytes;		/* of identities */
-	unsigned int	 thrown;	/* since the last sweep */
+	size_t		 thrown;	/* bytes since the last sweep */
 
 	size_t		 limit;		/* constant */
 	uint64_t	 seed;		/* constant: names come from strangers */
@@ -176,7 +175,7 @@ take_locked(struct sst_cache *c, struct entry **at)
 	*at = e->next;
 	unlink_locked(c, e);
 	c->bytes -= sst_identity_bytes(id);
-	c->thrown++;
+	c->thrown += sst_identity_bytes(id);
 	sst_identity_evict(id);
 	free(e);
 	return id;
@@ -249,7 +248,7 @@ sst_cache_put(struct sst_cache *c, int64_t row, struct sst_identity *id)
 			c->bytes += need;
 			e = NULL;
 		}
-		due = c->thrown >= SWEEP;
+		due = c->thrown > limit / 8;
 		if (due)
 			c->thrown = 0;
 		(void)pthread_mutex_unlock(&c->mu);

@@ -7,7 +7,8 @@
  *
  * Always true:
  *   1. What it holds is bounded in bytes. An identity that is thrown out takes
- *      the decisions that hold it with it, at the latest with SWEEP others.
+ *      the decisions that hold it with it, at the latest when an eighth of the
+ *      bound was thrown out.
  *   2. Names that nobody has are not in it.
  *   3. A decision is given out for the generation and the dates it was made
  *      for, and for no other.

@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: ISC */
+/* What holds when things go away: renewal, removal, forks, full caches, index
+ * files that are somebody else's. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "certstore/source.h"
+#include "world.h"
+
+static const struct sst_choose_policy strict = { .strict = 1 };
+
+static struct pki_cert *www, *next, *rsa;
+static struct sst_store *store;
+static char *dir;
+
+static int
+limits_setup(void **state)
+{
+	(void)world_setup(state);
+	www = leaf(PKI_P256, "www.example.com");
+	next = leaf(PKI_P256, "www.example.com");
+	rsa = leaf(PKI_RSA, "www.example.com");
+	return 0;
+}
+
+static int
+limits_teardown(void **state)
+{
+	pki_free(www);
+	pki_free(next);
+	pki_free(rsa);
+	return world_teardown(state);
+}
+
+static int
+each_setup(void **state)
+{
+	(void)state;
+	store = store_make(NULL);
+	dir = pki_dir_new();
+	return 0;
+}
+
+static int
+each_teardown(void **state)
+{
+	(void)state;
+	ask_reset();
+	sst_store_unref(store);
+	pki_dir_free(dir);
+	return 0;
+}
+
+static void
+ok(int rc, const struct sst_error *err)
+{
+	if (rc < 0)
+		fail_msg("%s", err->text);
+}
+
+static int
+serves(const char *name, const struct pki_cert *cert)
+{
+	struct sst_choice *c = ask(store, &strict, &(struct client){ .name = name });
+	int yes = sst_choice_count(c) == 1 && chose(c, cert);
+
+	ask_reset();
+	return yes;
+}
+
+static void
+a_chain_waits_for_its_key(void **state)
+{
+	struct sst_error err = { .code = SST_OK };
+	char staged[512];
+
+	(void)state;
+	pki_write_chain(dir, "chain.pem", www);
+	pki_write_key(dir, "key.pem", www);
+	pki_write_key(dir, "other.pem", next);
+	assert_int_equal(sst_store_staged(store, staged, sizeof(staged)), 0);
+	ok(sst_store_add(store, pki_path(dir, "chain.pem"), &err), &err);
+	assert_false(serves("www.example.com", www));
+	assert_int_equal(sst_store_staged(store, staged, sizeof(staged)), 1);
+	assert_string_equal(staged, pki_path(dir, "chain.pem"));
+	assert_int_equal(sst_store_add_key(store, pki_path(dir, "other.pem"), &err),
+	    SST_E_MISMATCH);
+	assert_non_null(strstr(err.text, "other.pem"));
+	assert_non_null(strstr(err.text, "chain.pem"));
+	err = (struct sst_error){ .code = SST_OK };
+	ok(sst_store_add_key(store, pki_path(dir, "key.pem"), &err), &err);
+	assert_int_equal(sst_store_staged(store, staged, sizeof(staged)), 0);
+	assert_true(serves("www.example.com", www));
+	assert_int_equal(sst_store_generation(store), 2);
+	assert_int_equal(sst_store_add_key(store, pki_path(dir, "chain.pem"), &err),
+	    SST_E_MALFORMED);
+}
+
+static void
+chains_and_keys_in_memory_find_each_other(void **state)
+{
+	struct sst_error err = { .code = SST_OK };
+	struct pki_buf a = { 0 }, b = { 0 }, ka = { 0 }, kb = { 0 };
+
+	(void)state;
+	pki_put_chain(&a, www);
+	pki_put_chain(&b, rsa);
+	pki_put_key(&ka, www);
+	pki_put_key_der(&kb, rsa);
+	ok(sst_store_add_bytes(store, a.data, a.len, &err), &err);
+	ok(sst_store_add_bytes(store, b.data, b.len, &err), &err);
+	ok(sst_store_add_key_bytes(store, kb.data, kb.len, &err), &err);
+	assert_true(serves("www.example.com", rsa));
+	ok(sst_store_add_key_bytes(store, ka.data, ka.len, &err), &err);
+	assert_int_equal(sst_choice_count(ask(store, &strict, &(struct client){
+	    .name = "www.example.com" })), 2);
+	assert_int_equal(sst_store_add_key_bytes(store, "x", 1, &err), SST_E_MALFORMED);
+	pki_buf_free(&a);
+	pki_buf_free(&b);
+	pki_buf_free(&ka);
+	pki_buf_free(&kb);
+}
+
+static void
+a_source_that_is_set_again_takes_its_own_place(void **state)
+{
+	struct sst_error err = { .code = SST_OK };
+
+	(void)state;
+	pki_write_pair(dir, "a.pem", www);
+	ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
+	ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
+	assert_int_equal(sst_store_generation(store), 1);	/* nothing changed */
+	pki_write_pair(dir, "a.pem", next);
+	ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
+	assert_true(serves("www.example.com", next));
+	assert_int_equal(events.count[SST_STORE_RENEWED], 1);
+	/* by bytes: the same names and key type */
+	store_put(store, rsa);
+	assert_int_equal(sst_store_generation(store), 3);
+	ok(sst_store_remove(store, pki_path(dir, "a.pem"), &err), &err);
+	store_put(store, www);
+	store_put(store, next);
+	assert_int_equal(events.count[SST_STORE_RENEWED], 2);
+	assert_false(chose(ask(store, &strict, &(struct client){
+	    .name = "www.example.com" }), www));
+	assert_true(chose(ask(store, &strict, &(struct client){
+	    .name = "www.example.com" }), next));
+	assert_true(chose(ask(store, &strict, &(struct client){
+	    .name = "www.example.com" }), rsa));
+}
+
+static void
+removal_is_by_path_digest_or_all(void **state)
+{
+	struct sst_error err = { .code = SST_OK };
+	unsigned char digest[32];
+	char hex[65];
+
+	(void)state;
+	pki_write_pair(dir, "a.pem", www);
+	pki_write_pair(dir, "d/b.pem", rsa);
+	ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
+	ok(sst_store_add(store, pki_path(dir, "d/"), &err), &err);
+	pki_digest(www, digest);
+	for (int i = 0; i < 32; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02X", digest[i]);
+	ok(sst_store_remove(store, hex, &err), &err);
+	assert_true(serves("www.example.com", rsa));
+	assert_int_equal(sst_store_remove(store, hex, &err), SST_E_NOT_FOUND);
+	assert_int_equal(sst_store_generation(store), 3);
+	err = (struct sst_error){ .code = SST_OK };
+	ok(sst_store_remove(store, pki_path(dir, "d"), &err), &err);
+	assert_int_equal(sst_store_remove(store, pki_path(dir, "d"), &err),
+	    SST_E_NOT_FOUND);
+	assert_int_equal(sst_store_remove(store, "*", &err), SST_E_NOT_FOUND);
+	assert_int_equal(events.count[SST_STORE_REMOVED], 2);
+}
+
+static void
+cs_43_and_44_certbot_changes_its_links_and_every_step_serves_a_whole_pair(void **state)
+{
+	static const char *const order[] = { "cert", "privkey", "chain", "fullchain" };
+	struct sst_error err = { .code = SST_OK };
+
+	(void)state;
+	pki_certbot(dir, "site", www, 1);
+	ok(sst_store_add(store, pki_path(dir, "live"), &err), &err);
+	assert_true(serves("www.example.com", www));
+	pki_certbot_archive(dir, "site", next, 2);
+	for (int i = 0; i < 4; i++) {
+		pki_certbot_unlink(dir, "site", order[i]);
+		(void)sst_store_rescan(store, NULL, NULL);
+		assert_true(serves("www.example.com", www) ||
+		    serves("www.example.com", next));
+		pki_certbot_link(dir, "site", order[i], 2);
+		(void)sst_store_rescan(store, NULL, NULL);
+		assert_true(serves("www.example.com", www) ||
+		    serves("www.example.com", next));
+	}
+	assert_true(serves("www.example.com", next));
+	assert_int_equal(events.count[SST_STORE_REMOVED], 0);
+	/* the whole name goes: so does its identity */
+	for (int i = 0; i < 4; i++)
+		pki_certbot_unlink(dir, "site", order[i]);
+	assert_int_equal(rmdir(pki_path(dir, "live/site")), 0);
+	ok(sst_store_rescan(store, NULL, &err), &err);
+	assert_false(serves("www.example.com", next));
+	assert_int_equal(events.count[SST_STORE_REMOVED], 1);
+}
+
+static void
+cs_54_a_renewal_that_cannot_be_read_keeps_the_old_identity(void **state)
+{
+	struct sst_error err = { .code = SST_OK };
+	struct pki_buf b = { 0 };
+
+	(void)state;
+	pki_write_pair(dir, "a.pem", www);
+	pki_write_pair(dir, "d/b.pem", rsa);
+	ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
+	ok(sst_store_add(store, pki_path(dir, "d"), &err), &err);
+	/* a key that is not the chain's, and one that others can read */
+	pki_put_chain(&b, next);
+	pki_put_key(&b, rsa);
+	pki_write(dir, "a.pem", 0600, &b);
+	pki_buf_free(&b);
+	pki_put_chain(&b, rsa);
+	pki_put_key(&b, rsa);
+	assert_int_equal(chmod(dir, 0755), 0);
+	pki_write(dir, "d/b.pem", 0644, &b);
+	pki_buf_free(&b);
+	assert_true(sst_store_rescan(store, NULL, NULL) < 0);
+	assert_int_equal(events.count[SST_STORE_KEPT], 2);
+	assert_int_equal(sst_choice_count(ask(store, &strict, &(struct client){
+	    .name = "www.example.com" })), 2);
+	assert_int_equal(sst_store_generation(store), 2);
+	/* gone altogether: kept too, until it is removed by hand */
+	assert_int_equal(unlink(pki_path(dir, "a.pem")), 0);
+	assert_true(sst_store_rescan(store, pki_path(dir, "a.pem"), NULL) < 0);
+	assert_true(chose(ask(store, &strict, &(struct client){
+	    .name = "www.example.com" }), www));
+	pki_write_pair(dir, "a.pem", next);
+	ok(sst_store_rescan(store, pki_path(dir, "a.pem"), &err), &err);
+	assert_true(chose(ask(store, &strict, &(struct client){
+	    .name = "www.example.com" }), next));
+}
+
+/* A store whose index is a file. */
+static struct sst_store *
+indexed(const char *name)
+{
+	struct sst_store_config c = { .index_path = pki_path(dir, name) };
+
+	return store_make(&c);
+}
+
+static void
+cs_55_a_child_of_a_fork_has_a_store_of_its_own(void **state)
+{
+	struct sst_error err = { .code = SST_OK };
+	int status = 0;
+	pid_t child;
+
+	(void)state;
+	for (int file = 0; file < 2; file++) {
+		sst_store_unref(store);
+		store = file ? indexed("index") : store_make(NULL);
+		pki_write_pair(dir, "a.pem", www);
+		ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			int good = serves("www.example.com", www);
+
+			pki_write_pair(dir, "b.pem", rsa);
+			good &= sst_store_add(store, pki_path(dir, "b.pem"), NULL) == 0;
+			good &= sst_store_remove(store, pki_path(dir, "a.pem"), NULL) == 0;
+			good &= serves("www.example.com", rsa);
+			sst_store_unref(store);
+			_exit(good ? 0 : 1);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+		assert_true(serves("www.example.com", www));
+		store_put(store, next);
+		assert_int_equal(sst_store_generation(store), 2);
+	}
+}
+
+static void
+cs_55_an_index_file_has_one_winner_and_is_never_followed_blindly(void **state)
+{
+	struct sst_store *second;
+	struct pki_buf junk = { 0 };
+	struct stat st;
+
+	(void)state;
+	sst_store_unref(store);
+	(void)umask(0);
+	store = indexed("index");
+	store_put(store, www);
+	assert_int_equal(events.count[SST_STORE_REFUSED], 0);
+	assert_int_equal(stat(pki_path(dir, "index"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	/* the second keeps its own in memory */
+	second = indexed("index");
+	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
+	assert_non_null(strstr(events.text, "another store"));
+	store_put(second, rsa);
+	expect(ask(second, &strict, &(struct client){ .name = "www.example.com" }),
+	    SST_TIER_EXACT, rsa);
+	assert_true(serves("www.example.com", www));
+	sst_store_unref(second);
+	/* once it is free, it can be had again, and is empty */
+	sst_store_unref(store);
+	store = indexed("index");
+	assert_int_equal(events.count[SST_STORE_REFUSED], 0);
+	assert_false(serves("www.example.com", www));
+	/* not ours: left as it is */
+	pki_put_text(&junk, "somebody's precious file");
+	pki_write(dir, "junk", 0600, &junk);
+	second = indexed("junk");
+	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
+	assert_int_equal(stat(pki_path(dir, "junk"), &st), 0);
+	assert_int_equal(st.st_size, junk.len);
+	sst_store_unref(second);
+	pki_link(dir, "link", "junk");
+	second = indexed("link");
+	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
+	sst_store_unref(second);
+	second = indexed("no/such/folder");
+	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
+	store_put(second, www);
+	sst_store_unref(second);
+	pki_buf_free(&junk);
+}
+
+static void
+cs_55_an_index_that_is_overwritten_never_serves_a_wrong_certificate(void **state)
+{
+	struct sst_choice *c = NULL;
+	struct sst_error err = { .code = SST_OK };
+	struct sst_hello h = { .version = 0x0304, .has_server_name = 1,
+	    .server_name = (const uint8_t *)"\0\x12\0\0\x0fwww.example.com",
+	    .server_name_len = 20, .sigalgs = (const uint16_t[]){ 0x0403 },
+	    .n_sigalgs = 1 };
+	char noise[4096];
+	int fd, rc;
+
+	(void)state;
+	sst_store_unref(store);
+	store = indexed("index");
+	pki_write_pair(dir, "a.pem", www);
+	ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
+	memset(noise, 0x5a, sizeof(noise));
+	fd = open(pki_path(dir, "index"), O_WRONLY);
+	for (off_t at = 0; at < 65536; at += (off_t)sizeof(noise))
+		assert_int_equal(pwrite(fd, noise, sizeof(noise), at), sizeof(noise));
+	(void)close(fd);
+	rc = sst_store_choose(store, &strict, &h, PKI_NOW, &c, &err);
+	assert_true(rc < 0 || rc == 0 || chose(c, www));
+	if (rc >= 0)
+		sst_choice_unref(c);
+}
+
+static void
+no_private_key_is_in_the_index(void **state)
+{
+	struct pki_buf key = { 0 };
+	char *index;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	sst_store_unref(store);
+	store = indexed("index");
+	store_put(store, www);
+	pki_write_pair(dir, "a.pem", rsa);
+	assert_int_equal(sst_store_add(store, pki_path(dir, "a.pem"), NULL), 0);
+	fd = open(pki_path(dir, "index"), O_RDONLY);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(st.st_size > 0);
+	index = calloc(1, (size_t)st.st_size);
+	assert_int_equal(read(fd, index, (size_t)st.st_size), st.st_size);
+	assert_non_null(memmem(index, (size_t)st.st_size, "www.example.com", 15));
+	pki_put_key_der(&key, www);
+	/* the private number of a P-256 key in PKCS#8 */
+	assert_null(memmem(index, (size_t)st.st_size, key.data + 36, 16));
+	pki_buf_free(&key);
+	pki_put_key_der(&key, rsa);
+	for (size_t i = 0; i + 16 < key.len; i += 16)
+		assert_null(memmem(index, (size_t)st.st_size, key.data + i, 16));
+	(void)close(fd);
+	free(index);
+	pki_buf_free(&key);
+}
+
+static void
+cs_56_a_store_that_is_emptied_or_never_filled_answers_with_an_alert(void **state)
+{
+	(void)state;
+	expect_alert(ask(store, &strict, &(struct client){ .name = "a.b" }), 112);
+	expect_alert(ask(store, NULL, &(struct client){ .name = "a.b" }), 112);
+	expect_alert(ask(store, NULL, &(struct client){ 0 }), 112);
+	store_put(store, www);
+	expect(ask(store, NULL, &(struct client){ 0 }), SST_TIER_DEFAULT, www);
+	assert_int_equal(sst_store_remove(store, "*", NULL), 0);
+	expect_alert(ask(store, NULL, &(struct client){ 0 }), 112);
+	expect_alert(ask(store, &strict, &(struct client){ .name = "www.example.com" }),
+	    112);
+}
+
+static void
+the_default_is_the_first_set_then_the_entry_default_then_the_common_names(void **state)
+{
+	struct pki_cert *a = leaf(PKI_P256, "a.example"), *b = leaf(PKI_P256, "b.example");
+	struct pki_cert *a_rsa = leaf(PKI_RSA, "a.example");
+	struct sst_choice *c;
+
+	(void)state;
+	pki_write_pair(dir, "d/a.pem", a);
+	pki_write_pair(dir, "d/a-rsa.pem", a_rsa);
+	assert_int_equal(sst_store_add(store, pki_path(dir, "d"), NULL), 0);
+	/* all serve the same names: both key types */
+	c = ask(store, NULL, &(struct client){ 0 });
+	assert_int_equal(sst_choice_count(c), 2);
+	assert_int_equal(sst_choice_tier(c), SST_TIER_DEFAULT);
+	/* two sets of names and no sign: none, and never the first of a folder */
+	pki_write_pair(dir, "d/b.pem", b);
+	assert_int_equal(sst_store_rescan(store, NULL, NULL), 0);
+	expect_alert(ask(store, NULL, &(struct client){ 0 }), 112);
+	/* the entry `default` */
+	pki_write_pair(dir, "d/default.pem", b);
+	assert_int_equal(unlink(pki_path(dir, "d/b.pem")), 0);
+	assert_int_equal(sst_store_rescan(store, NULL, NULL), 0);
+	expect(ask(store, NULL, &(struct client){ 0 }), SST_TIER_DEFAULT, b);
+	/* what was set by itself goes before it, in the order of setting */
+	store_put(store, www);
+	store_put(store, next);
+	c = ask(store, NULL, &(struct client){ .name = "nobody.example" });
+	expect(c, SST_TIER_DEFAULT, next);
+	assert_string_equal(sst_choice_name(c), "nobody.example");
+	pki_free(a);
+	pki_free(b);
+	pki_free(a_rsa);
+}
+
+/* How often the file system was asked for a file. */
+static atomic_int opened;
+
+static int
+counting_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+{
+	atomic_fetch_add(&opened, 1);
+	return sst_source_files.open(ctx, path, ret_fd, err);
+}
+
+static void
+cs_66_an_unknown_name_costs_no_file_and_a_thrown_out_one_is_read_again(void **state)
+{
+	static struct sst_source_ops ops;
+	/* room for one identity, not for two */
+	struct sst_store_config small = { .cache_bytes = 14000 };
+	struct sst_error err = { .code = SST_OK };
+	struct pki_cert *b = leaf(PKI_P256, "b.example");
+	char name[64];
+	int before;
+
+	(void)state;
+	ops = sst_source_files;
+	ops.open = counting_open;
+	sst_store_unref(store);
+	ok(sst_store_new_from(&small, &ops, NULL, &store, &err), &err);
+	pki_write_pair(dir, "a.pem", www);
+	pki_write_pair(dir, "b.pem", b);
+	ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
+	ok(sst_store_add(store, pki_path(dir, "b.pem"), &err), &err);
+	before = atomic_load(&opened);
+	for (int i = 0; i < 1000; i++) {
+		(void)snprintf(name, sizeof(name), "n%d.nobody.example", i);
+		expect_alert(ask(store, &strict, &(struct client){ .name = name }), 112);
+		ask_reset();
+	}
+	assert_int_equal(atomic_load(&opened), before);
+	assert_true(serves("www.example.com", www));
+	assert_true(serves("b.example", b));
+	before = atomic_load(&opened);
+	assert_true(serves("b.example", b));
+	assert_int_equal(atomic_load(&opened), before);	/* hot */
+	for (int i = 0; i < 200; i++) {
+		assert_true(serves("www.example.com", www));
+		assert_true(serves("b.example", b));
+	}
+	assert_true(atomic_load(&opened) > before);
+	/* the file changed behind our back: its new content, or the old one */
+	pki_write_pair(dir, "a.pem", next);
+	assert_true(serves("b.example", b));
+	(void)sst_store_rescan(store, NULL, NULL);
+	assert_true(serves("www.example.com", next));
+	pki_free(b);
+}
+
+static atomic_int stop;
+
+static void *
+asking(void *arg)
+{
+	struct sst_hello h = { .version = 0x0304, .has_server_name = 1,
+	    .server_name = (const uint8_t *)"\0\x12\0\0\x0fwww.example.com",
+	    .server_name_len = 20, .sigalgs = (const uint16_t[]){ 0x0403, 0x0804 },
+	    .n_sigalgs = 2 };
+	size_t *served = arg;
+
+	while (!atomic_load(&stop)) {
+		struct sst_choice *c = NULL;
+
+		/* one of the two is always there: never nothing, never a stranger */
+		if (sst_store_choose(store, &strict, &h, PKI_NOW, &c, NULL) == 1 &&
+		    (chose(c, www) || chose(c, next)))
+			(*served)++;
+		else
+			*served = (size_t)-1 >> 1;
+		sst_choice_unref(c);
+	}
+	return NULL;
+}
+
+static void
+choices_see_the_old_or_the_new_set_while_it_changes(void **state)
+{
+	size_t served[3] = { 0 };
+	pthread_t thread[3];
+	struct sst_error err = { .code = SST_OK };
+
+	(void)state;
+	pki_write_pair(dir, "a.pem", www);
+	ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
+	atomic_store(&stop, 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, asking, &served[i]), 0);
+	for (int i = 0; i < 100; i++) {
+		pki_write_pair(dir, "a.pem", i % 2 == 0 ? next : www);
+		ok(sst_store_rescan(store, NULL, &err), &err);
+	}
+	atomic_store(&stop, 1);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+		assert_true(served[i] > 0 && served[i] < (size_t)-1 >> 2);
+	}
+	assert_int_equal(sst_store_generation(store), 101);
+}
+
+static void
+cs_55_a_store_forks_while_other_threads_use_it(void **state)
+{
+	size_t served = 0;
+	pthread_t thread;
+	int status;
+
+	(void)state;
+	store_put(store, www);
+	atomic_store(&stop, 0);
+	assert_int_equal(pthread_create(&thread, NULL, asking, &served), 0);
+	for (int i = 0; i < 20; i++) {
+		pid_t child = fork();
+
+		assert_true(child >= 0);
+		if (child == 0) {
+			(void)alarm(20);
+			_exit(serves("www.example.com", www) ? 0 : 1);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+	}
+	atomic_store(&stop, 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, each_setup, each_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_chain_waits_for_its_key),
+		T(chains_and_keys_in_memory_find_each_other),
+		T(a_source_that_is_set_again_takes_its_own_place),
+		T(removal_is_by_path_digest_or_all),
+		T(cs_43_and_44_certbot_changes_its_links_and_every_step_serves_a_whole_pair),
+		T(cs_54_a_renewal_that_cannot_be_read_keeps_the_old_identity),
+		T(cs_55_a_child_of_a_fork_has_a_store_of_its_own),
+		T(cs_55_a_store_forks_while_other_threads_use_it),
+		T(cs_55_an_index_file_has_one_winner_and_is_never_followed_blindly),
+		T(cs_55_an_index_that_is_overwritten_never_serves_a_wrong_certificate),
+		T(no_private_key_is_in_the_index),
+		T(cs_56_a_store_that_is_emptied_or_never_filled_answers_with_an_alert),
+		T(the_default_is_the_first_set_then_the_entry_default_then_the_common_names),
+		T(cs_66_an_unknown_name_costs_no_file_and_a_thrown_out_one_is_read_again),
+		T(choices_see_the_old_or_the_new_set_while_it_changes),
+	};
+
+	return cmocka_run_group_tests(tests, limits_setup, limits_teardown);
+}
