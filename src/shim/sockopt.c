@@ -13,6 +13,14 @@
 SST_LIBC_NAME(getsockopt);
 SST_LIBC_NAME(setsockopt);
 
+/* Both forms of the timeouts, where the C library knows two. */
+#ifndef SO_RCVTIMEO_NEW
+#define SO_RCVTIMEO_OLD	SO_RCVTIMEO
+#define SO_SNDTIMEO_OLD	SO_SNDTIMEO
+#define SO_RCVTIMEO_NEW	66
+#define SO_SNDTIMEO_NEW	67
+#endif
+
 /* Options of the descriptor itself: the program waits on it, not on TCP. */
 static int
 is_native(int level, int option)
@@ -20,15 +28,10 @@ is_native(int level, int option)
 	if (level != SOL_SOCKET)
 		return 0;
 	switch (option) {
-#ifdef SO_RCVTIMEO_NEW
 	case SO_RCVTIMEO_OLD:
 	case SO_SNDTIMEO_OLD:
 	case SO_RCVTIMEO_NEW:
 	case SO_SNDTIMEO_NEW:
-#else
-	case SO_RCVTIMEO:
-	case SO_SNDTIMEO:
-#endif
 	case SO_RCVLOWAT:
 		return 1;
 	default:
@@ -264,12 +267,13 @@ static int
 give_text(const char *text, size_t len, void *value, socklen_t *user_len,
     socklen_t room)
 {
+	char cut[SST_TEXT_SIZE];
+
 	if (room > 0 && len >= room) {
 		/* A cut text ends in NUL as well. */
-		int r = give(value, user_len, text, room - 1, room);
-
-		return r < 0 ? r : give((char *)value + room - 1, user_len, "", 1, 1) <
-		    0 ? -EFAULT : sst_user_write(user_len, &room, sizeof(room));
+		memcpy(cut, text, room - 1);
+		cut[room - 1] = '\0';
+		text = cut;
 	}
 	return give(value, user_len, text, (socklen_t)len + 1, room);
 }

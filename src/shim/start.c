@@ -132,7 +132,7 @@ start_keeper(int fds[2], const struct sst_wire_start *start,
 	struct sst_child child = { .path = agent_path(), .fd = fds[1],
 	    .anchored = adopts_orphans(),
 	    .keep_stderr = (start->flags & SST_START_STDERR) != 0 };
-	struct sst_wire_hello hello;
+	struct sst_wire_hello hello = { 0 };
 	pid_t anchor = 0;
 	int r;
 
