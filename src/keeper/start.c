@@ -58,7 +58,9 @@ settle(void)
 
 	(void)umask(077);
 	(void)setsid();
-	(void)chdir("/");
+	/* A root that may not be searched: then it stays where it is. */
+	if (chdir("/") != 0)
+		errno = 0;
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
