@@ -276,8 +276,8 @@ static int
 add_bytes(struct sst_store *store, const struct sst_cert_source *s,
     struct sst_error *err)
 {
-	uint8_t *bytes;
-	size_t len;
+	uint8_t *bytes = NULL;
+	size_t len = 0;
 	int rc = read_bytes(s->fd, &bytes, &len, err);
 
 	if (rc != SST_OK)
