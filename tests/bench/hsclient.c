@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * hsclient - full TLS 1.3 handshakes, names drawn uniformly.
+ *
+ *	hsclient certs DIR N		writes DIR/NAME.pem for N names
+ *	hsclient check PORT N		one handshake; prints what the server does
+ *	hsclient warm PORT N		one handshake for each name
+ *	hsclient load PORT N COUNT	COUNT handshakes, 32 at once; prints the rate
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cpu.h"
+#include "support/pki.h"
+
+enum { AT_ONCE = 32 };
+
+static SSL_CTX *ctx;
+static struct sockaddr_in to;
+static int names;
+static int tickets;
+static int one_name;	/* the raw server has one for all */
+
+struct call {
+	SSL	*ssl;
+	int	 fd;
+};
+
+static void
+certs(const char *dir, int n)
+{
+	struct pki_cert *ca = pki_issue(NULL,
+	    &(struct pki_spec){ .cn = "Bench Root", .ca = 1 });
+	struct pki_cert *middle = pki_issue(ca,
+	    &(struct pki_spec){ .cn = "Bench Intermediate", .ca = 1 });
+	char name[64];
+
+	for (int i = 0; i < n; i++) {
+		struct pki_cert *leaf;
+
+		snprintf(name, sizeof(name), "n%05d.bench.example", i);
+		leaf = pki_issue(middle, &(struct pki_spec){ .san = name });
+		strcat(name, ".pem");
+		pki_write_pair(dir, name, leaf);
+		pki_free(leaf);
+	}
+}
+
+static int
+on_session(SSL *ssl, SSL_SESSION *session)
+{
+	(void)ssl, (void)session;
+	tickets++;
+	return 0;
+}
+
+static void
+call_start(struct call *c, int which, int flags)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "n%05d.bench.example", which);
+	c->fd = socket(AF_INET, SOCK_STREAM | flags, 0);
+	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0 &&
+	    errno != EINPROGRESS)
+		err(1, "connect");
+	c->ssl = SSL_new(ctx);
+	SSL_set_fd(c->ssl, c->fd);
+	SSL_set_tlsext_host_name(c->ssl, name);
+	SSL_set_connect_state(c->ssl);
+}
+
+static void
+call_end(struct call *c)
+{
+	X509 *leaf = SSL_get0_peer_certificate(c->ssl);
+	const char *name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
+
+	if (!one_name && X509_check_host(leaf, name, 0, 0, NULL) != 1)
+		errx(1, "%s got another's certificate", name);
+	SSL_free(c->ssl);
+	close(c->fd);
+}
+
+static void
+check(void)
+{
+	struct timeval wait = { .tv_usec = 200000 };
+	struct call c;
+	char byte;
+
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT);
+	SSL_CTX_sess_set_new_cb(ctx, on_session);
+	call_start(&c, 0, 0);
+	if (SSL_do_handshake(c.ssl) != 1)
+		errx(1, "handshake: %s", ERR_reason_error_string(ERR_get_error()));
+	/* Tickets come after the handshake: whoever sends some did by now. */
+	setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	(void)SSL_read(c.ssl, &byte, 1);
+	printf("%s %s group=%s chain=%d tickets=%d resumable=%d\n",
+	    SSL_get_version(c.ssl), SSL_get_cipher_name(c.ssl),
+	    OBJ_nid2sn(SSL_get_negotiated_group(c.ssl)),
+	    sk_X509_num(SSL_get_peer_cert_chain(c.ssl)), tickets,
+	    SSL_SESSION_is_resumable(SSL_get_session(c.ssl)));
+	call_end(&c);
+}
+
+/* The i-th handshake's name: each once, or drawn. */
+static int
+draw(int i, int each, unsigned *seed)
+{
+	return each ? i % names : (int)(rand_r(seed) % (unsigned)names);
+}
+
+static void
+load(int count, int each)
+{
+	struct epoll_event events[AT_ONCE], e;
+	static struct call calls[AT_ONCE];
+	unsigned seed = 1;
+	int ep = epoll_create1(0), started = 0, ended = 0, n;
+	double began = now_us();
+
+	while (started < AT_ONCE && started < count) {
+		call_start(&calls[started], draw(started, each, &seed),
+		    SOCK_NONBLOCK);
+		e = (struct epoll_event){ .events = EPOLLIN | EPOLLOUT | EPOLLET,
+		    .data.ptr = &calls[started] };
+		epoll_ctl(ep, EPOLL_CTL_ADD, calls[started++].fd, &e);
+	}
+	while (ended < count) {
+		n = epoll_wait(ep, events, AT_ONCE, -1);
+		for (int i = 0; i < n; i++) {
+			struct call *c = events[i].data.ptr;
+			int ret;
+
+			ERR_clear_error();
+			ret = SSL_do_handshake(c->ssl);
+			if (ret != 1) {
+				ret = SSL_get_error(c->ssl, ret);
+				if (ret == SSL_ERROR_WANT_READ ||
+				    ret == SSL_ERROR_WANT_WRITE)
+					continue;
+				errx(1, "handshake failed: %s",
+				    ERR_reason_error_string(ERR_get_error()));
+			}
+			call_end(c);
+			ended++;
+			if (started == count)
+				continue;
+			call_start(c, draw(started++, each, &seed), SOCK_NONBLOCK);
+			e = (struct epoll_event){ .events = EPOLLIN | EPOLLOUT |
+			    EPOLLET, .data.ptr = c };
+			epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e);
+		}
+	}
+	printf("%.1f\n", count / ((now_us() - began) / 1e6));
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc < 4)
+		errx(64, "usage: certs DIR N | check PORT N | warm PORT N | "
+		    "load PORT N COUNT");
+	names = atoi(argv[3]);
+	one_name = getenv("HS_ONE_NAME") != NULL;
+	if (strcmp(argv[1], "certs") == 0) {
+		certs(argv[2], names);
+		return 0;
+	}
+	ctx = SSL_CTX_new(TLS_client_method());
+	if (ctx == NULL || !SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) ||
+	    !SSL_CTX_set1_groups_list(ctx, "X25519"))
+		errx(1, "SSL_CTX");
+	to.sin_family = AF_INET;
+	to.sin_port = htons((unsigned short)atoi(argv[2]));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (strcmp(argv[1], "check") == 0)
+		check();
+	else if (strcmp(argv[1], "warm") == 0)
+		load(names, 1);
+	else
+		load(argc > 4 ? atoi(argv[4]) : 10000, 0);
+	return 0;
+}

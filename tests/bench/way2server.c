@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* way2server DIR - the same loop, the certificate chosen by name. */
+#include <err.h>
+
+#include <securesockets/openssl.h>
+
+#include "hsloop.h"
+
+int
+main(int argc, char **argv)
+{
+	/* "All hot" is what is measured: room for every identity. */
+	const struct sst_store_config config = { .cache_bytes = 512u << 20 };
+	struct sst_store *store = NULL;
+	struct sst_error error = { 0 };
+	SSL_CTX *ctx = hs_ctx();
+
+	if (argc != 2)
+		errx(64, "usage: way2server DIR");
+	if (sst_store_new(&config, &store, &error) < 0 ||
+	    sst_store_add(store, argv[1], &error) < 0 ||
+	    sst_openssl_attach_store(ctx, store, NULL, &error) < 0)
+		errx(1, "%s", error.text);
+	sst_store_unref(store);
+	return hs_serve(ctx);
+}
