@@ -28,7 +28,7 @@
 
 #define VERB		"status"
 #define ANSWER_MAX	(16u << 20)
-#define ANSWER_MS	5000
+#define ANSWER_MS	2000
 
 struct tally {
 	int	json;
@@ -208,10 +208,12 @@ status(struct tally *t)
 	if (t->limit != 0)
 		sst_out_count(t->json, t->shown, t->seen);
 	if (t->silent > 0)
-		return sst_out_trouble(SST_EXIT_TRY_LATER,
-		    "%zu did not answer within %d s", t->silent, ANSWER_MS / 1000);
+		sst_out_trouble(0, "%zu did not answer within %d s", t->silent,
+		    ANSWER_MS / 1000);
 	if (t->seen > 0)
 		return SST_EXIT_YES;
+	if (t->silent > 0)
+		return SST_EXIT_TRY_LATER;
 	if (t->forbidden > 0)
 		return sst_out_trouble(SST_EXIT_CANNOT_TELL,
 		    "%zu belong to other users: ask as root", t->forbidden);

@@ -3,115 +3,106 @@
 #include "status_text.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "out.h"
 
-#define DEPTH_MAX	4
-
-static int
-is_time(const char *key, const json_t *value)
+static const char *
+text(const json_t *o, const char *key, char *out, size_t size)
 {
-	static const char *const marks[] = {
-		"renewal", "expiry", "not_after", "started", "_at"
-	};
+	const char *value = json_string_value(json_object_get(o, key));
 
-	if (!json_is_integer(value) || json_integer_value(value) == 0)
-		return 0;
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
-		if (strstr(key, marks[i]) != NULL)
-			return 1;
-	return 0;
+	return value != NULL ? sst_out_clean(out, size, value) : "-";
 }
 
-static void
-print_scalar(const char *key, const json_t *value)
+static long long
+number(const json_t *o, const char *key)
 {
-	char text[1024];
-
-	if (is_time(key, value))
-		fputs(sst_out_time(text, json_integer_value(value)), stdout);
-	else if (json_is_string(value))
-		fputs(sst_out_clean(text, sizeof(text), json_string_value(value)),
-		    stdout);
-	else if (json_is_integer(value))
-		printf("%lld", (long long)json_integer_value(value));
-	else if (json_is_real(value))
-		printf("%g", json_real_value(value));
-	else
-		fputs(json_is_true(value) ? "yes" : json_is_false(value) ? "no" :
-		    "-", stdout);
+	return json_integer_value(json_object_get(o, key));
 }
 
-/* "last_renewal" reads as "last renewal". */
-static void
-print_key(const char *key)
+static const char *
+when(const json_t *o, const char *key, char out[32])
 {
-	char text[128];
+	const json_t *value = json_object_get(o, key);
 
-	sst_out_clean(text, sizeof(text), key);
-	for (char *p = text; *p != '\0'; p++)
-		if (*p == '_')
-			*p = ' ';
-	fputs(text, stdout);
+	return json_is_integer(value) ?
+	    sst_out_time(out, json_integer_value(value)) : "-";
 }
 
-static void	print_object(const json_t *object, int depth);
-
-/* One object a block, its number of spaces saying how deep it is. */
-static void
-print_array(const char *key, const json_t *array, int depth)
+static long long
+sum(const json_t *counts)
 {
-	size_t i;
+	const char *key;
+	json_t *value;
+	long long all = 0;
+
+	json_object_foreach((json_t *)counts, key, value)
+		all += json_integer_value(value);
+	return all;
+}
+
+/* Those that are not 0, as " (alert 2, slow 1)". */
+static void
+print_counts(const json_t *counts)
+{
+	const char *key, *before = " (";
+	char name[64];
 	json_t *value;
 
-	json_array_foreach(array, i, value) {
-		printf("%*s", depth * 2, "");
-		print_key(key);
-		fputs(": ", stdout);
-		if (json_is_object(value)) {
-			print_object(value, depth);
-		} else {
-			print_scalar(key, value);
-			putchar('\n');
-		}
-	}
-}
-
-/* Scalars on the line that the caller began, then what is below them. */
-static void
-print_object(const json_t *object, int depth)
-{
-	const char *key, *separator = "";
-	json_t *value;
-
-	json_object_foreach((json_t *)object, key, value) {
-		if (json_is_object(value) || json_is_array(value) ||
-		    strcmp(key, "schema") == 0)
-			continue;
-		fputs(separator, stdout);
-		print_key(key);
-		putchar(' ');
-		print_scalar(key, value);
-		separator = "  ";
-	}
-	putchar('\n');
-	if (depth == DEPTH_MAX)
+	if (sum(counts) == 0)
 		return;
-	json_object_foreach((json_t *)object, key, value) {
-		if (json_is_array(value)) {
-			print_array(key, value, depth + 1);
-		} else if (json_is_object(value) && json_object_size(value) > 0) {
-			printf("%*s", (depth + 1) * 2, "");
-			print_key(key);
-			fputs(": ", stdout);
-			print_object(value, depth + 1);
-		}
+	json_object_foreach((json_t *)counts, key, value) {
+		if (json_integer_value(value) == 0)
+			continue;
+		printf("%s%s %lld", before, sst_out_clean(name, sizeof(name), key),
+		    (long long)json_integer_value(value));
+		before = ", ";
 	}
+	putchar(')');
+}
+
+static void
+print_listener(const json_t *l)
+{
+	const json_t *ids = json_object_get(l, "identities");
+	const json_t *shakes = json_object_get(l, "handshakes");
+	const json_t *failed = json_object_get(shakes, "failed");
+	char address[128], expiry[32], renewal[32], error[1024];
+
+	printf("  %s  generation %lld  certificates %lld", text(l, "address",
+	    address, sizeof(address)), number(l, "generation"),
+	    number(ids, "usable"));
+	if (number(ids, "degraded") + number(ids, "refused") + number(ids, "pending") > 0)
+		printf(" (degraded %lld, refused %lld, pending %lld)",
+		    number(ids, "degraded"), number(ids, "refused"),
+		    number(ids, "pending"));
+	printf("  handshakes %lld, failed %lld", number(shakes, "ok"), sum(failed));
+	print_counts(failed);
+	printf("\n    earliest expiry %s  last renewal %s\n",
+	    when(l, "earliest_expiry", expiry), when(l, "last_renewal", renewal));
+	if (json_is_string(json_object_get(l, "last_error")))
+		printf("    last error: %s\n", text(l, "last_error", error,
+		    sizeof(error)));
 }
 
 void
 sst_status_print(const json_t *document)
 {
-	print_object(document, 0);
+	const json_t *connections = json_object_get(document, "connections");
+	const json_t *listeners = json_object_get(document, "listeners");
+	char program[256], version[64], started[32];
+	json_t *l;
+	size_t i;
+
+	printf("%s[%lld]  %s  uid %lld  since %s  connections %lld open, %lld in all%s%s\n",
+	    text(document, "program", program, sizeof(program)),
+	    number(document, "pid"),
+	    text(document, "version", version, sizeof(version)),
+	    number(document, "uid"), when(document, "started", started),
+	    number(connections, "open"), number(connections, "total"),
+	    json_is_true(json_object_get(document, "draining")) ? "  draining" : "",
+	    json_is_true(json_object_get(document, "restart_needed")) ?
+	    "  restart needed: libssl was updated" : "");
+	json_array_foreach(listeners, i, l)
+		print_listener(l);
 }

@@ -2,9 +2,9 @@
 /*
  * status_text - the status document of one pair as text for people.
  *
- * Always true:
- *   1. It shows whatever the document holds: a key that a newer relay added
- *      appears under its own name.
+ * One line for the program, one or two for each listener. Whatever is missing
+ * in the document (an older or a newer relay) is left out or "-".
+ *
  * Threads: one.
  */
 #ifndef SST_TOOLS_STATUS_TEXT_H

@@ -59,6 +59,7 @@ mkdir "$CERTS"
 certificate "$CERTS/shop.pem" shop.example
 certificate "$CERTS/mail.pem" mail.example
 
+: >"$SST_TMP/demo.out"
 "$DEMO" "$CERTS" "$ADDRESS" >"$SST_TMP/demo.out" 2>"$SST_TMP/demo.err" &
 SERVER=$!
 SST_JOBS+=("$SERVER")
@@ -124,7 +125,8 @@ for line in open(sys.argv[1]):
     assert json.loads(line)["schema"] == 1' "$SST_TMP/out"
 	exits 0 status
 	says "\b$SERVER\b"
-	says "$PORT"
+	says "$ADDRESS\]?:$PORT  generation 1  certificates 2"
+	says 'handshakes [1-9][0-9]*, failed [1-9][0-9]* \(alert [0-9]+'
 }
 
 connect_shows_what_was_served
