@@ -116,7 +116,7 @@ refuse(void)
 static int
 relay(void)
 {
-	struct pollfd p = { .fd = DOOR, .events = POLLIN };
+	struct pollfd p[2] = { { .fd = DOOR, .events = POLLIN }, { .fd = CHANNEL } };
 	struct sst_wire_start start;
 	struct sst_wire_head head;
 	int call;
@@ -130,7 +130,9 @@ relay(void)
 	sst_wire_init(&head, SST_CHAN_READY);
 	(void)sst_wire_send(CHANNEL, &head, NULL, 0, NULL, 0);
 	for (;;) {
-		(void)poll(&p, 1, -1);
+		(void)poll(p, 2, -1);
+		if (p[1].revents != 0)
+			return 0;	/* without a keeper no test needs it */
 		call = accept4(DOOR, NULL, NULL, SOCK_CLOEXEC);
 		if (call < 0)
 			continue;

@@ -284,8 +284,38 @@ a_pair_starts_and_says_who_it_is(void **state)
 	assert_string_equal(text, "securesocketsd\n");
 	read_proc((pid_t)k->hello.relay_pid, "comm", text, sizeof(text));
 	assert_string_equal(text, "securesocketsd\n");
-	read_proc(k->keeper, "environ", text, sizeof(text));
 	restored(k);
+}
+
+static void
+nothing_of_the_programs_surroundings_counts(void **state)
+{
+	struct pair *k = *state;
+	unsigned long soft, hard;
+	char text[4096], link[64], path[64];
+	struct stat st;
+	ssize_t n;
+
+	(void)umask(022);
+	start(k);
+	read_proc(k->keeper, "status", text, sizeof(text));
+	assert_non_null(strstr(text, "\nUmask:\t0077\n"));
+	read_proc(k->keeper, "limits", text, sizeof(text));
+	assert_int_equal(sscanf(strstr(text, "Max core file size") + 18, "%lu %lu",
+	    &soft, &hard), 2);
+	assert_int_equal(hard, 0);
+	assert_int_equal(sscanf(strstr(text, "Max open files") + 14, "%lu %lu", &soft,
+	    &hard), 2);
+	assert_int_equal(soft, hard);
+	assert_int_equal(getsid(k->keeper), k->keeper);
+	(void)snprintf(path, sizeof(path), "/proc/%ld/cwd", (long)k->keeper);
+	n = readlink(path, link, sizeof(link));
+	assert_int_equal(n, 1);
+	assert_int_equal(link[0], '/');
+	/* Not dumpable: its /proc belongs to root. */
+	(void)snprintf(path, sizeof(path), "/proc/%ld/fd", (long)k->keeper);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 0);
 }
 
 static void
@@ -461,6 +491,32 @@ what_was_held_comes_back_after_the_relay_was_killed(void **state)
 		ping(k);
 		assert_int_not_equal(k->hello.relay_pid, old);
 	}
+}
+
+static void
+the_last_words_of_a_relay_count(void **state)
+{
+	struct pair *k = *state;
+	int held[2], got[2], n = 0;
+
+	start(k);
+	restored(k);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, held), 0);
+	/* The keeper sees them and the death at the same time. */
+	assert_int_equal(kill(k->keeper, SIGSTOP), 0);
+	for (uint32_t id = 1; id <= 150; id++)
+		say(k, SST_CHAN_HOLD, id, 0, "s", held, 2);
+	end_relay(k, 9);
+	assert_int_equal(kill(k->keeper, SIGCONT), 0);
+	while (heard(k, got, 2) > 0 && k->reply.verb == SST_CHAN_RESTORE) {
+		n++;
+		(void)close(got[0]);
+		(void)close(got[1]);
+	}
+	assert_int_equal(k->reply.verb, SST_CHAN_RESTORED);
+	assert_int_equal(n, 150);
+	(void)close(held[0]);
+	(void)close(held[1]);
 }
 
 static void
@@ -661,6 +717,36 @@ a_status_socket_takes_a_stale_ones_place_and_spares_a_newer_one(void **state)
 	assert_int_equal(chmod(at(k->p, "open"), 0777), 0);
 	assert_int_equal(sst_status_open(&new, at(k->p, "open"), 1), -1);
 	assert_int_equal(errno, EPERM);
+	assert_int_equal(chmod(at(k->p, "open"), 0700), 0);
+	assert_int_equal(sst_status_open(&new, at(k->p, "open"), 1), 0);
+	sst_status_close(&new);
+	if (geteuid() != 0)
+		return;
+	put_dir(k->p, "foreign");
+	assert_int_equal(chown(at(k->p, "foreign"), 65534, 65534), 0);
+	assert_int_equal(sst_status_open(&new, at(k->p, "foreign"), 1), -1);
+	assert_int_equal(errno, EPERM);
+}
+
+static void
+only_the_same_user_and_root_may_ask_for_the_status(void **state)
+{
+	int own[2], other[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, own), 0);
+	assert_true(sst_status_may_ask(own[0]));
+	(void)close(own[0]);
+	(void)close(own[1]);
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, other), 0);
+	assert_true(sst_status_may_ask(other[0]));
+	assert_int_equal(seteuid(0), 0);
+	assert_false(sst_status_may_ask(other[0]));
+	(void)close(other[0]);
+	(void)close(other[1]);
 }
 
 static void
@@ -707,12 +793,14 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PAIR(a_pair_starts_and_says_who_it_is),
+		PAIR(nothing_of_the_programs_surroundings_counts),
 		PAIR(a_start_that_is_not_understood_is_answered),
 		PAIR(a_door_that_is_taken_is_an_error),
 		PAIR(a_relay_that_never_gets_ready_is_an_error_with_its_own_words),
 		PAIR(a_file_is_forwarded_watched_and_opened_again),
 		PAIR(a_file_call_without_its_parts_is_refused),
 		PAIR(what_was_held_comes_back_after_the_relay_was_killed),
+		PAIR(the_last_words_of_a_relay_count),
 		PAIR(a_relay_that_crashes_again_and_again_is_given_up_only_with_nothing_held),
 		PAIR(an_idle_pair_ends_and_a_busy_one_does_not),
 		PAIR(a_signal_drains_and_the_keeper_ends_with_its_relay),
@@ -721,6 +809,7 @@ main(void)
 		PAIR(the_relay_gets_its_five_descriptors_and_nothing_else),
 		PAIR(the_status_door_hands_the_asker_to_the_relay),
 		PAIR(a_status_socket_takes_a_stale_ones_place_and_spares_a_newer_one),
+		cmocka_unit_test(only_the_same_user_and_root_may_ask_for_the_status),
 		PAIR(a_pair_started_beforehand_leaves_a_record_for_the_program),
 	};
 

@@ -150,6 +150,27 @@ cs_51_links_into_the_archive_are_followed(void **state)
 }
 
 static void
+cs_51_a_link_is_read_only_where_the_way_to_it_stays_inside(void **state)
+{
+	struct place *p = *state;
+	char out[PATH_MAX];
+	const char *src;
+
+	put_dir(p, "tls");
+	put_dir(p, "tls/sub");
+	put_link(p, "tls/here", "sub");
+	put_link(p, "tls/away", "..");
+	put_link(p, "tls/sub/l", "target");
+	put_link(p, "l", "secret");
+	src = at(p, "tls");
+	assert_int_equal(sst_path_link(src, DIR_SOURCE, at(p, "tls/here/l"), out,
+	    sizeof(out)), 6);
+	assert_int_equal(sst_path_link(src, DIR_SOURCE, at(p, "tls/away/l"), out,
+	    sizeof(out)), -1);
+	assert_int_equal(errno, EPERM);
+}
+
+static void
 the_named_file_itself_may_lead_anywhere(void **state)
 {
 	struct place *p = *state;
@@ -230,6 +251,9 @@ main(void)
 		    place_open, place_close),
 		cmocka_unit_test_setup_teardown(
 		    cs_51_links_into_the_archive_are_followed, place_open, place_close),
+		cmocka_unit_test_setup_teardown(
+		    cs_51_a_link_is_read_only_where_the_way_to_it_stays_inside,
+		    place_open, place_close),
 		cmocka_unit_test_setup_teardown(
 		    the_named_file_itself_may_lead_anywhere, place_open, place_close),
 		cmocka_unit_test_setup_teardown(

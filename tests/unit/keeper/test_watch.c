@@ -133,6 +133,26 @@ a_swapped_link_is_noticed_and_followed(void **state)
 }
 
 static void
+a_link_far_above_that_is_swapped_is_noticed(void **state)
+{
+	struct scene *s = *state;
+	static const char *const dirs[] = { "r1", "r1/a", "r1/a/b", "r1/a/b/c",
+	    "r2", "r2/a", "r2/a/b", "r2/a/b/c" };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		put_dir(s->p, dirs[i]);
+	put_file(s->p, "r1/a/b/c/f", "one");
+	put_file(s->p, "r2/a/b/c/f", "two");
+	put_link(s->p, "current", "r1");
+	watch(s, "current/a/b/c/f", 0);
+	put_link(s->p, "next", "r2");
+	put_over(s->p, "next", "current");
+	assert_int_equal(changes(s), 1);
+	put_file(s->p, "r2/a/b/c/f", "three");
+	assert_int_equal(changes(s), 1);
+}
+
+static void
 a_directory_that_is_replaced_or_made_again_is_watched_again(void **state)
 {
 	struct scene *s = *state;
@@ -340,6 +360,7 @@ main(void)
 	const struct CMUnitTest both[] = {
 		SCENE(a_file_written_again_or_renamed_over_is_noticed),
 		SCENE(a_swapped_link_is_noticed_and_followed),
+		SCENE(a_link_far_above_that_is_swapped_is_noticed),
 		SCENE(a_directory_that_is_replaced_or_made_again_is_watched_again),
 		SCENE(a_file_whose_directories_come_later_is_noticed),
 		SCENE(subdirectories_are_watched_also_those_that_come_later),
