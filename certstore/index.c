@@ -74,7 +74,7 @@ static const char *const texts[S_COUNT] = {
 	    "load_key,key_type,why,issuer,names,warnings) VALUES(?1,?2,"
 	    "(SELECT generation+1 FROM meta),?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
 	    "?14,?15,?16,?17,?18,?19,?20)",
-	[S_PUT_NAME] = "INSERT OR IGNORE INTO names(name,id) VALUES(?1,?2)",
+	[S_PUT_NAME] = "INSERT INTO names(name,id) VALUES(?1,?2)",
 	[S_DROP] = "DELETE FROM identities WHERE id=?1",
 	[S_DROP_NAMES] = "DELETE FROM names WHERE id=?1",
 	[S_LOOKUP] = "SELECT " COLUMNS ",n.name FROM names n JOIN identities i"
@@ -132,15 +132,15 @@ finished(sqlite3_stmt *st)
 	(void)sqlite3_clear_bindings(st);
 }
 
-/* Runs a statement that returns no rows. */
+/* Runs a statement that returns no rows. `bad`: what binding said. */
 static int
-run(struct sst_index *ix, sqlite3_stmt *st, struct sst_error *err)
+run(struct sst_index *ix, sqlite3_stmt *st, int bad, struct sst_error *err)
 {
 	int rc = SST_OK;
 
 	if (st == NULL)
 		return db_fail(ix, err);
-	if (sqlite3_step(st) != SQLITE_DONE)
+	if (bad != 0 || sqlite3_step(st) != SQLITE_DONE)
 		rc = db_fail(ix, err);
 	finished(st);
 	return rc;
@@ -317,7 +317,7 @@ out:
 int
 sst_index_begin(struct sst_index *ix, struct sst_error *err)
 {
-	return run(ix, ready(ix, S_BEGIN), err);
+	return run(ix, ready(ix, S_BEGIN), 0, err);
 }
 
 int
@@ -328,7 +328,7 @@ sst_index_commit(struct sst_index *ix, int bump, uint64_t *ret_generation,
 	sqlite3_stmt *st;
 	int rc;
 
-	rc = bump ? run(ix, ready(ix, S_BUMP), err) : SST_OK;
+	rc = bump ? run(ix, ready(ix, S_BUMP), 0, err) : SST_OK;
 	if (rc < 0)
 		return rc;
 	st = ready(ix, S_GENERATION);
@@ -338,7 +338,7 @@ sst_index_commit(struct sst_index *ix, int bump, uint64_t *ret_generation,
 		generation = (uint64_t)sqlite3_column_int64(st, 0);
 	finished(st);
 	if (rc == SST_OK)
-		rc = run(ix, ready(ix, S_COMMIT), err);
+		rc = run(ix, ready(ix, S_COMMIT), 0, err);
 	if (rc == SST_OK)
 		*ret_generation = generation;
 	return rc;
@@ -347,7 +347,7 @@ sst_index_commit(struct sst_index *ix, int bump, uint64_t *ret_generation,
 void
 sst_index_rollback(struct sst_index *ix)
 {
-	(void)run(ix, ready(ix, S_ROLLBACK), NULL);
+	(void)run(ix, ready(ix, S_ROLLBACK), 0, NULL);
 }
 
 int
@@ -355,12 +355,12 @@ sst_index_source_get(struct sst_index *ix, const char *path, int64_t *ret_id,
     enum sst_source_kind *ret_kind, struct sst_error *err)
 {
 	sqlite3_stmt *st = ready(ix, S_SOURCE_GET);
-	int rc, step;
+	int rc, step, bad = 0;
 
 	if (st == NULL)
 		return db_fail(ix, err);
-	(void)sqlite3_bind_text(st, 1, path, -1, SQLITE_STATIC);
-	step = sqlite3_step(st);
+	bad |= sqlite3_bind_text(st, 1, path, -1, SQLITE_STATIC);
+	step = bad != 0 ? SQLITE_NOMEM : sqlite3_step(st);
 	if (step == SQLITE_ROW) {
 		*ret_id = sqlite3_column_int64(st, 0);
 		*ret_kind = (enum sst_source_kind)sqlite3_column_int(st, 1);
@@ -378,7 +378,7 @@ sst_index_source_set(struct sst_index *ix, const char *path,
 {
 	enum sst_source_kind old;
 	sqlite3_stmt *st;
-	int rc;
+	int rc, bad = 0;
 
 	rc = sst_index_source_get(ix, path, ret_id, &old, err);
 	if (rc != 0)
@@ -386,9 +386,9 @@ sst_index_source_set(struct sst_index *ix, const char *path,
 	st = ready(ix, S_SOURCE_PUT);
 	if (st == NULL)
 		return db_fail(ix, err);
-	(void)sqlite3_bind_text(st, 1, path, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_int(st, 2, kind);
-	rc = run(ix, st, err);
+	bad |= sqlite3_bind_text(st, 1, path, -1, SQLITE_STATIC);
+	bad |= sqlite3_bind_int(st, 2, kind);
+	rc = run(ix, st, bad, err);
 	if (rc == SST_OK)
 		*ret_id = sqlite3_last_insert_rowid(ix->db);
 	return rc;
@@ -399,11 +399,12 @@ static int
 run_id(struct sst_index *ix, int which, int64_t id, struct sst_error *err)
 {
 	sqlite3_stmt *st = ready(ix, which);
+	int bad;
 
 	if (st == NULL)
 		return db_fail(ix, err);
-	(void)sqlite3_bind_int64(st, 1, id);
-	return run(ix, st, err);
+	bad = sqlite3_bind_int64(st, 1, id);
+	return run(ix, st, bad, err);
 }
 
 int
@@ -441,12 +442,13 @@ names_put(struct sst_index *ix, const struct sst_row *row, struct sst_error *err
 	for (at = row->names; rc == SST_OK && at != NULL &&
 	    (end = strchr(at, '\n')) != NULL; at = end + 1) {
 		sqlite3_stmt *st = ready(ix, S_PUT_NAME);
+		int bad = 0;
 
 		if (st == NULL)
 			return db_fail(ix, err);
-		(void)sqlite3_bind_text(st, 1, at, (int)(end - at), SQLITE_STATIC);
-		(void)sqlite3_bind_int64(st, 2, row->id);
-		rc = run(ix, st, err);
+		bad |= sqlite3_bind_text(st, 1, at, (int)(end - at), SQLITE_STATIC);
+		bad |= sqlite3_bind_int64(st, 2, row->id);
+		rc = run(ix, st, bad, err);
 	}
 	return rc;
 }
@@ -458,24 +460,24 @@ sst_index_put(struct sst_index *ix, struct sst_row *row, struct sst_error *err)
 	    row->load_key, row->key_type, row->why, row->issuer, row->names,
 	    row->warnings };
 	sqlite3_stmt *st = ready(ix, S_PUT);
-	int rc;
+	int rc, bad = 0;
 
 	if (st == NULL)
 		return db_fail(ix, err);
-	(void)sqlite3_bind_int64(st, 1, row->source);
-	(void)sqlite3_bind_int64(st, 2, row->set_order);
-	(void)sqlite3_bind_int(st, 3, row->state);
-	(void)sqlite3_bind_int(st, 4, row->kind);
-	(void)sqlite3_bind_int(st, 5, row->is_default);
-	(void)sqlite3_bind_int64(st, 6, row->not_before);
-	(void)sqlite3_bind_int64(st, 7, row->not_after);
-	(void)sqlite3_bind_blob(st, 8, row->digest, 32, SQLITE_STATIC);
-	(void)sqlite3_bind_blob(st, 9, row->print, 32, SQLITE_STATIC);
-	(void)sqlite3_bind_blob(st, 10, row->names_key, 32, SQLITE_STATIC);
-	(void)sqlite3_bind_blob(st, 11, row->content, 32, SQLITE_STATIC);
+	bad |= sqlite3_bind_int64(st, 1, row->source);
+	bad |= sqlite3_bind_int64(st, 2, row->set_order);
+	bad |= sqlite3_bind_int(st, 3, row->state);
+	bad |= sqlite3_bind_int(st, 4, row->kind);
+	bad |= sqlite3_bind_int(st, 5, row->is_default);
+	bad |= sqlite3_bind_int64(st, 6, row->not_before);
+	bad |= sqlite3_bind_int64(st, 7, row->not_after);
+	bad |= sqlite3_bind_blob(st, 8, row->digest, 32, SQLITE_STATIC);
+	bad |= sqlite3_bind_blob(st, 9, row->print, 32, SQLITE_STATIC);
+	bad |= sqlite3_bind_blob(st, 10, row->names_key, 32, SQLITE_STATIC);
+	bad |= sqlite3_bind_blob(st, 11, row->content, 32, SQLITE_STATIC);
 	for (int i = 0; i < (int)(sizeof(text) / sizeof(text[0])); i++)
-		(void)sqlite3_bind_text(st, 12 + i, text[i], -1, SQLITE_STATIC);
-	rc = run(ix, st, err);
+		bad |= sqlite3_bind_text(st, 12 + i, text[i], -1, SQLITE_STATIC);
+	rc = run(ix, st, bad, err);
 	if (rc < 0)
 		return rc;
 	row->id = sqlite3_last_insert_rowid(ix->db);
@@ -545,15 +547,15 @@ sst_index_lookup(struct sst_index *ix, const char *name, const char *wild,
     struct sst_rows *out, struct sst_error *err)
 {
 	sqlite3_stmt *st = ready(ix, S_LOOKUP);
-	int rc = SST_OK, step = SQLITE_DONE;
+	int rc = SST_OK, step = SQLITE_NOMEM, bad = 0;
 	const char *found;
 	struct sst_row row;
 
 	if (st == NULL)
 		return db_fail(ix, err);
-	(void)sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_text(st, 2, wild, -1, SQLITE_STATIC);
-	while (rc == SST_OK && (step = sqlite3_step(st)) == SQLITE_ROW) {
+	bad |= sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+	bad |= sqlite3_bind_text(st, 2, wild, -1, SQLITE_STATIC);
+	while (rc == SST_OK && bad == 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
 		found = (const char *)sqlite3_column_text(st, 18);
 		rc = found == NULL ? SST_E_NOMEM : row_read(st, 0, &row);
 		if (rc < 0)
@@ -576,7 +578,7 @@ sst_index_find(struct sst_index *ix, enum sst_find by, const void *key, size_t l
     struct sst_rows *out, struct sst_error *err)
 {
 	sqlite3_stmt *st = ready(ix, S_FIND + (int)by);
-	int rc = SST_OK, step = SQLITE_DONE;
+	int rc = SST_OK, step = SQLITE_NOMEM, bad = 0;
 	struct sst_row row;
 	int64_t number;
 
@@ -584,13 +586,13 @@ sst_index_find(struct sst_index *ix, enum sst_find by, const void *key, size_t l
 		return db_fail(ix, err);
 	if (by == SST_FIND_SOURCE) {
 		memcpy(&number, key, sizeof(number));
-		(void)sqlite3_bind_int64(st, 1, number);
+		bad |= sqlite3_bind_int64(st, 1, number);
 	} else if (by == SST_FIND_PATH) {
-		(void)sqlite3_bind_text(st, 1, key, (int)len, SQLITE_STATIC);
+		bad |= sqlite3_bind_text(st, 1, key, (int)len, SQLITE_STATIC);
 	} else if (key != NULL) {
-		(void)sqlite3_bind_blob(st, 1, key, (int)len, SQLITE_STATIC);
+		bad |= sqlite3_bind_blob(st, 1, key, (int)len, SQLITE_STATIC);
 	}
-	while (rc == SST_OK && (step = sqlite3_step(st)) == SQLITE_ROW) {
+	while (rc == SST_OK && bad == 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
 		rc = row_read(st, 1, &row);
 		if (rc < 0)
 			break;

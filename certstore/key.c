@@ -149,10 +149,13 @@ sst_key_print(EVP_PKEY *key, uint8_t out[SST_PRINT_SIZE], struct sst_error *err)
 	size_t len = 0;
 	int id = EVP_PKEY_get_base_id(key);
 
+	if (id != EVP_PKEY_RSA && id != EVP_PKEY_RSA_PSS && id != EVP_PKEY_EC &&
+	    id != EVP_PKEY_ED25519 && id != EVP_PKEY_ED448)
+		return sst_fail(err, SST_E_UNSUPPORTED, "a key of another kind");
 	number[0] = (uint8_t)id;
 	if (id == EVP_PKEY_RSA || id == EVP_PKEY_RSA_PSS) {
 		if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n) != 1)
-			return sst_fail_ossl(err, SST_E_UNSUPPORTED, "RSA key");
+			return sst_fail_ossl(err, SST_E_NOMEM, "RSA key");
 		len = (size_t)BN_num_bytes(n);
 		if (len < sizeof(number))
 			(void)BN_bn2bin(n, number + 1);
@@ -160,11 +163,11 @@ sst_key_print(EVP_PKEY *key, uint8_t out[SST_PRINT_SIZE], struct sst_error *err)
 	} else if (id == EVP_PKEY_ED25519 || id == EVP_PKEY_ED448) {
 		len = sizeof(number) - 1;
 		if (EVP_PKEY_get_raw_public_key(key, number + 1, &len) != 1)
-			return sst_fail_ossl(err, SST_E_UNSUPPORTED, "key");
+			return sst_fail_ossl(err, SST_E_NOMEM, "key");
 	} else {
 		len = EVP_PKEY_get1_encoded_public_key(key, &bytes);
 		if (len == 0)
-			return sst_fail_ossl(err, SST_E_UNSUPPORTED, "key");
+			return sst_fail_ossl(err, SST_E_NOMEM, "key");
 		if (len < sizeof(number))
 			memcpy(number + 1, bytes, len);
 		OPENSSL_free(bytes);

@@ -38,7 +38,7 @@ enum sst_key_form { SST_KEY_PKCS8, SST_KEY_FORM_RSA, SST_KEY_FORM_EC };
 EVP_PKEY *sst_key_read(enum sst_key_form, const uint8_t *der, size_t len);
 /* The kind, and its name as "RSA-2048" in `text`; < 0: none that is served. */
 int	sst_key_kind(EVP_PKEY *, char *text, size_t size);
-/* SHA-256 of the public half. 0, or SST_E_*. */
+/* SHA-256 of the public half. SST_E_UNSUPPORTED: of no kind that is served. */
 int	sst_key_print(EVP_PKEY *, uint8_t out[SST_PRINT_SIZE], struct sst_error *err);
 
 #endif

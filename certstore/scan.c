@@ -40,6 +40,8 @@ struct mark {
 	const struct part *part;	/* NULL: more_keys */
 	EVP_PKEY	*key;
 	X509		*leaf;
+	uint8_t		 print[32];	/* of a leaf's key */
+	int		 printed;	/* it has one */
 	int		 chain;		/* certificates that its own file adds */
 };
 
@@ -222,6 +224,7 @@ keys_mark(struct unit *u, struct sst_error *err)
 {
 	size_t total = u->n_more;
 	struct mark *m;
+	int rc;
 
 	for (size_t i = 0; i < u->n; i++)
 		total += u->part[i].pem.n_keys;
@@ -236,26 +239,35 @@ keys_mark(struct unit *u, struct sst_error *err)
 			m = &u->keys[u->n_keys];
 			m->part = p;
 			m->key = p != NULL ? p->pem.keys[k] : u->more_keys[k];
+			rc = sst_key_print(m->key, m->id, NULL);
+			if (rc == SST_E_NOMEM)
+				return nomem(err);
 			/* a key of no kind that we know matches no leaf */
-			u->n_keys += sst_key_print(m->key, m->id, NULL) == SST_OK;
+			u->n_keys += rc == SST_OK;
 		}
 	}
 	qsort(u->keys, u->n_keys, sizeof(*u->keys), mark_cmp);
 	return SST_OK;
 }
 
-/* Whether `x` is the end of a chain: no CA, or a CA whose key is here. */
+/*
+ * Whether `x` is the end of a chain: no CA, or a CA whose key is here. Notes the
+ * print of its key.
+ */
 static int
-is_leaf(const struct unit *u, X509 *x)
+is_leaf(const struct unit *u, X509 *x, struct mark *m, struct sst_error *err)
 {
-	EVP_PKEY *key;
-	uint8_t print[32];
+	EVP_PKEY *key = X509_get0_pubkey(x);
+	int rc;
 
-	if (!is_ca(x))
-		return 1;
-	key = X509_get0_pubkey(x);
-	return key != NULL && sst_key_print(key, print, NULL) == SST_OK &&
-	    key_find(u, print) != NULL;
+	m->printed = 0;
+	if (key != NULL) {
+		rc = sst_key_print(key, m->print, NULL);
+		if (rc == SST_E_NOMEM)
+			return nomem(err);
+		m->printed = rc == SST_OK;
+	}
+	return !is_ca(x) || (m->printed && key_find(u, m->print) != NULL);
 }
 
 /* Lists all leaves by digest, the one with the longest chain first. */
@@ -264,6 +276,7 @@ leaves_mark(struct unit *u, struct sst_error *err)
 {
 	STACK_OF(X509) *chain;
 	size_t total = 0;
+	int leaf;
 
 	for (size_t i = 0; i < u->n; i++)
 		total += (size_t)(sk_X509_num(u->part[i].pem.certs) + 1);
@@ -277,7 +290,10 @@ leaves_mark(struct unit *u, struct sst_error *err)
 			struct mark *m = &u->leaves[u->n_leaves];
 			X509 *x = sk_X509_value(certs, c);
 
-			if (!is_leaf(u, x))
+			leaf = is_leaf(u, x, m, err);
+			if (leaf < 0)
+				return leaf;
+			if (!leaf)
 				continue;
 			chain = sst_chain_order(x, certs, NULL);
 			if (chain == NULL || X509_digest(x, EVP_sha256(), m->id,
@@ -363,17 +379,15 @@ static int
 leaf_emit(struct unit *u, const struct mark *m, int matched, struct sst_error *err)
 {
 	struct sst_error why = { .code = SST_OK };
-	EVP_PKEY *public = X509_get0_pubkey(m->leaf);
 	const struct mark *key = NULL;
 	STACK_OF(X509) *pool = NULL;
 	struct sst_found f = { 0 };
 	char *load = NULL;
-	uint8_t print[32];
 	int rc;
 
-	if (public != NULL && sst_key_print(public, print, NULL) == SST_OK)
-		key = key_find(u, print);
-	if (key == NULL && public != NULL &&
+	if (m->printed)
+		key = key_find(u, m->print);
+	if (key == NULL && m->printed &&
 	    (u->is_dir || (!matched && m->part->pem.n_keys > 0))) {
 		keyless_why(u, m, &why);
 		return refused_push(u->out, m->part->path, &why, err);
@@ -413,14 +427,9 @@ unit_pair(struct unit *u, struct sst_error *err)
 	rc = keys_mark(u, err);
 	if (rc == SST_OK)
 		rc = leaves_mark(u, err);
-	for (size_t i = 0; rc == SST_OK && i < u->n_leaves; i++) {
-		EVP_PKEY *public = X509_get0_pubkey(u->leaves[i].leaf);
-		uint8_t print[32];
-
-		matched += public != NULL &&
-		    sst_key_print(public, print, NULL) == SST_OK &&
-		    key_find(u, print) != NULL;
-	}
+	for (size_t i = 0; rc == SST_OK && i < u->n_leaves; i++)
+		matched += u->leaves[i].printed &&
+		    key_find(u, u->leaves[i].print) != NULL;
 	for (size_t i = 0; rc == SST_OK && i < u->n_leaves; i++) {
 		if (i > 0 && memcmp(u->leaves[i].id, u->leaves[i - 1].id, 32) == 0)
 			continue;	/* the same leaf with a shorter chain */

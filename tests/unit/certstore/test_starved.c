@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+/* Case 70: each allocation of libcrypto and SQLite fails once, in one add and
+ * one choice. What comes of it is an error or the truth. */
+#include <openssl/crypto.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+static atomic_long left;	/* allocations until one fails; 0: none does */
+
+/* Whether this allocation is the one. */
+static int
+fails(void)
+{
+	return atomic_load(&left) > 0 && atomic_fetch_sub(&left, 1) == 1;
+}
+
+static void *
+crypto_malloc(size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return fails() ? NULL : malloc(n);
+}
+
+static void *
+crypto_realloc(void *p, size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return fails() ? NULL : realloc(p, n);
+}
+
+static void
+crypto_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(p);
+}
+
+static sqlite3_mem_methods real;
+
+static void *
+sqlite_malloc(int n)
+{
+	return fails() ? NULL : real.xMalloc(n);
+}
+
+static void *
+sqlite_realloc(void *p, int n)
+{
+	return fails() ? NULL : real.xRealloc(p, n);
+}
+
+static void
+arm(long n)
+{
+	atomic_store(&left, n);
+}
+
+/* Whether the armed allocation came up. */
+static int
+fired(void)
+{
+	return atomic_exchange(&left, 0) == 0;
+}
+
+static struct sst_hello
+question(void)
+{
+	static const uint16_t sigalgs[] = { 0x0403, 0x0804 };
+
+	return (struct sst_hello){ .version = 0x0304, .has_server_name = 1,
+	    .server_name = (const uint8_t *)"\0\x12\0\0\x0fwww.example.com",
+	    .server_name_len = 20, .sigalgs = sigalgs, .n_sigalgs = 2 };
+}
+
+/* One add and one choice on a new store. 1: an allocation failed in it. */
+static int
+one_round(long n, const struct pki_buf *pair, const struct pki_cert *www)
+{
+	const struct sst_choose_policy strict = { .strict = 1 };
+	struct sst_error err = { .code = SST_OK };
+	struct sst_hello h = question();
+	struct sst_store *store = NULL;
+	struct sst_choice *c = NULL;
+	int added, chosen, hit;
+
+	assert_int_equal(sst_store_new(NULL, &store, NULL), 0);
+	arm(n);
+	added = sst_store_add_bytes(store, pair->data, pair->len, &err);
+	chosen = sst_store_choose(store, &strict, &h, PKI_NOW, &c, NULL);
+	hit = fired();
+	if (added < 0)
+		assert_true(err.code == added && err.text[0] != '\0');
+	assert_int_equal(sst_store_generation(store), added == 0);
+	if (chosen == 1)
+		assert_true(added == 0 && chose(c, www));
+	if (chosen == 0 && added == 0)
+		print_message("allocation %ld\n", n);
+	if (chosen == 0)
+		assert_true(added < 0 && sst_choice_alert(c) == 112);
+	if (chosen >= 0)
+		sst_choice_unref(c);
+	c = NULL;
+	/* the store is none the worse for it */
+	if (added < 0)
+		assert_int_equal(sst_store_add_bytes(store, pair->data, pair->len,
+		    NULL), 0);
+	assert_int_equal(sst_store_choose(store, &strict, &h, PKI_NOW, &c, NULL), 1);
+	assert_true(chose(c, www));
+	sst_choice_unref(c);
+	sst_store_unref(store);
+	return hit;
+}
+
+static void
+cs_70_a_failed_allocation_ends_in_an_error_or_the_truth(void **state)
+{
+	struct pki_cert *www = leaf(PKI_P256, "www.example.com");
+	struct pki_buf pair = { 0 };
+	long n;
+
+	(void)state;
+	pki_put_chain(&pair, www);
+	pki_put_key(&pair, www);
+	/* the first round fetches algorithms, which later ones find */
+	assert_true(one_round(1000000, &pair, www) == 0);
+	for (n = 1; one_round(n, &pair, www); n++)
+		;
+	assert_true(n > 200);
+	pki_buf_free(&pair);
+	pki_free(www);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cs_70_a_failed_allocation_ends_in_an_error_or_the_truth),
+	};
+	sqlite3_mem_methods ours;
+
+	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1 ||
+	    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real) != SQLITE_OK)
+		return 1;
+	ours = real;
+	ours.xMalloc = sqlite_malloc;
+	ours.xRealloc = sqlite_realloc;
+	if (sqlite3_config(SQLITE_CONFIG_MALLOC, &ours) != SQLITE_OK)
+		return 1;
+	return cmocka_run_group_tests(tests, world_setup, world_teardown);
+}
