@@ -2,7 +2,7 @@
 #include "control.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,10 +44,14 @@ make_record(struct sst_relay *relay, uint64_t cookie, const struct sst_sockname 
     const struct sst_wire_new *trust, struct sst_record **ret_record)
 {
 	struct sst_record *r;
+	const int one = 1;
 	int tcp = socket(name->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (tcp < 0)
 		return errno;
+	/* The pump gathers what there is before it writes; behind our own
+	 * Finished, Nagle would hold the first bytes back for a delayed ACK. */
+	(void)setsockopt(tcp, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	r = sst_record_new(relay, cookie, name->kind, name->family, name->serial);
 	if (r == NULL) {
 		(void)close(tcp);

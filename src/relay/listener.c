@@ -232,6 +232,7 @@ make_accepted(struct sst_listener *l, int tcp, struct sst_conn *conn,
 	r->set = sst_settings_ref(l->record->set);
 	r->linger_on = l->record->linger_on;
 	r->linger_time = l->record->linger_time;
+	r->nodelay = l->record->nodelay;
 	r->reset_on_close = l->record->reset_on_close;
 	return r;
 }

@@ -58,6 +58,7 @@ struct sst_record {
 	uint8_t			 wait;		/* enum sst_stream_wait */
 	int			 family;
 	int			 linger_on, linger_time;	/* SO_LINGER */
+	int			 nodelay;	/* what the program set */
 	int			 tcp, end;
 	int			 held;		/* own copy of an accepted end */
 	int			 error;		/* for SO_ERROR, once */

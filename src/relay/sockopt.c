@@ -58,6 +58,21 @@ set_linger(struct sst_call *call, struct sst_record *r)
 	sst_call_answer(call, 0, NULL, 0, -1);
 }
 
+/* The relay never delays; what the program asked for is remembered. */
+static void
+set_nodelay(struct sst_call *call, struct sst_record *r)
+{
+	int v;
+
+	if (call->len < sizeof(v)) {
+		sst_call_fail(call, EINVAL, NULL);
+		return;
+	}
+	memcpy(&v, call->data, sizeof(v));
+	r->nodelay = v != 0;
+	sst_call_answer(call, 0, NULL, 0, -1);
+}
+
 void
 sst_sockopt_set(struct sst_call *call, struct sst_record *r)
 {
@@ -69,6 +84,8 @@ sst_sockopt_set(struct sst_call *call, struct sst_record *r)
 		sst_call_answer(call, 0, NULL, 0, -1);
 	else if (level == SOL_SOCKET && option == SO_LINGER)
 		set_linger(call, r);
+	else if (level == IPPROTO_TCP && option == TCP_NODELAY)
+		set_nodelay(call, r);
 	else if (r->tcp < 0)
 		sst_call_fail(call, ENOTCONN, NULL);
 	else if (setsockopt(r->tcp, level, option, call->data,
@@ -102,6 +119,10 @@ sst_sockopt_get(struct sst_call *call, struct sst_record *r)
 	}
 	if (level == SOL_SOCKET && option == SO_LINGER) {
 		give(call, &l, sizeof(l));
+		return;
+	}
+	if (level == IPPROTO_TCP && option == TCP_NODELAY) {
+		give(call, &r->nodelay, sizeof(r->nodelay));
 		return;
 	}
 	if (forbidden(level, option)) {
