@@ -7,6 +7,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 bin=$top/build/release
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+# The system's anchors are looked up by hash, unless a bundle is named here.
+unset SSL_CERT_FILE SSL_CERT_DIR
 
 # build_release TARGET...: what is measured is what is shipped.
 build_release() {
