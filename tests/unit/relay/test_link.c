@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: ISC */
+/* The kernel's side of a link: masks, the gate, the seed, the queue. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/wire.h"
+#include "relay/link.h"
+
+#define ALL	(POLLIN | POLLOUT | POLLRDHUP)
+
+static struct {
+	char		door[16];
+	int		listening[2];
+	struct sst_link	link;
+	uint8_t		scratch[65536];
+} w;
+
+static int
+listen_as(char which)
+{
+	struct sockaddr_un addr;
+	socklen_t len = sst_wire_door(&addr, w.door, which);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+static int
+world_make(void **state)
+{
+	(void)state;
+	assert_int_equal(sst_wire_door_random(w.door), 0);
+	w.listening[0] = listen_as('c');
+	w.listening[1] = listen_as('l');
+	return sst_link_init(&w.link, w.listening[0], w.listening[1], w.door);
+}
+
+static int
+world_free(void **state)
+{
+	(void)state;
+	sst_link_done(&w.link);
+	(void)close(w.listening[0]);
+	(void)close(w.listening[1]);
+	return 0;
+}
+
+static int
+stream(int flags)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+
+	assert_true(fd >= 0);
+	sst_link_buffer(fd);
+	return fd;
+}
+
+static int
+mask(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = ALL };
+
+	assert_true(poll(&p, 1, 0) >= 0);
+	return p.revents;
+}
+
+static int
+readable_bytes(int fd)
+{
+	int n = -1;
+
+	assert_int_equal(ioctl(fd, FIONREAD, &n), 0);
+	return n;
+}
+
+static void
+open_gate(int end, const char *want, size_t want_len)
+{
+	uint8_t *early = NULL;
+	size_t len = 0;
+
+	assert_int_equal(sst_link_open(&w.link, end, w.scratch, sizeof(w.scratch),
+	    &early, &len), 0);
+	assert_int_equal(len, want_len);
+	if (want_len > 0)
+		assert_memory_equal(early, want, len);
+	free(early);
+	assert_int_equal(readable_bytes(end), 1);
+}
+
+static void
+a_link_is_writable_and_a_shut_gate_is_not(void **state)
+{
+	int app = stream(SOCK_NONBLOCK), end = -1;
+	char c;
+
+	(void)state;
+	assert_int_equal(mask(app), POLLOUT | POLLHUP);
+	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
+	assert_int_equal(readable_bytes(end), 1);
+	assert_int_equal(mask(app), POLLOUT);
+	assert_int_equal(sst_link_gate(&w.link, app), 0);
+	assert_int_equal(mask(app), 0);
+	assert_int_equal(send(app, "x", 1, MSG_NOSIGNAL), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(recv(app, &c, 1, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	open_gate(end, NULL, 0);
+	assert_int_equal(mask(app), POLLOUT);
+	assert_int_equal(send(app, "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(readable_bytes(end), 2);
+	(void)close(app);
+	(void)close(end);
+}
+
+static void
+closing_a_gated_descriptor_is_seen_at_once(void **state)
+{
+	int app = stream(SOCK_NONBLOCK), end = -1;
+
+	(void)state;
+	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
+	assert_int_equal(sst_link_gate(&w.link, app), 0);
+	assert_int_equal(mask(end) & POLLHUP, 0);
+	(void)close(app);
+	assert_int_equal(mask(end) & POLLHUP, POLLHUP);
+	(void)close(end);
+}
+
+static void
+sk_23_a_refused_link_has_the_mask_of_a_refused_connect(void **state)
+{
+	int app = stream(SOCK_NONBLOCK), end = -1;
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	(void)state;
+	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
+	assert_int_equal(sst_link_gate(&w.link, app), 0);
+	(void)close(end);
+	assert_int_equal(mask(app), POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP);
+	assert_int_equal(getsockopt(app, SOL_SOCKET, SO_ERROR, &err, &len), 0);
+	assert_int_equal(err, ECONNRESET);
+	(void)close(app);
+}
+
+/* What a thread wrote around the junk arrives, in order, and nothing else. */
+static void
+bytes_between_link_and_gate_are_kept(void **state)
+{
+	int app = stream(SOCK_NONBLOCK), end = -1;
+
+	(void)state;
+	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
+	assert_int_equal(send(app, "early", 5, 0), 5);
+	assert_int_equal(sst_link_gate(&w.link, app), 0);
+	assert_int_equal(mask(app), 0);
+	open_gate(end, "early", 5);
+	(void)close(app);
+	(void)close(end);
+}
+
+static void *
+writer(void *arg)
+{
+	static char bytes[300000];
+
+	memset(bytes, 'w', sizeof(bytes));
+	assert_int_equal(send(*(int *)arg, bytes, sizeof(bytes), MSG_NOSIGNAL),
+	    sizeof(bytes));
+	return NULL;
+}
+
+static void
+sk_27_a_blocked_writer_sleeps_until_the_gate_opens(void **state)
+{
+	int app = stream(0), end = -1;
+	size_t got = 0;
+	pthread_t t;
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
+	assert_int_equal(sst_link_gate(&w.link, app), 0);
+	assert_int_equal(pthread_create(&t, NULL, writer, &app), 0);
+	uint8_t *early = NULL;
+	size_t early_len = 0;
+	assert_int_equal(sst_link_open(&w.link, end, w.scratch, sizeof(w.scratch),
+	    &early, &early_len), 0);
+	got = early_len;
+	free(early);
+	while (got < 300000) {
+		n = recv(end, w.scratch, sizeof(w.scratch), 0);
+		assert_true(n > 0);
+		/* The spent byte is the queue's first. */
+		for (ssize_t i = got == early_len ? 1 : 0; i < n; i++)
+			assert_int_equal(w.scratch[i], 'w');
+		got += (size_t)n - (got == early_len ? 1 : 0);
+	}
+	assert_int_equal(pthread_join(t, NULL), 0);
+	assert_int_equal(got, 300000);
+	(void)close(app);
+	(void)close(end);
+}
+
+/* In every state of the program's end: a relay that dies is a reset. */
+static void
+a_relay_that_dies_is_a_reset_and_never_an_end(void **state)
+{
+	char buf[8];
+
+	(void)state;
+	for (int st = 0; st < 4; st++) {
+		int app = stream(0), end = -1;
+
+		assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
+		if (st == 1 || st == 3)
+			assert_int_equal(send(app, "hello", 5, 0), 5);
+		if (st >= 2)
+			assert_int_equal(shutdown(app, SHUT_WR), 0);
+		assert_int_equal(send(end, "data", 4, 0), 4);
+		/* All but the spent byte was forwarded. */
+		if (st == 1 || st == 3)
+			assert_int_equal(recv(end, w.scratch, 5, 0), 5);
+		(void)close(end);
+		assert_int_equal(recv(app, buf, sizeof(buf), 0), 4);
+		assert_int_equal(recv(app, buf, sizeof(buf), 0), -1);
+		assert_int_equal(errno, ECONNRESET);
+		(void)close(app);
+	}
+}
+
+static void
+a_listener_is_never_writable_and_takes_records(void **state)
+{
+	const struct sst_wire_accepted a = { .magic = SST_WIRE_MAGIC };
+	int app = stream(0), end = -1;
+	char buf[200];
+	int before = 0, after = 0;
+
+	(void)state;
+	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_LISTEN, &end), 0);
+	assert_int_equal(sst_link_quiet(&w.link, app), 0);
+	assert_int_equal(mask(app), 0);
+	assert_int_equal(ioctl(end, SIOCOUTQ, &before), 0);
+	assert_int_equal(sst_link_give(end, &a, end), 0);
+	assert_int_equal(ioctl(end, SIOCOUTQ, &after), 0);
+	assert_int_equal(after - before, sst_link_give_cost());
+	assert_int_equal(mask(app), POLLIN);
+	assert_int_equal(recv(app, buf, sizeof(buf), 0), sizeof(a));
+	assert_int_equal(mask(app), 0);
+	(void)close(app);
+	(void)close(end);
+}
+
+static void
+a_stranger_on_the_linking_socket_is_closed(void **state)
+{
+	int app = stream(0), end = -1;
+	int status;
+	char c;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		int rc = connect(fd, (struct sockaddr *)&w.link.addr[0], w.link.len[0]);
+
+		/* Stays until it is thrown out. */
+		_exit(rc == 0 && recv(fd, &c, 1, 0) <= 0 ? 0 : 1);
+	}
+	struct pollfd p = { .fd = w.listening[0], .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
+	assert_int_equal(send(app, "mine", 4, 0), 4);
+	assert_int_equal(recv(end, w.scratch, sizeof(w.scratch), 0), 5);
+	assert_memory_equal(w.scratch + 1, "mine", 4);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	(void)close(app);
+	(void)close(end);
+}
+
+static void
+a_name_is_free_when_its_descriptor_is_closed(void **state)
+{
+	struct sst_sockname name = { .kind = SST_SOCKNAME_ACCEPTED, .family = AF_INET,
+	    .serial = 77 };
+	struct sockaddr_un addr;
+	socklen_t len;
+	int app, end;
+
+	(void)state;
+	memcpy(name.door, w.door, sizeof(name.door));
+	name.local.v4.sin_family = name.peer.v4.sin_family = AF_INET;
+	len = sst_sockname_encode(&name, &addr);
+	assert_int_equal(sst_link_pair(&name, &app, &end), 0);
+	assert_int_equal(sst_link_name_free(&addr, len), 0);
+	assert_int_equal(readable_bytes(end), 1);
+	(void)close(app);
+	assert_int_equal(sst_link_name_free(&addr, len), 1);
+	(void)close(end);
+}
+
+/* 200 gates: the pages are shared, so memory does not follow the books. */
+static void
+gates_cost_little_memory(void **state)
+{
+	enum { N = 200 };
+	int app[N], end[N];
+	int outq = 0;
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		app[i] = stream(SOCK_NONBLOCK);
+		assert_int_equal(sst_link_join(&w.link, app[i], SST_LINK_CONNECT,
+		    &end[i]), 0);
+		assert_int_equal(sst_link_gate(&w.link, app[i]), 0);
+	}
+	assert_int_equal(ioctl(app[N - 1], SIOCOUTQ, &outq), 0);
+	assert_true(outq > 400000);
+	for (int i = 0; i < N; i++) {
+		open_gate(end[i], NULL, 0);
+		(void)close(app[i]);
+		(void)close(end[i]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_link_is_writable_and_a_shut_gate_is_not),
+		cmocka_unit_test(closing_a_gated_descriptor_is_seen_at_once),
+		cmocka_unit_test(sk_23_a_refused_link_has_the_mask_of_a_refused_connect),
+		cmocka_unit_test(bytes_between_link_and_gate_are_kept),
+		cmocka_unit_test(sk_27_a_blocked_writer_sleeps_until_the_gate_opens),
+		cmocka_unit_test(a_relay_that_dies_is_a_reset_and_never_an_end),
+		cmocka_unit_test(a_listener_is_never_writable_and_takes_records),
+		cmocka_unit_test(a_stranger_on_the_linking_socket_is_closed),
+		cmocka_unit_test(a_name_is_free_when_its_descriptor_is_closed),
+		cmocka_unit_test(gates_cost_little_memory),
+	};
+
+	return cmocka_run_group_tests(tests, world_make, world_free);
+}
