@@ -13,6 +13,7 @@
 #define GOODBYE_MS	5000
 #define IDLE_MS		30000
 #define BATCH		64	/* messages before others get their turn */
+#define BEFORE_ANSWER	65536	/* more than any relay has under way */
 
 static void
 relay_is_ready(struct sst_keeper *k)
@@ -116,6 +117,8 @@ sst_files_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 	int fd;
 
 	(void)events;
+	/* What the relay said before it asked counts first. */
+	sst_channel_take(k, BEFORE_ANSWER);
 	/* One question, one answer: the next is read when the last is out. */
 	if (sst_queue_flush(&k->answers) != 1)
 		return;

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -65,9 +66,14 @@ pair_close(void **state)
 static pid_t
 spawn(int end)
 {
+	struct rlimit files;
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		/* As a program with a small limit would start it. */
+		(void)getrlimit(RLIMIT_NOFILE, &files);
+		files.rlim_cur = 64;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
 		(void)dup2(end, 3);
 		(void)execl(PUPPET, PUPPET, "--keeper", (char *)NULL);
 		_exit(127);
