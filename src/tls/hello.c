@@ -138,9 +138,6 @@ sst_hello_read(SSL *ssl, struct sst_hello_room *room, struct sst_hello *hello)
 		    &hello->n_groups);
 	if (alert != 0)
 		return alert;
-	/* RFC 8446 9.2, for want of anything that OpenSSL could resume. */
-	if (hello->version == TLS1_3_VERSION && hello->n_sigalgs == 0)
-		return SSL_AD_MISSING_EXTENSION;
 	suites_read(ssl, room->suites, &hello->n_suites);
 	hello->has_server_name = SSL_client_hello_get0_ext(ssl,
 	    TLSEXT_TYPE_server_name, &name, &name_len);

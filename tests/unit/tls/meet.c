@@ -181,7 +181,8 @@ meet_server(struct meet *m, const struct sst_tls_settings *settings,
 	raw_attach(m, raw);
 	SSL_set_connect_state(m->ssl);
 	conf = conf_of(m, settings, raw);
-	MUST(sst_conn_new_server(conf, m->fd[0], NULL, &m->conn, &m->err) == 0);
+	MUST(sst_conn_new_server(conf, m->fd[0], raw->local, &m->conn,
+	    &m->err) == 0);
 	sst_tls_conf_unref(conf);
 	shake(m);
 }

@@ -30,6 +30,7 @@ struct raw {
 	const char	*alpn;		/* wire form */
 	SSL_SESSION	*resume;
 	SSL_CTX		*ctx;		/* use this one (borrowed) */
+	const struct sockaddr *local;	/* server: that the client reached */
 	struct sst_tls_conf *conf;	/* use this one in place of settings */
 	const struct pki_cert *serve;	/* server: its chain and key */
 	int		 no_chain;	/* server: the leaf alone */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The certificate of the name, key types, policy and alerts, on the wire. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -146,6 +148,71 @@ cs_25_suites_without_ecdsa_get_rsa(void **state)
 	    .policy = &strict, .version_max = 0x0303 }, &raw);
 	assert_true(meet_got(&m, w.a));
 	meet_done(&m);
+}
+
+/* Exact RSA beside wildcard ECDSA: the tier goes before the key type. */
+static void
+cs_18_cs_19_the_most_specific_tier_that_fits_wins(void **state)
+{
+	struct pki_cert *exact = leaf("e.x.example", PKI_RSA);
+	struct pki_cert *wild = leaf("*.x.example", PKI_P256);
+	struct sst_store *store = meet_store((struct pki_cert *[]){ exact, wild }, 2);
+	const struct sst_tls_settings s = { .server = 1, .store = store };
+	static const char *const suites[] = { "ECDHE-RSA-AES128-GCM-SHA256:"
+	    "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256" };
+	struct meet m;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		meet_server(&m, &s, &(struct raw){ .sni = "e.x.example",
+		    .version = TLS1_2_VERSION, .suites12 = suites[i] });
+		assert_int_equal(m.step, SST_STEP_DONE);
+		assert_true(meet_got(&m, i ? wild : exact));
+		meet_done(&m);
+	}
+	sst_store_unref(store);
+	pki_free(exact);
+	pki_free(wild);
+}
+
+static void
+cs_01_without_a_name_the_local_address_decides(void **state)
+{
+	struct pki_cert *ip = leaf("IP:192.0.2.1,IP:2001:db8::1", PKI_P256);
+	struct sst_store *store = meet_store((struct pki_cert *[]){ ip, w.b }, 2);
+	const struct sst_tls_settings s = { .server = 1, .store = store,
+	    .policy = &strict };
+	static const struct {
+		const char	*at, *sni;
+		int		 alert;
+	} cases[] = {
+		{ "192.0.2.1", NULL, 0 }, { "192.0.2.2", NULL, 112 },
+		{ "2001:db8::1", NULL, 0 }, { "2001:db8::2", NULL, 112 },
+		{ "::ffff:192.0.2.1", NULL, 0 },
+		{ "::ffff:192.0.2.2", NULL, 112 },
+		{ "192.0.2.1", "c.example", 112 },
+	};
+	struct meet m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sockaddr_in v4 = { .sin_family = AF_INET };
+		struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+		struct raw raw = { .sni = cases[i].sni,
+		    .version = TLS1_2_VERSION, .local = (struct sockaddr *)&v4 };
+
+		if (inet_pton(AF_INET, cases[i].at, &v4.sin_addr) != 1) {
+			inet_pton(AF_INET6, cases[i].at, &v6.sin6_addr);
+			raw.local = (struct sockaddr *)&v6;
+		}
+		meet_server(&m, &s, &raw);
+		assert_int_equal(m.alert, cases[i].alert);
+		if (cases[i].alert == 0)
+			assert_true(meet_got(&m, ip));
+		meet_done(&m);
+	}
+	sst_store_unref(store);
+	pki_free(ip);
 }
 
 static void
@@ -353,6 +420,8 @@ main(void)
 		cmocka_unit_test(each_name_gets_its_own_certificate),
 		cmocka_unit_test(cs_24_the_key_type_follows_the_signature_algorithms),
 		cmocka_unit_test(cs_25_suites_without_ecdsa_get_rsa),
+		cmocka_unit_test(cs_18_cs_19_the_most_specific_tier_that_fits_wins),
+		cmocka_unit_test(cs_01_without_a_name_the_local_address_decides),
 		cmocka_unit_test(cs_27_the_curve_follows_the_client),
 		cmocka_unit_test(cs_30_no_key_type_in_common_is_handshake_failure),
 		cmocka_unit_test(an_unknown_name_is_an_alert_or_the_default),

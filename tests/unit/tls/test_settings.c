@@ -15,6 +15,7 @@
 #include <securesockets/openssl.h>
 
 #include "meet.h"
+#include "tls/alpn.h"
 
 static struct {
 	struct pki_cert *root, *other, *a;
@@ -26,7 +27,8 @@ world_make(void **state)
 {
 	(void)state;
 	w.root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
-	w.other = pki_issue(NULL, &(struct pki_spec){ .cn = "Other", .ca = 1 });
+	w.other = pki_issue(NULL, &(struct pki_spec){ .cn = "Other", .ca = 1,
+	    .key = PKI_RSA });
 	w.a = pki_issue(w.root, &(struct pki_spec){ .san = "a.example" });
 	w.store = meet_store(&w.a, 1);
 	return 0;
@@ -95,6 +97,22 @@ an_alpn_list_has_no_empty_and_no_long_items(void **state)
 	assert_int_equal(sst_tls_alpn_check(item, NULL), 0);
 	item[255] = 'x', item[256] = '\0';
 	assert_int_equal(sst_tls_alpn_check(item, NULL), SST_E_USAGE);
+}
+
+/* The wire form is the peer's: a length that runs over the end is no match. */
+static void
+an_alpn_list_that_is_cut_short_is_not_read_beyond(void **state)
+{
+	uint8_t *cut = malloc(2), *whole = malloc(3), len = 0;
+
+	(void)state;
+	memcpy(cut, "\x02h", 2);
+	memcpy(whole, "\x02h2", 3);
+	assert_null(sst_alpn_pick(whole, 3, cut, 2, &len));
+	assert_ptr_equal(sst_alpn_pick(whole, 3, whole, 3, &len), whole + 1);
+	assert_int_equal(len, 2);
+	free(cut);
+	free(whole);
 }
 
 static void
@@ -272,9 +290,9 @@ the_systems_trust_is_shared_and_cannot_be_added_to(void **state)
 	assert_int_equal(sst_trust_system(NULL, dir, &a, NULL), 0);
 	assert_int_equal(sst_trust_system("", dir, &b, NULL), 0);
 	assert_ptr_equal(a, b);
-	assert_true(believes(a));
 	assert_int_equal(sst_trust_add(a, pem.data, pem.len, NULL, NULL),
 	    SST_E_STATE);
+	assert_true(believes(a));
 	assert_int_equal(sst_trust_system(NULL, NULL, &c, NULL), 0);
 	assert_ptr_not_equal(a, c);
 	assert_true(believes(a));
@@ -322,7 +340,9 @@ certificates_are_added_all_or_none(void **state)
 static int
 own_handshake(SSL_CTX *sctx, const char *sni, SSL **ret_server, SSL **ret_client)
 {
-	SSL_CTX *cctx = raw_client_ctx(&(struct raw){ 0 });
+	/* RSA first: what the context has of its own would be taken. */
+	SSL_CTX *cctx = raw_client_ctx(&(struct raw){
+	    .sigalgs = "RSA-PSS+SHA256:ECDSA+SHA256" });
 	int fd[2], cdone = 0, sdone = 0;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
@@ -417,6 +437,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(versions_outside_or_crossing_are_usage),
 		cmocka_unit_test(an_alpn_list_has_no_empty_and_no_long_items),
+		cmocka_unit_test(an_alpn_list_that_is_cut_short_is_not_read_beyond),
 		cmocka_unit_test(the_same_settings_of_a_client_are_the_same_conf),
 		cmocka_unit_test(a_directory_is_looked_up_by_hash),
 		cmocka_unit_test(a_named_file_is_believed_and_a_missing_one_is_an_error),
