@@ -54,7 +54,7 @@ pair_close(void **state)
 	void *p = k->p;
 
 	if (k->keeper > 0) {
-		(void)kill((pid_t)k->hello.relay_pid, SIGKILL);
+		/* Its relay follows when the channel ends. */
 		(void)kill(k->keeper, SIGKILL);
 		(void)waitpid(k->keeper, NULL, 0);
 	}
@@ -171,12 +171,25 @@ say(struct pair *k, uint16_t verb, uint32_t id, int32_t a, const char *data,
 
 /* What the keeper said to the relay next. */
 static long
-heard(struct pair *k, int *got, size_t n_got)
+heard_any(struct pair *k, int *got, size_t n_got)
 {
 	struct sst_wire_head head;
 
 	sst_wire_init(&head, PUPPET_NEXT);
 	return call(k, 'r', &head, NULL, 0, NULL, 0, got, n_got);
+}
+
+/* Somebody else on this machine may ask every pair for its status. */
+static long
+heard(struct pair *k, int *got, size_t n_got)
+{
+	long n;
+
+	while ((n = heard_any(k, got, n_got)) >= 0 &&
+	    k->reply.verb == SST_CHAN_STATUS)
+		if (n_got > 0)
+			(void)close(got[0]);
+	return n;
 }
 
 static void
@@ -316,8 +329,9 @@ nothing_of_the_programs_surroundings_counts(void **state)
 	assert_int_equal(getsid(k->keeper), k->keeper);
 	(void)snprintf(path, sizeof(path), "/proc/%ld/cwd", (long)k->keeper);
 	n = readlink(path, link, sizeof(link));
-	assert_int_equal(n, 1);
-	assert_int_equal(link[0], '/');
+	/* Others than root may not even look. */
+	assert_int_equal(n, geteuid() == 0 ? 1 : -1);
+	assert_true(n == -1 || link[0] == '/');
 	/* Not dumpable: its /proc belongs to root. */
 	(void)snprintf(path, sizeof(path), "/proc/%ld/fd", (long)k->keeper);
 	assert_int_equal(stat(path, &st), 0);
@@ -674,6 +688,7 @@ the_status_door_hands_the_asker_to_the_relay(void **state)
 {
 	struct pair *k = *state;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct pollfd p;
 	struct stat st;
 	char dir[64], buf[8];
 	int fd, got;
@@ -688,11 +703,13 @@ the_status_door_hands_the_asker_to_the_relay(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(heard(k, &got, 1), 0);
-	assert_int_equal(k->reply.verb, SST_CHAN_STATUS);
-	assert_int_equal(write(got, "{}", 2), 2);
-	(void)close(got);
-	assert_true(wait_for(fd, POLLIN));
+	/* We may not be the only one who asks. */
+	for (p = (struct pollfd){ .fd = fd, .events = POLLIN }; poll(&p, 1, 0) == 0;) {
+		assert_int_equal(heard_any(k, &got, 1), 0);
+		assert_int_equal(k->reply.verb, SST_CHAN_STATUS);
+		(void)send(got, "{}", 2, MSG_NOSIGNAL);
+		(void)close(got);
+	}
 	assert_int_equal(read(fd, buf, sizeof(buf)), 2);
 	assert_int_equal(read(fd, buf, sizeof(buf)), 0);
 	(void)close(fd);
