@@ -155,11 +155,9 @@ sst_choose_rank(struct sst_ranked *v, size_t n, uint32_t kinds, time_t now,
 
 	for (size_t i = 0; i < n; i++) {
 		span(&rank, v[i].row, now);
-		if (v[i].dropped != NULL)
-			continue;
 		if ((kinds >> v[i].row->kind & 1) != 0)
 			rank.kind_fits = 1;
-		else
+		else if (v[i].dropped == NULL)
 			v[i].dropped = "the client cannot verify this type of key";
 	}
 	for (int pass = 0; pass < 2 && rank.won == 0; pass++) {

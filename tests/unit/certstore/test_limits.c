@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -372,6 +373,47 @@ cs_55_an_index_that_is_overwritten_never_serves_a_wrong_certificate(void **state
 		sst_choice_unref(c);
 }
 
+/* Somebody writes into the index: `sql` takes effect at once. */
+static void
+poison(const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(pki_path(dir, "index"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	(void)sqlite3_close(db);
+}
+
+static void
+what_the_index_says_is_checked_against_the_certificate(void **state)
+{
+	struct pki_cert *b = leaf(PKI_P256, "b.example,IP:192.0.2.9");
+
+	(void)state;
+	sst_store_unref(store);
+	store = indexed("index");
+	pki_write_pair(dir, "a.pem", www);
+	pki_write_pair(dir, "b.pem", b);
+	assert_int_equal(sst_store_add(store, pki_path(dir, "a.pem"), NULL), 0);
+	assert_int_equal(sst_store_add(store, pki_path(dir, "b.pem"), NULL), 0);
+	assert_true(serves("b.example", b));
+	/* a digest that is not the file's: read again, and put right */
+	poison("UPDATE identities SET digest=zeroblob(32), content=zeroblob(32)"
+	    " WHERE path LIKE '%a.pem'");
+	assert_true(serves("www.example.com", www));
+	/* a name, and an address, that the certificate does not have */
+	poison("INSERT INTO names SELECT 'evil.example',id FROM names"
+	    " WHERE name='b.example';"
+	    "INSERT INTO names SELECT 'ip:192.0.2.1',id FROM names"
+	    " WHERE name='b.example'");
+	expect_alert(ask(store, &strict, &(struct client){ .name = "evil.example" }), 112);
+	assert_int_equal(sst_choice_count(ask(store, &strict, &(struct client){
+	    .local = "192.0.2.1" })), 0);
+	expect(ask(store, &strict, &(struct client){ .local = "192.0.2.9" }),
+	    SST_TIER_IP, b);
+	pki_free(b);
+}
+
 static void
 no_private_key_is_in_the_index(void **state)
 {
@@ -601,6 +643,7 @@ main(void)
 		T(cs_55_a_store_forks_while_other_threads_use_it),
 		T(cs_55_an_index_file_has_one_winner_and_is_never_followed_blindly),
 		T(cs_55_an_index_that_is_overwritten_never_serves_a_wrong_certificate),
+		T(what_the_index_says_is_checked_against_the_certificate),
 		T(no_private_key_is_in_the_index),
 		T(cs_56_a_store_that_is_emptied_or_never_filled_answers_with_an_alert),
 		T(the_default_is_the_first_set_then_the_entry_default_then_the_common_names),
