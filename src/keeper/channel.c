@@ -74,13 +74,14 @@ void
 sst_channel_take(struct sst_keeper *k, int most)
 {
 	struct sst_wire_head head;
-	int fds[2];
+	int fds[2], resets = 0;
 	long n;
 
 	while (most-- > 0 && k->channel.fd >= 0) {
 		n = sst_wire_recv(k->channel.fd, &head, k->data, sizeof(k->data),
 		    fds, 2);
 		if (n >= 0) {
+			resets = 0;
 			take_message(k, &head, (size_t)n, fds);
 			for (int i = 0; i < 2; i++)
 				if (fds[i] >= 0)
@@ -90,6 +91,10 @@ sst_channel_take(struct sst_keeper *k, int most)
 		if (errno == EAGAIN)
 			return;
 		if (errno == EPROTO || errno == EMSGSIZE || errno == EMFILE)
+			continue;
+		/* A relay that ended with our messages unread shows as a reset,
+		 * once, before its own last words: the end is the second. */
+		if (errno == ECONNRESET && resets++ == 0)
 			continue;
 		/* It ends, or is no relay any more. */
 		sst_keeper_close(k, &k->channel);
