@@ -105,6 +105,8 @@ ready(struct sst_watch *w, uint32_t events)
 	if (take(relay) >= 0)
 		return;
 	sst_loop_del(&relay->loop, w);
+	/* Without a keeper there are no files, and no second relay. */
+	sst_door_shut(relay);
 	sst_core_drain(relay);
 }
 

@@ -15,6 +15,8 @@
 static void
 door_listens(struct sst_relay *relay, int yes)
 {
+	if (relay->door_watch.ready == NULL)
+		return;
 	(void)sst_loop_change(&relay->loop, &relay->door_watch, yes ? EPOLLIN : 0);
 }
 
@@ -26,7 +28,7 @@ read_is_over(struct sst_call *call)
 	if (!call->unread)
 		return;
 	call->unread = 0;
-	if (relay->n_calls-- == SST_DOOR_UNREAD && relay->door_watch.ready != NULL)
+	if (relay->n_calls-- == SST_DOOR_UNREAD)
 		door_listens(relay, 1);
 }
 
@@ -260,6 +262,16 @@ sst_door_open(struct sst_relay *relay)
 	relay->loop.after_arg = relay;
 	return sst_loop_add(&relay->loop, &relay->door_watch, relay->door_fd, EPOLLIN,
 	    take_calls);
+}
+
+void
+sst_door_shut(struct sst_relay *relay)
+{
+	sst_loop_del(&relay->loop, &relay->door_watch);
+	sst_loop_disarm(&relay->loop, &relay->door_pause);
+	if (relay->door_fd >= 0)
+		(void)close(relay->door_fd);
+	relay->door_fd = -1;
 }
 
 void

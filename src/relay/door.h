@@ -49,6 +49,9 @@ struct sst_call {
 /* Serves the door. 0, or -1 with errno. */
 int	sst_door_open(struct sst_relay *);
 void	sst_door_close(struct sst_relay *);
+/* Nobody may come any more: a program that asks finds that this pair is gone,
+ * and starts another. */
+void	sst_door_shut(struct sst_relay *);
 /* A call that came another way; takes all descriptors and copies the data.
  * NULL: out of memory, all is closed. */
 struct sst_call *sst_call_new(struct sst_relay *, int fd,

@@ -248,7 +248,15 @@ give_chain(struct sst_call *call, struct sst_identity *identity)
 static void
 give_own(struct sst_call *call, const struct sst_record *r)
 {
-	const struct sst_hello hello = { .version = TLS_1_3 };
+	/* What any client of today can do. */
+	static const uint16_t suites[] = { 0x1301, 0x1302, 0x1303 };
+	static const uint16_t sigalgs[] = { 0x0403, 0x0503, 0x0603, 0x0804, 0x0805,
+	    0x0806, 0x0807, 0x0808, 0x0809, 0x080a, 0x080b, 0x0401, 0x0501, 0x0601 };
+	static const uint16_t groups[] = { 29, 23, 24, 25, 30 };
+	const struct sst_hello hello = { .version = TLS_1_3,
+	    .suites = suites, .n_suites = sizeof(suites) / sizeof(suites[0]),
+	    .sigalgs = sigalgs, .n_sigalgs = sizeof(sigalgs) / sizeof(sigalgs[0]),
+	    .groups = groups, .n_groups = sizeof(groups) / sizeof(groups[0]) };
 	struct sst_choice *choice = NULL;
 
 	if (r->conn != NULL && sst_conn_choice(r->conn) != NULL &&

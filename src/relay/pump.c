@@ -188,7 +188,7 @@ up_piece(struct sst_pump *p, uint8_t *scratch, struct sst_error *err)
 	}
 	if (n > 1)
 		return up_small(p, scratch, (size_t)n - 1, err);
-	if (p->app_ended)
+	if (p->app_ended && !p->app_reset)
 		return up_finish(p, err);
 	return FLOW_IDLE;
 }

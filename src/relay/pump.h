@@ -57,7 +57,8 @@ struct sst_pump {
 	struct sst_block up, down;	/* what could not be passed on yet */
 	uint64_t	 up_bytes, down_bytes;
 	unsigned	 app_ended : 1;	/* the application shut down writing */
-	unsigned	 app_gone : 1;	/* its last descriptor is closed */
+	unsigned	 app_gone : 1;	/* it closed, or both directions of `end`
+					   are shut down: the kernel's HUP */
 	unsigned	 app_reset : 1;	/* ... with unread data */
 	unsigned	 app_deaf : 1;	/* it shut down reading */
 	unsigned	 fin_sent : 1;	/* close_notify and FIN are out */

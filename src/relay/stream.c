@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "stream.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core.h"
@@ -52,6 +53,17 @@ watch_flush(struct sst_record *r)
 	wait_for(r, SST_WAIT_FLUSH, SST_STREAM_FLUSH_MS);
 }
 
+/* HUP also means that both directions were shut down by a program that still
+ * holds its descriptor: without the spent byte it reads an end there. */
+static void
+close_clean(struct sst_record *r)
+{
+	if (r->end >= 0)
+		(void)recv(r->end, r->relay->scratch, SST_PUMP_SCRATCH, MSG_DONTWAIT);
+	sst_record_close_end(r);
+	r->pump.end = -1;
+}
+
 static void
 run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 {
@@ -71,6 +83,9 @@ run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 	r->again = state == SST_PUMP_MORE;
 	switch (state) {
 	case SST_PUMP_OVER:
+		close_clean(r);
+		sst_record_end(r, 0);
+		return;
 	case SST_PUMP_BROKEN:
 		sst_record_end(r, 0);
 		return;
@@ -78,8 +93,7 @@ run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 		sst_record_end(r, 1);
 		return;
 	case SST_PUMP_LINGER:
-		sst_record_close_end(r);
-		r->pump.end = -1;
+		close_clean(r);
 		if (r->wait != SST_WAIT_LINGER)
 			wait_for(r, SST_WAIT_LINGER, SST_STREAM_LINGER_MS);
 		break;

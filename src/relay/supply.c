@@ -27,7 +27,6 @@
 #include "settings.h"
 
 #define DIRECTORY_MS	250
-#define LOOK_MS		5
 
 enum kind { LOAD, REMOVE, RESCAN, BEGIN };
 
@@ -42,9 +41,7 @@ struct job {
 	struct sst_names   names;
 	char		  *what;	/* REMOVE */
 	uint32_t	   id;		/* of the source; 0: none */
-	uint64_t	   generation;	/* of the store when it began */
 	uint64_t	   cookie;	/* of the socket */
-	int64_t		   until;
 	enum kind	   kind;
 	int		   again;	/* a restored source: kept already */
 	int		   rc;
@@ -177,21 +174,11 @@ submit(struct sst_record *r, struct job *j)
 	sst_loader_submit(&j->relay->loader, &j->job);
 }
 
-/* Whether the directory has brought something that can be served. */
+/* A directory that takes longer is loaded on behind the program's back. */
 static void
-look(struct sst_timer *t)
+long_enough(struct sst_timer *t)
 {
-	struct job *j = SST_HOLDER(t, struct job, timer);
-	struct sst_loop *loop = &j->relay->loop;
-
-	if (j->call == NULL)
-		return;
-	if (loop->now >= j->until ||
-	    sst_store_generation(sst_certs_store(j->certs)) > j->generation) {
-		reply(j);
-		return;
-	}
-	sst_loop_arm(loop, t, loop->now + LOOK_MS, look);
+	reply(SST_HOLDER(t, struct job, timer));
 }
 
 /* The store of a socket, made when it is first needed. */
@@ -277,11 +264,8 @@ load(struct sst_call *call, struct sst_record *r, const char *why)
 	}
 	if (why[0] != '\0' && call->data[0] != '\0')
 		say_static(call->relay, call->data, why);
-	if (j->source->is_dir) {
-		j->until = loop->now + DIRECTORY_MS;
-		j->generation = sst_store_generation(sst_certs_store(j->certs));
-		sst_loop_arm(loop, &j->timer, loop->now + LOOK_MS, look);
-	}
+	if (j->source->is_dir)
+		sst_loop_arm(loop, &j->timer, loop->now + DIRECTORY_MS, long_enough);
 	submit(r, j);
 }
 

@@ -5,8 +5,8 @@
  *	channel.c (FILE) --> supply --loader--> certs.c --> answer to the shim,
  *	                                               KEEP or DROP to the keeper
  *
- * A directory is answered when one identity is usable, or after 250 ms; the
- * rest goes on behind. While a listener is restored its certificates come
+ * A directory is answered when all of it is loaded, or after 250 ms; the rest
+ * goes on behind. While a listener is restored its certificates come
  * first, its clients after.
  *
  * Always true:
