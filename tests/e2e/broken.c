@@ -59,22 +59,54 @@ want_reset(int fd, const char *queued)
 	want_errno(send(fd, "x", 1, MSG_NOSIGNAL), EPIPE);
 }
 
+struct breakage {
+	enum side	  side;
+	enum state	  state;
+	void		(*harm)(struct link *);
+	const char	 *queued;
+};
+
+static void
+break_one(const struct breakage *b)
+{
+	struct link k;
+
+	link_make(&k, b->side, NULL);
+	bring_into(&k, b->state);
+	peer_write(&k.peer, b->queued, strlen(b->queued));
+	if (*b->queued != '\0')
+		want_eq(ours_poll(k.fd, POLLIN, WORLD_PATIENCE_MS) & POLLIN, POLLIN);
+	b->harm(&k);
+	want_reset(k.fd, b->queued);
+	link_close(&k);
+}
+
 static void
 in_every_state(void (*harm)(struct link *), const char *queued)
 {
 	for_each_side(side)
-		for (enum state state = SILENT; state < N_STATES; state++) {
-			struct link k;
+		for (enum state state = SILENT; state < N_STATES; state++)
+			break_one(&(struct breakage){ side, state, harm, queued });
+}
 
-			link_make(&k, side, NULL);
-			bring_into(&k, state);
-			peer_write(&k.peer, queued, strlen(queued));
-			if (*queued != '\0')
-				want_eq(ours_poll(k.fd, POLLIN, WORLD_PATIENCE_MS) &
-				    POLLIN, POLLIN);
-			harm(&k);
-			want_reset(k.fd, queued);
-			link_close(&k);
+static void
+break_one_alone(int ch, void *arg)
+{
+	(void)ch;
+	break_one(arg);
+}
+
+/* The same, each with a pair of its own. */
+static void
+in_every_state_alone(void (*harm)(struct link *), const char *queued)
+{
+	for_each_side(side)
+		for (enum state state = SILENT; state < N_STATES; state++) {
+			struct breakage b = { side, state, harm, queued };
+			struct prog p;
+
+			prog_start(&p, break_one_alone, &b);
+			prog_end(&p);
 		}
 }
 
@@ -157,8 +189,8 @@ kill_relay(struct link *k)
 
 COLD_SCENE(sk_87_the_death_of_the_relay_is_a_reset_everywhere)
 {
-	in_every_state(kill_relay, "");
-	in_every_state(kill_relay, "queued");
+	in_every_state_alone(kill_relay, "");
+	in_every_state_alone(kill_relay, "queued");
 }
 
 SCENE(a_clean_end_is_an_end_in_every_state)

@@ -405,8 +405,9 @@ SCENE(who_binds_the_name_of_a_closed_socket_gets_nothing)
 	want(is_served(name.door, real, SST_WIRE_LEND));
 	(void)close(real);
 
+	/* The relay's copies, which came with the calls, go a moment later. */
 	fake = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	want_eq(syscall(SYS_bind, fake, &raw, len), 0);
+	want_soon(syscall(SYS_bind, fake, &raw, len) == 0);
 	want(!is_served(name.door, fake, SST_WIRE_SOCKNAME));
 	want(!is_served(name.door, fake, SST_WIRE_LEND));
 	want(!is_served(name.door, fake, SST_WIRE_LISTEN));

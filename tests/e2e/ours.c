@@ -174,6 +174,7 @@ ours_want_end(int fd)
 {
 	char c;
 
+	want((ours_poll(fd, POLLIN, WORLD_PATIENCE_MS) & POLLIN) != 0);
 	want_eq(read(fd, &c, 1), 0);
 	want_eq(read(fd, &c, 1), 0);
 }
