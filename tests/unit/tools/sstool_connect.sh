@@ -93,6 +93,36 @@ want = want.strip().split("=")[1].replace(":", "").lower()
 assert o["chain"][0]["sha256"] == want, (o, want)' "$SST_TMP/out" "$CERTS/mail.pem"
 }
 
+connect_offers_protocols()
+{
+	local pid n port=""
+	: >"$SST_TMP/s_server"
+	openssl s_server -www -accept "$AT:0" -alpn h2,echo -cert "$CERTS/shop.pem" \
+		>"$SST_TMP/s_server" 2>&1 </dev/null &
+	pid=$!
+	SST_JOBS+=("$pid")
+	for ((n = 0; n < 100; n++)); do
+		port=$(sed -nE 's/^ACCEPT .*:([0-9]+)$/\1/p' "$SST_TMP/s_server")
+		[[ -z $port ]] || break
+		sleep 0.05
+	done
+	exits 0 connect --alpn echo,x --name shop.example \
+		--trust "$CERTS/shop.pem" "$AT:$port"
+	says ' ALPN echo$'
+	exits 0 connect --name shop.example --trust "$CERTS/shop.pem" "$AT:$port"
+	says ' ALPN none$'
+	exits 1 connect --alpn 'a,,b' --name shop.example \
+		--trust "$CERTS/shop.pem" "$AT:$port"
+	kill "$pid"
+}
+
+# A literal in brackets is the literal, whether or not this machine has IPv6.
+connect_takes_brackets_off()
+{
+	exits 69 connect '[::ffff:192.0.2.300]:1'
+	complains '^sstool: ::ffff:192\.0\.2\.300 port 1: '
+}
+
 connect_says_no_and_why()
 {
 	# the right server, and nobody who vouches for it
@@ -130,6 +160,8 @@ for line in open(sys.argv[1]):
 }
 
 connect_shows_what_was_served
+connect_offers_protocols
+connect_takes_brackets_off
 connect_says_no_and_why
 connect_tells_a_closed_port_from_a_refusal
 # Where no status door can be made there is none to ask.
