@@ -103,6 +103,7 @@ unchanged(struct work *w, const struct sst_row *row)
 
 		if (w->done[i] == OLD_OPEN && o->state == row->state &&
 		    memcmp(o->content, row->content, 32) == 0 &&
+		    memcmp(o->digest, row->digest, 32) == 0 &&
 		    strcmp(o->path, row->path) == 0 &&
 		    same_text(o->key_path, row->key_path) &&
 		    same_text(o->load, row->load) &&

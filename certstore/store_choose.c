@@ -305,19 +305,47 @@ out:
 	return rc;
 }
 
-/* A row pointed to what is not there: its source is read again, in a while at
- * most once, and the question is asked anew. */
+struct wanted {
+	int64_t	 id;
+	char	*path;		/* NULL: not found */
+};
+
+/* sst_index_sources(): the path of the one wanted. */
+static int
+source_find(void *arg, int64_t id, enum sst_source_kind kind, const char *path)
+{
+	struct wanted *w = arg;
+
+	if (id != w->id || kind == SST_SOURCE_BYTES)
+		return SST_OK;
+	w->path = strdup(path);
+	return w->path == NULL ? SST_E_NOMEM : SST_OK;
+}
+
+/*
+ * A row pointed to what is not there: its source (and no other) is read again,
+ * once in a while at most, and the question is asked anew.
+ */
 static int
 heal(struct sst_store *s, struct ask *a, const struct sst_row *stale)
 {
 	int64_t due = atomic_load(&s->next_rescan), at = sst_clock_ms();
+	struct wanted w = { 0 };
+	int healed = 0;
 
 	if (stale == NULL || stale->load == NULL || a->rescanned || at < due)
 		return 0;
 	if (!atomic_compare_exchange_strong(&s->next_rescan, &due, at + RESCAN_MS))
 		return 0;
 	a->rescanned = 1;
-	return sst_store_rescan(s, NULL, NULL) == SST_OK;
+	w.id = stale->source;
+	sst_store_lock(s);
+	(void)sst_index_sources(s->index, source_find, &w, NULL);
+	sst_store_unlock(s);
+	if (w.path != NULL)
+		healed = sst_store_rescan(s, w.path, NULL) == SST_OK;
+	free(w.path);
+	return healed;
 }
 
 static int answer(struct sst_store *, struct ask *, struct sst_choice **,

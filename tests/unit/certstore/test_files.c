@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "certstore/identity.h"
 #include "world.h"
 
 static const struct sst_choose_policy strict = { .strict = 1 };
@@ -137,6 +138,7 @@ cs_49_order_is_repaired_and_a_foreign_key_is_refused(void **state)
 {
 	struct sst_error err = { .code = SST_OK };
 	struct pki_buf b = { 0 };
+	STACK_OF(X509) *chain;
 	struct sst_choice *c;
 
 	(void)state;
@@ -149,6 +151,11 @@ cs_49_order_is_repaired_and_a_foreign_key_is_refused(void **state)
 	add_ok(pki_path(dir, "mixed.pem"));
 	c = ask(store, &strict, &(struct client){ .name = "www.example.com" });
 	expect(c, SST_TIER_EXACT, www);
+	chain = sst_identity_chain(sst_choice_identity(c, 0));
+	assert_int_equal(sk_X509_num(chain), 1);
+	assert_int_equal(X509_cmp(sk_X509_value(chain, 0), world_ca->cert), 0);
+	assert_int_equal(EVP_PKEY_eq(sst_identity_key(sst_choice_identity(c, 0)),
+	    www->key), 1);
 	pki_buf_free(&b);
 	(void)sst_store_each(store, note_warning, NULL, NULL);
 	assert_null(first_warning);

@@ -302,6 +302,7 @@ cs_55_an_index_file_has_one_winner_and_is_never_followed_blindly(void **state)
 {
 	struct sst_store *second;
 	struct pki_buf junk = { 0 };
+	sqlite3 *db = NULL;
 	struct stat st;
 
 	(void)state;
@@ -334,6 +335,16 @@ cs_55_an_index_file_has_one_winner_and_is_never_followed_blindly(void **state)
 	assert_int_equal(stat(pki_path(dir, "junk"), &st), 0);
 	assert_int_equal(st.st_size, junk.len);
 	sst_store_unref(second);
+	/* another program's database */
+	assert_int_equal(sqlite3_open(pki_path(dir, "theirs"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "CREATE TABLE t(x)", NULL, NULL, NULL),
+	    SQLITE_OK);
+	second = indexed("theirs");
+	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
+	sst_store_unref(second);
+	assert_int_equal(sqlite3_exec(db, "INSERT INTO t VALUES(1)", NULL, NULL, NULL),
+	    SQLITE_OK);
+	(void)sqlite3_close(db);
 	pki_link(dir, "link", "junk");
 	second = indexed("link");
 	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
@@ -398,9 +409,12 @@ what_the_index_says_is_checked_against_the_certificate(void **state)
 	assert_int_equal(sst_store_add(store, pki_path(dir, "b.pem"), NULL), 0);
 	assert_true(serves("b.example", b));
 	/* a digest that is not the file's: read again, and put right */
-	poison("UPDATE identities SET digest=zeroblob(32), content=zeroblob(32)"
-	    " WHERE path LIKE '%a.pem'");
+	poison("UPDATE identities SET digest=zeroblob(32) WHERE path LIKE '%a.pem'");
 	assert_true(serves("www.example.com", www));
+	poison("UPDATE identities SET content=zeroblob(32), digest=zeroblob(32)"
+	    " WHERE path LIKE '%b.pem'");
+	assert_int_equal(sst_store_rescan(store, NULL, NULL), 0);
+	assert_true(serves("b.example", b));
 	/* a name, and an address, that the certificate does not have */
 	poison("INSERT INTO names SELECT 'evil.example',id FROM names"
 	    " WHERE name='b.example';"
