@@ -106,6 +106,30 @@ a_chain_waits_for_its_key(void **state)
 }
 
 static void
+a_renewed_chain_waits_for_its_key_while_the_old_pair_serves(void **state)
+{
+	struct sst_error err = { .code = SST_OK };
+
+	(void)state;
+	pki_write_chain(dir, "chain.pem", www);
+	pki_write_key(dir, "key.pem", www);
+	ok(sst_store_add(store, pki_path(dir, "chain.pem"), &err), &err);
+	ok(sst_store_add_key(store, pki_path(dir, "key.pem"), &err), &err);
+	pki_write_chain(dir, "chain.pem", next);
+	ok(sst_store_add(store, pki_path(dir, "chain.pem"), &err), &err);
+	assert_true(serves("www.example.com", www));
+	pki_write_key(dir, "key.pem", next);
+	ok(sst_store_add_key(store, pki_path(dir, "key.pem"), &err), &err);
+	assert_true(serves("www.example.com", next));
+	assert_int_equal(events.count[SST_STORE_RENEWED], 1);
+	/* both files at once: a rescan takes the pair */
+	pki_write_chain(dir, "chain.pem", www);
+	pki_write_key(dir, "key.pem", www);
+	ok(sst_store_rescan(store, NULL, &err), &err);
+	assert_true(serves("www.example.com", www));
+}
+
+static void
 chains_and_keys_in_memory_find_each_other(void **state)
 {
 	struct sst_error err = { .code = SST_OK };
@@ -212,6 +236,8 @@ cs_43_and_44_certbot_changes_its_links_and_every_step_serves_a_whole_pair(void *
 	/* the whole name goes: so does its identity */
 	for (int i = 0; i < 4; i++)
 		pki_certbot_unlink(dir, "site", order[i]);
+	ok(sst_store_rescan(store, NULL, &err), &err);
+	assert_true(serves("www.example.com", next));	/* the folder is there */
 	assert_int_equal(rmdir(pki_path(dir, "live/site")), 0);
 	ok(sst_store_rescan(store, NULL, &err), &err);
 	assert_false(serves("www.example.com", next));
@@ -399,6 +425,8 @@ static void
 what_the_index_says_is_checked_against_the_certificate(void **state)
 {
 	struct pki_cert *b = leaf(PKI_P256, "b.example,IP:192.0.2.9");
+	const struct sst_candidate *list;
+	unsigned char digest[32];
 
 	(void)state;
 	sst_store_unref(store);
@@ -410,7 +438,10 @@ what_the_index_says_is_checked_against_the_certificate(void **state)
 	assert_true(serves("b.example", b));
 	/* a digest that is not the file's: read again, and put right */
 	poison("UPDATE identities SET digest=zeroblob(32) WHERE path LIKE '%a.pem'");
-	assert_true(serves("www.example.com", www));
+	assert_int_equal(sst_choice_candidates(ask(store, &strict, &(struct client){
+	    .name = "www.example.com" }), &list), 1);
+	pki_digest(www, digest);
+	assert_memory_equal(list[0].digest, digest, 32);
 	poison("UPDATE identities SET content=zeroblob(32), digest=zeroblob(32)"
 	    " WHERE path LIKE '%b.pem'");
 	assert_int_equal(sst_store_rescan(store, NULL, NULL), 0);
@@ -648,6 +679,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_chain_waits_for_its_key),
+		T(a_renewed_chain_waits_for_its_key_while_the_old_pair_serves),
 		T(chains_and_keys_in_memory_find_each_other),
 		T(a_source_that_is_set_again_takes_its_own_place),
 		T(removal_is_by_path_digest_or_all),
