@@ -246,6 +246,19 @@ outcome(struct sst_conn *conn, int ret, int sys_errno, struct sst_error *err)
 	return step;
 }
 
+/*
+ * Of something that was to be sent. Once the peer's close_notify is in, OpenSSL
+ * says ZERO_RETURN of a write that failed for good (RFC 8446 6.1: the other
+ * direction stays open, so this is no end of ours).
+ */
+static enum sst_step
+outcome_sent(struct sst_conn *conn, int ret, int sys_errno, struct sst_error *err)
+{
+	enum sst_step step = outcome(conn, ret, sys_errno, err);
+
+	return step == SST_STEP_END ? failed_errno(conn, err, sys_errno) : step;
+}
+
 /* A client looks again at what OpenSSL should have insisted on. */
 static enum sst_step
 verified(struct sst_conn *conn, struct sst_error *err)
@@ -342,7 +355,7 @@ sst_conn_write(struct sst_conn *conn, const void *buf, size_t len, size_t *ret_n
 		conn->writing = 0;
 		return SST_STEP_DONE;
 	}
-	step = outcome(conn, ret, errno, err);
+	step = outcome_sent(conn, ret, errno, err);
 	conn->writing = step == SST_STEP_WANT_READ || step == SST_STEP_WANT_WRITE;
 	return step;
 }
@@ -363,7 +376,7 @@ sst_conn_close_notify(struct sst_conn *conn, struct sst_error *err)
 	errno = 0;
 	ret = SSL_shutdown(conn->ssl);
 	/* 0: ours is out, the peer's is not in; nobody waits for that. */
-	step = ret >= 0 ? SST_STEP_DONE : outcome(conn, ret, errno, err);
+	step = ret >= 0 ? SST_STEP_DONE : outcome_sent(conn, ret, errno, err);
 	conn->closed = step == SST_STEP_DONE;
 	return step;
 }
