@@ -24,7 +24,7 @@ struct place {
 	int		ask_keeper;	/* to open it */
 	int		fd;		/* a duplicate, or -1 */
 	int		is_dir;		/* of the source */
-	const char	*below;		/* "" for the source itself */
+	char		below[PATH_MAX];	/* relative; "" for the source itself */
 };
 
 static int
@@ -51,6 +51,39 @@ below(const char *root, const char *path)
 	return path[len] == '/' ? path + len + 1 : NULL;
 }
 
+/*
+ * certbot's live/ and live/NAME have their files in the archive/ beside live/.
+ * The path relative to `root` in `out`; 0: it is not there.
+ */
+static int
+in_archive(const char *root, const char *path, char *out, size_t size)
+{
+	static const char live[] = "/live", archive[] = "/archive";
+	const char *at, *found = NULL;
+	const char *up = "..";
+	size_t parent;
+
+	for (at = strstr(root, live); at != NULL; at = strstr(at + 1, live))
+		if (at[sizeof(live) - 1] == '/' || at[sizeof(live) - 1] == '\0')
+			found = at;
+	if (found == NULL)
+		return 0;
+	at = found + sizeof(live) - 1;
+	if (*at != '\0') {
+		if (strchr(at + 1, '/') != NULL)
+			return 0;	/* deeper than live/NAME */
+		up = "../..";
+	}
+	parent = (size_t)(found - root);
+	if (strncmp(path, root, parent) != 0 ||
+	    strncmp(path + parent, archive, sizeof(archive) - 1) != 0)
+		return 0;
+	at = path + parent + sizeof(archive) - 1;
+	if (*at != '/' && *at != '\0')
+		return 0;
+	return snprintf(out, size, "%s%s", up, path + parent) < (int)size;
+}
+
 /* The nearest source, and of equal ones the one being loaded, else the newest. */
 static const struct sst_cert_source *
 nearest_locked(const struct sst_certs *certs, const char *path)
@@ -64,6 +97,15 @@ nearest_locked(const struct sst_certs *certs, const char *path)
 	return found;
 }
 
+static const struct sst_cert_source *
+beside_locked(const struct sst_certs *certs, const char *path, char *out, size_t size)
+{
+	for (const struct sst_cert_source *s = certs->list; s != NULL; s = s->next)
+		if (s->id != 0 && s->is_dir && in_archive(s->path, path, out, size))
+			return s;
+	return NULL;
+}
+
 /* 0, or an errno. The caller closes place->fd. */
 static int
 find(struct sst_certs *certs, const char *path, struct place *place)
@@ -73,15 +115,21 @@ find(struct sst_certs *certs, const char *path, struct place *place)
 
 	memset(place, 0, sizeof(*place));
 	place->fd = -1;
+	if (strlen(path) >= sizeof(place->below) - 8)
+		return ENAMETOOLONG;
 	(void)pthread_mutex_lock(&certs->mu);
 	s = nearest_locked(certs, path);
+	if (s != NULL)
+		(void)snprintf(place->below, sizeof(place->below), "%s",
+		    below(s->path, path));
+	else
+		s = beside_locked(certs, path, place->below, sizeof(place->below));
 	if (s == NULL)
 		code = EACCES;
 	else {
 		place->id = s->id;
 		place->watched = s->watched;
 		place->is_dir = s->is_dir;
-		place->below = below(s->path, path);
 		/* The passed descriptor of a file is what the program named. */
 		place->ask_keeper = s->watched && (s->is_dir || !s->fresh);
 		if (!place->ask_keeper) {
@@ -173,7 +221,7 @@ certs_exposed(void *ctx, const char *path, struct sst_error *err)
 {
 	struct sst_certs *certs = ctx;
 	struct place place;
-	char link[PATH_MAX + 32];
+	char link[PATH_MAX + 64];
 	int code, rc;
 
 	if (atomic_load(&certs->keys_open))
@@ -205,6 +253,13 @@ certs_readlink(void *ctx, const char *path, char *out, size_t size,
 
 	if (code != 0)
 		return path_fail(err, code, path);
+	if (strcmp(place.below, "../archive") == 0 ||
+	    strcmp(place.below, "../../archive") == 0) {
+		/* A step on the way; where it leads is judged at the end. */
+		if (place.fd >= 0)
+			(void)close(place.fd);
+		return SST_E_NOT_FOUND;
+	}
 	if (place.watched) {
 		if (place.fd >= 0)
 			(void)close(place.fd);
