@@ -64,22 +64,37 @@ block_keep(struct sst_block *b, const uint8_t *bytes, size_t len, struct sst_err
 	return SST_OK;
 }
 
+/*
+ * What a writing step means. OpenSSL reports any failed write as the peer's end
+ * once the peer's close_notify is in.
+ */
+static enum flow
+write_outcome(struct sst_pump *p, enum sst_step step, struct sst_error *err)
+{
+	p->up_waits = step == SST_STEP_WANT_READ || step == SST_STEP_WANT_WRITE;
+	if (step == SST_STEP_DONE)
+		return FLOW_MORE;
+	if (p->up_waits)
+		return FLOW_IDLE;
+	if (step == SST_STEP_END)
+		(void)sst_fail(err, SST_E_PEER, "the peer reset the connection");
+	return FLOW_FAILED;
+}
+
 /* Writes as much as TLS takes; *ret_n is how much. */
 static enum flow
 tls_write(struct sst_pump *p, const uint8_t *bytes, size_t len, size_t *ret_n,
     struct sst_error *err)
 {
-	enum sst_step step;
+	enum flow flow;
 	size_t n;
 
 	*ret_n = 0;
 	while (*ret_n < len) {
-		step = sst_conn_write(p->conn, bytes + *ret_n, len - *ret_n, &n, err);
-		p->up_waits = step == SST_STEP_WANT_READ || step == SST_STEP_WANT_WRITE;
-		if (step == SST_STEP_FAILED)
-			return FLOW_FAILED;
-		if (step != SST_STEP_DONE)
-			return FLOW_IDLE;
+		flow = write_outcome(p, sst_conn_write(p->conn, bytes + *ret_n,
+		    len - *ret_n, &n, err), err);
+		if (flow != FLOW_MORE)
+			return flow;
 		*ret_n += n;
 		p->up_bytes += n;
 	}
@@ -158,13 +173,10 @@ up_bulk(struct sst_pump *p, uint8_t *scratch, size_t fresh, struct sst_error *er
 static enum flow
 up_finish(struct sst_pump *p, struct sst_error *err)
 {
-	enum sst_step step = sst_conn_close_notify(p->conn, err);
+	enum flow flow = write_outcome(p, sst_conn_close_notify(p->conn, err), err);
 
-	p->up_waits = step == SST_STEP_WANT_READ || step == SST_STEP_WANT_WRITE;
-	if (step == SST_STEP_FAILED)
-		return FLOW_FAILED;
-	if (step != SST_STEP_DONE)
-		return FLOW_IDLE;
+	if (flow != FLOW_MORE)
+		return flow;
 	(void)shutdown(p->tcp, SHUT_WR);
 	p->fin_sent = 1;
 	return FLOW_IDLE;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -418,6 +419,30 @@ sk_80_a_corrupted_record_is_an_error(void **state)
 	wire_free(&x);
 }
 
+/* OpenSSL calls this an end; it would be waited for in vain. */
+static void
+a_reset_after_close_notify_ends_it(void **state)
+{
+	struct wire x;
+
+	(void)state;
+	for (int closes = 0; closes < 2; closes++) {
+		wire_make(&x);
+		assert_int_equal(SSL_shutdown(x.m.ssl), 0);
+		assert_int_equal(run(&x), SST_PUMP_RUNS);
+		(void)close(x.m.fd[1]);
+		x.m.fd[1] = dup(x.end);
+		if (closes) {
+			(void)close(x.app);
+			x.app = -1;
+		} else
+			assert_int_equal(send(x.app, "late", 4, 0), 4);
+		assert_int_equal(run(&x), SST_PUMP_BROKEN);
+		assert_int_equal(x.err.code, SST_E_PEER);
+		wire_free(&x);
+	}
+}
+
 static void
 sk_71_half_a_record_is_nothing_yet(void **state)
 {
@@ -467,9 +492,11 @@ main(void)
 		cmocka_unit_test(sk_83_closing_with_unread_data_is_a_reset),
 		cmocka_unit_test(sk_85_shut_rd_discards_and_does_not_kill),
 		cmocka_unit_test(sk_80_a_corrupted_record_is_an_error),
+		cmocka_unit_test(a_reset_after_close_notify_ends_it),
 		cmocka_unit_test(sk_71_half_a_record_is_nothing_yet),
 		cmocka_unit_test(early_bytes_of_the_gate_go_first),
 	};
 
+	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, world_make, world_free);
 }
