@@ -95,12 +95,13 @@ transport(int r)
 	}
 }
 
-int
-sst_call_open(struct sst_call *c)
+/* Returns a connection to the keeper, checked, or SST_CALL_*. */
+static int
+connect_door(const char door[16], char which)
 {
 	struct timeval limit = { .tv_sec = SST_WIRE_TIMEOUT_MS / 1000 };
 	struct sockaddr_un addr;
-	socklen_t len = sst_wire_door(&addr, c->door, c->which);
+	socklen_t len = sst_wire_door(&addr, door, which);
 	int conn;
 	int r;
 
@@ -114,16 +115,35 @@ sst_call_open(struct sst_call *c)
 		r = (int)SST_SYS(SYS_connect, conn, &addr, len);
 	while (r == -EINTR);
 	r = transport(r);
-	if (r == 0 && !peer_is_keeper(conn, c->door))
+	if (r == 0 && !peer_is_keeper(conn, door))
 		r = SST_CALL_GONE;
-	if (r == 0 && sst_wire_send(conn, &c->head, c->data, c->len, c->fds,
-	    c->n_fds) < 0)
-		r = transport(-errno);
-	if (r < 0) {
-		sst_sys_close(conn);
-		return r;
-	}
-	return conn;
+	if (r == 0)
+		return conn;
+	sst_sys_close(conn);
+	return r;
+}
+
+int
+sst_call_open(struct sst_call *c)
+{
+	int conn = connect_door(c->door, c->which);
+	int r;
+
+	if (conn < 0 || sst_wire_send(conn, &c->head, c->data, c->len, c->fds,
+	    c->n_fds) == 0)
+		return conn;
+	r = transport(-errno);
+	sst_sys_close(conn);
+	return r;
+}
+
+int
+sst_call_knock(const char door[16])
+{
+	int conn = connect_door(door, 'k');
+
+	sst_sys_close(conn);
+	return conn == SST_CALL_GONE ? SST_CALL_GONE : 0;
 }
 
 /* An answer that is a refusal: its text becomes the thread's. */

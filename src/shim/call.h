@@ -63,6 +63,9 @@ int	sst_call_judge(const struct sst_call *, int result);
  */
 int	sst_call_open(struct sst_call *);
 int	sst_call_finish(struct sst_call *, int conn);
+/* SST_CALL_GONE: nobody is behind the keeper's door. The relay's outlives the
+ * keeper for a moment, and a socket made there would have nobody for its files. */
+int	sst_call_knock(const char door[16]);
 /* Waits until `fd` is readable: 0 or SST_CALL_LATE. */
 int	sst_call_wait(int fd, int timeout_ms);
 

@@ -121,6 +121,8 @@ make_served(int fd, int type, int family)
 		if (r >= 0)
 			r = sst_record_get(dead, &pair);
 		if (r >= 0)
+			r = sst_call_knock(pair.door);
+		if (r >= 0)
 			r = give_name(fd, family, &pair, &name);
 		if (r >= 0)
 			r = announce(fd, &name, &pair);

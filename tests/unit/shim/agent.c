@@ -196,6 +196,10 @@ steer(int conn, struct record *r, const struct sst_wire_head *h, const void *dat
 	case AGENT_LINKED:
 		(void)close(r->end);
 		break;
+	case AGENT_NO_KEEPER:
+		(void)close(doors[0]);
+		doors[0] = -1;
+		break;
 	case AGENT_EXIT:
 		_exit(0);
 	}

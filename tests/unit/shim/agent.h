@@ -23,6 +23,7 @@ enum {
 	AGENT_ISSUE_BAD,	/* set: a record of another version */
 	AGENT_MUTE,		/* set int 1: answers no CONNECT any more */
 	AGENT_FAIL,		/* set int: errno for the next call; text "because" */
+	AGENT_NO_KEEPER,	/* set: the keeper's door is closed */
 	AGENT_EXIT,		/* set: ends at once */
 	AGENT_LINKED		/* set: the end of the listener is closed */
 };

@@ -255,6 +255,21 @@ sk_87_a_dead_pair_is_replaced_for_new_sockets_only(void **state)
 	(void)close(fresh);
 }
 
+/* The relay's door outlives the keeper's for a moment. */
+static void
+a_pair_without_its_keeper_is_replaced(void **state)
+{
+	int old = tls_socket(SOCK_CLOEXEC), fresh, pid = agent_pid(old);
+
+	(void)state;
+	assert_int_equal(steer_agent(old, AGENT_NO_KEEPER, 0), 0);
+	fresh = tls_socket(SOCK_CLOEXEC);
+	assert_int_not_equal(agent_pid(fresh), pid);
+	assert_int_equal(agent_pid(old), pid);
+	(void)close(old);
+	(void)close(fresh);
+}
+
 static int
 expect_failure(const char *path, int want, const char *words)
 {
@@ -413,7 +428,7 @@ squatted(void)
 		(void)!write(ready[1], "x", 1);
 		/* Whoever comes must leave without a word, and without a
 		 * descriptor of the program's. */
-		conn = (int)syscall(SYS_accept4, doors[1], NULL, NULL, 0);
+		conn = (int)syscall(SYS_accept4, doors[0], NULL, NULL, 0);
 		_exit(sst_wire_recv(conn, &head, NULL, 0, &fds, 1) < 0 &&
 		    errno == ECONNRESET ? 0 : 2);
 	}
@@ -572,6 +587,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(no_unix_sockets_is_eafnosupport),
 		cmocka_unit_test(a_squatter_on_a_dead_pairs_door_is_sent_nothing),
 		cmocka_unit_test(sk_87_a_dead_pair_is_replaced_for_new_sockets_only),
+		cmocka_unit_test(a_pair_without_its_keeper_is_replaced),
 		cmocka_unit_test(sk_1_2_a_socket_is_the_lowest_number_and_has_its_flags),
 		cmocka_unit_test(sk_3_4_what_is_no_tls_stream_is_refused_and_never_plain),
 		cmocka_unit_test(sk_17_a_thousand_sockets_leave_no_descriptor),
