@@ -102,7 +102,7 @@ SCENE(a_directory_that_is_empty_now_may_listen)
 	want_unserved(&at, "two.example", "unrecognized name");
 	/* A file dropped in is served without a call. */
 	pki_write_pair(dir, "two.pem", two);
-	want_soon(peer_is_shown(&at, "two.example", two) == 1);
+	ours_want_soon_shown(l, &at, "two.example", two);
 	(void)close(l);
 }
 
@@ -309,7 +309,7 @@ SCENE(certbots_layout_is_a_directory_of_pairs)
 	want_has(ours_get(l, TLS_CERTIFICATE_STATUS), "loaded");
 	want_served(&at, "two.example", NULL, two);
 	pki_certbot(world.dir, "two.example", renewed, 2);
-	want_soon(peer_is_shown(&at, "two.example", renewed) == 1);
+	ours_want_soon_shown(l, &at, "two.example", renewed);
 	(void)close(l);
 }
 
@@ -331,7 +331,7 @@ SCENE(a_renewed_file_is_served_to_the_next_client)
 	want(peer_has_cert(&old.peer, world.one));
 
 	pki_write_pair(world.dir, "renewed.pem", one_again);
-	want_soon(peer_is_shown(&at, "one.example", one_again) == 1);
+	ours_want_soon_shown(l, &at, "one.example", one_again);
 	want_eq(ours_generation(l), g + 1);
 	/* The old connection goes on, and says what it was served. */
 	want_eq(ours_generation(old.fd), g);

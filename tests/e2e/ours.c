@@ -179,6 +179,24 @@ ours_want_end(int fd)
 	want_eq(read(fd, &c, 1), 0);
 }
 
+static int
+shown_now(int listener, const struct addr *at, const char *sni,
+    const struct pki_cert *cert)
+{
+	int shown = peer_is_shown(at, sni, cert) == 1;
+
+	while (ours_poll(listener, POLLIN, 0) == POLLIN)
+		(void)close(ours_accept(listener));
+	return shown;
+}
+
+void
+ours_want_soon_shown(int listener, const struct addr *at, const char *sni,
+    const struct pki_cert *cert)
+{
+	want_soon(shown_now(listener, at, sni, cert));
+}
+
 static void
 ours_connects(struct link *l, const struct peer_opts *o)
 {

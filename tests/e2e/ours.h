@@ -39,6 +39,11 @@ void	ours_read(int fd, void *, size_t len);
 /* End of the peer's stream: read() is 0. */
 void	ours_want_end(int fd);
 
+/* Until a client that asks for `sni` is shown `cert`; accepts what comes, since
+ * a listener with a full queue shakes no more hands. */
+void	ours_want_soon_shown(int listener, const struct addr *, const char *sni,
+	    const struct pki_cert *cert);
+
 /* One TLS connection: ours and a raw peer. */
 enum side { OURS_CONNECTS, OURS_ACCEPTS };
 struct link {
