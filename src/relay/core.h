@@ -47,7 +47,8 @@ struct sst_relay {
 
 	struct sst_call	*calls;		/* all of them */
 	struct sst_call	*asked;		/* read, not yet dispatched */
-	size_t		 n_calls;
+	struct sst_call	*silent, **silent_end;	/* to be read, oldest first */
+	size_t		 n_silent;
 	struct sst_listener *listeners;
 	uint32_t	 next_id;	/* of HOLD */
 	struct sst_restored *restored;	/* sources for listeners to come */

@@ -11,6 +11,7 @@
 #include "core.h"
 
 #define PAUSE_MS	50
+#define TAKE_MOST	64	/* callers a turn: half of those that may be silent */
 
 static void
 door_listens(struct sst_relay *relay, int yes)
@@ -25,11 +26,28 @@ read_is_over(struct sst_call *call)
 {
 	struct sst_relay *relay = call->relay;
 
-	if (!call->unread)
+	if (call->silent_at == NULL)
 		return;
-	call->unread = 0;
-	if (relay->n_calls-- == SST_DOOR_UNREAD)
-		door_listens(relay, 1);
+	*call->silent_at = call->silent_next;
+	if (call->silent_next != NULL)
+		call->silent_next->silent_at = call->silent_at;
+	else
+		relay->silent_end = call->silent_at;
+	call->silent_at = NULL;
+	relay->n_silent--;
+}
+
+/* The call owes us its request; it is the newest of them. */
+static void
+read_is_due(struct sst_call *call)
+{
+	struct sst_relay *relay = call->relay;
+
+	call->silent_next = NULL;
+	call->silent_at = relay->silent_end;
+	*relay->silent_end = call;
+	relay->silent_end = &call->silent_next;
+	relay->n_silent++;
 }
 
 static void
@@ -77,7 +95,8 @@ call_data(struct sst_call *call, const void *data, size_t len)
 	call->data = malloc(len + 1);
 	if (call->data == NULL)
 		return -1;
-	memcpy(call->data, data, len);
+	if (len > 0)
+		memcpy(call->data, data, len);
 	call->data[len] = '\0';
 	call->len = len;
 	return 0;
@@ -212,10 +231,7 @@ dispatch_asked(void *arg)
 static void
 pause_is_over(struct sst_timer *t)
 {
-	struct sst_relay *relay = SST_HOLDER(t, struct sst_relay, door_pause);
-
-	if (relay->n_calls < SST_DOOR_UNREAD)
-		door_listens(relay, 1);
+	door_listens(SST_HOLDER(t, struct sst_relay, door_pause), 1);
 }
 
 static void
@@ -226,7 +242,7 @@ take_calls(struct sst_watch *w, uint32_t events)
 	int fd;
 
 	(void)events;
-	while (relay->n_calls < SST_DOOR_UNREAD) {
+	for (int i = 0; i < TAKE_MOST; i++) {
 		fd = accept4(relay->door_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
@@ -242,8 +258,12 @@ take_calls(struct sst_watch *w, uint32_t events)
 			(void)close(fd);
 			return;
 		}
-		call->unread = 1;
-		relay->n_calls++;
+		/* A stranger can knock and say nothing as often as it likes: the
+		 * longest silence makes room. Who came a turn ago and spoke at
+		 * once was read before this. */
+		if (relay->n_silent >= SST_DOOR_UNREAD)
+			call_free(relay->silent);
+		read_is_due(call);
 		if (sst_loop_add(&relay->loop, &call->watch, fd, EPOLLIN,
 		    read_request) < 0) {
 			call_free(call);
@@ -252,12 +272,12 @@ take_calls(struct sst_watch *w, uint32_t events)
 		sst_loop_arm(&relay->loop, &call->timer,
 		    relay->loop.now + SST_WIRE_TIMEOUT_MS, too_late);
 	}
-	door_listens(relay, 0);
 }
 
 int
 sst_door_open(struct sst_relay *relay)
 {
+	relay->silent_end = &relay->silent;
 	relay->loop.after = dispatch_asked;
 	relay->loop.after_arg = relay;
 	return sst_loop_add(&relay->loop, &relay->door_watch, relay->door_fd, EPOLLIN,

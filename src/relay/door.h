@@ -8,7 +8,8 @@
  * Always true:
  *   1. Every call is answered once, or its caller is gone.
  *   2. At most SST_DOOR_UNREAD callers may owe us their request, each for
- *      SST_WIRE_TIMEOUT_MS; the others wait in the door's queue.
+ *      SST_WIRE_TIMEOUT_MS; one more, and the longest silent has to go. So
+ *      nobody keeps others out by coming often.
  *   3. NEW needs the secret; every other verb is about the descriptor that
  *      came with it, found by its cookie.
  * Threads: the worker.
@@ -34,10 +35,10 @@ struct sst_call {
 	struct sst_call		*next, **at_me;	/* of all */
 	struct sst_call		*asked_next;
 	struct sst_call		*wait_next;	/* calls waiting for one thing */
+	struct sst_call		*silent_next, **silent_at; /* who owe a request */
 	struct sst_watch	 watch;
 	struct sst_timer	 timer;
 	int			 fd;
-	int			 unread;	/* counts among SST_DOOR_UNREAD */
 	struct sst_wire_head	 head;
 	char			*data;		/* NUL added behind len bytes */
 	size_t			 len;
