@@ -392,6 +392,36 @@ is_served(const char door[16], int fd, uint16_t verb)
 	return rc == 0 && (answer.a >= 0 || lent >= 0);
 }
 
+/* Half-open calls, more than the relay waits for, at both doors. */
+SCENE(strangers_who_knock_and_say_nothing_hold_up_no_call)
+{
+	enum { MANY = 300 };
+	struct sockaddr_un to;
+	struct sst_sockname name;
+	struct addr at;
+	socklen_t len = sizeof(to);
+	int silent[2][MANY], fd = ours_bound(&at, world.families[0]);
+	long long before;
+
+	name_of(fd, &to, &len, &name);
+	for (int i = 0; i < 2 * MANY; i++) {
+		int *knock = &silent[i / MANY][i % MANY];
+
+		len = sst_wire_door(&to, name.door, i < MANY ? 'r' : 'k');
+		*knock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		want(*knock >= 0);
+		want_eq(connect(*knock, (struct sockaddr *)&to, len), 0);
+	}
+	before = world_now_ms();
+	want_eq(ours_set(fd, TLS_CERTIFICATE_CHAIN, world.one_file), 0);
+	want_eq(listen(fd, 8), 0);
+	want(world_now_ms() - before < SST_WIRE_TIMEOUT_MS / 2);
+	for (int i = 0; i < 2 * MANY; i++)
+		(void)close(silent[i / MANY][i % MANY]);
+	want_good_client(&at, fd);
+	(void)close(fd);
+}
+
 SCENE(who_binds_the_name_of_a_closed_socket_gets_nothing)
 {
 	struct sockaddr_un raw;
@@ -638,6 +668,7 @@ main(void)
 		cmocka_unit_test(a_flood_of_silent_clients_from_one_address_shuts_nobody_out),
 		cmocka_unit_test(a_silent_client_is_dropped_at_the_deadline),
 		cmocka_unit_test(a_client_that_sends_byte_by_byte_is_served_and_delays_nobody),
+		cmocka_unit_test(strangers_who_knock_and_say_nothing_hold_up_no_call),
 		cmocka_unit_test(who_binds_the_name_of_a_closed_socket_gets_nothing),
 		cmocka_unit_test(an_invented_name_gets_nothing),
 		cmocka_unit_test(a_stranger_who_knows_the_door_gets_nothing),
