@@ -55,26 +55,26 @@ memory_of(pid_t pid)
 	return kb * 1024;
 }
 
-/* Whether /proc/PID/comm starts with `name`. */
+/* Whether /proc/PID/cmdline has `text` in its first bytes. */
 static int
-is_called(const char *pid, const char *name)
+is_called(const char *pid, const char *text)
 {
-	char comm[64] = "";
+	char line[256];
 	char path[300];
+	size_t n;
 	FILE *f;
 
-	(void)snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	(void)snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
 	f = isdigit((unsigned char)pid[0]) ? fopen(path, "r") : NULL;
 	if (f == NULL)
 		return 0;
-	if (fgets(comm, sizeof(comm), f) == NULL)
-		comm[0] = '\0';
+	n = fread(line, 1, sizeof(line), f);
 	(void)fclose(f);
-	return strncmp(comm, name, strlen(name)) == 0;
+	return memmem(line, n, text, strlen(text)) != NULL;
 }
 
 uint64_t
-sum_over(const char *name, uint64_t (*what)(pid_t))
+sum_over(const char *text, uint64_t (*what)(pid_t))
 {
 	struct dirent *e;
 	uint64_t sum = 0;
@@ -83,10 +83,20 @@ sum_over(const char *name, uint64_t (*what)(pid_t))
 	if (proc == NULL)
 		return 0;
 	while ((e = readdir(proc)) != NULL)
-		if (is_called(e->d_name, name))
+		if (is_called(e->d_name, text))
 			sum += what((pid_t)atoi(e->d_name));
 	(void)closedir(proc);
 	return sum;
+}
+
+uint64_t
+sum_over_pair(pid_t program, uint64_t (*what)(pid_t))
+{
+	char title[40];
+
+	/* securesocketsd: NAME[PID] */
+	(void)snprintf(title, sizeof(title), "[%d]", (int)program);
+	return sum_over(title, what);
 }
 
 uint64_t

@@ -15,8 +15,10 @@
 uint64_t cpu_of(pid_t pid);
 /* Proportional set size in bytes. */
 uint64_t memory_of(pid_t pid);
-/* Adds one of the two up over every process whose name starts with `name`. */
-uint64_t sum_over(const char *name, uint64_t (*what)(pid_t));
+/* Adds one of the two up over every process with `text` in its command line. */
+uint64_t sum_over(const char *text, uint64_t (*what)(pid_t));
+/* The same over the keeper and the relay of `program`. */
+uint64_t sum_over_pair(pid_t program, uint64_t (*what)(pid_t));
 /* Kernel memory in bytes: Slab, KernelStack, PageTables of /proc/meminfo. */
 uint64_t memory_of_kernel(void);
 /* Microseconds of the monotonic clock. */

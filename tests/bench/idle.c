@@ -6,8 +6,8 @@
  *				connections and holds them
  *	idle hold PORT COUNT CA	opens COUNT raw connections to 127.0.0.1:PORT
  *				and holds them
- *	idle sum NAME		prints the proportional set size of every
- *				process called NAME and the kernel's memory
+ *	idle sum TEXT		prints the proportional set size of every process
+ *				with TEXT in its command line, and the kernel's
  *
  * serve and hold print "ready" and wait for the end of standard input.
  */

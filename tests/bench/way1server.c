@@ -33,7 +33,7 @@ on_signal(int sig)
 static uint64_t
 cpu_of_all(void)
 {
-	return cpu_of(getpid()) + sum_over("securesockets", cpu_of);
+	return cpu_of(getpid()) + sum_over_pair(getpid(), cpu_of);
 }
 
 static int
