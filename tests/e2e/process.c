@@ -138,7 +138,27 @@ world_alive(pid_t pid)
 	return state != NULL && state[1] == ' ' && state[2] != 'Z' && state[2] != 'X';
 }
 
-/* Whether the process runs the agent out of this program's directory. */
+/* The title that an agent gives itself names the program it serves. */
+static int
+has_our_title(const char *pid)
+{
+	char path[300], text[200], title[100];
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	(void)snprintf(title, sizeof(title), "securesocketsd: %s[",
+	    program_invocation_short_name);
+	return n > 0 && strncmp(text, title, strlen(title)) == 0;
+}
+
+/* Whether the process runs the agent out of this program's directory. Without
+ * root's rights nobody may look: there its title has to do. */
 static int
 is_our_agent(const char *pid)
 {
@@ -149,7 +169,7 @@ is_our_agent(const char *pid)
 	(void)snprintf(path, sizeof(path), "/proc/%s/exe", pid);
 	n = readlink(path, exe, sizeof(exe) - 1);
 	if (n <= 0)
-		return 0;
+		return errno == EACCES && geteuid() != 0 && has_our_title(pid);
 	exe[n] = '\0';
 	return strncmp(exe, world.dir, len) == 0 && exe[len] == '/' &&
 	    strncmp(exe + len + 1, "securesocketsd", 14) == 0;
