@@ -114,46 +114,32 @@ sst_path_archive(const char *path, char *out, size_t size)
 	return n > 0 && (size_t)n < size;
 }
 
-/* The directory of the source: itself, or the one that it is in. */
-static int
-source_dir(const char *source, int is_dir, char *out, size_t size)
-{
-	if (is_dir)
-		return snprintf(out, size, "%s", source) < (int)size ? 0 : -1;
-	return parent_of(source, out, size);
-}
-
 int
 sst_path_allowed(const char *source, int is_dir, const char *path)
 {
-	char dir[PATH_MAX], above[PATH_MAX];
+	char archive[PATH_MAX];
 
 	if (!well_formed(path))
 		return 0;
 	if (strcmp(path, source) == 0)
 		return 1;
-	if (source_dir(source, is_dir, dir, sizeof(dir)) != 0)
+	if (!is_dir)
 		return 0;
-	if (is_dir && is_below(path, dir))
-		return 1;
-	if (!is_dir && parent_of(path, above, sizeof(above)) == 0 &&
-	    strcmp(above, dir) == 0)
-		return 1;
-	return sst_path_archive(source, dir, sizeof(dir)) && is_below(path, dir);
+	return is_below(path, source) ||
+	    (sst_path_archive(source, archive, sizeof(archive)) &&
+	    is_below(path, archive));
 }
 
-/* 1: `real`, a path without links, lies where the source may lead. */
+/* 1: `real`, a path without links, lies where the directory may lead. */
 static int
-stays_inside(const char *source, int is_dir, const char *real)
+stays_inside(const char *source, const char *real)
 {
-	char dir[PATH_MAX], root[PATH_MAX];
+	char archive[PATH_MAX], root[PATH_MAX];
 
-	if (source_dir(source, is_dir, dir, sizeof(dir)) != 0)
-		return 0;
-	if (realpath(dir, root) != NULL && is_below(real, root))
+	if (realpath(source, root) != NULL && is_below(real, root))
 		return 1;
-	return sst_path_archive(source, dir, sizeof(dir)) &&
-	    realpath(dir, root) != NULL && is_below(real, root);
+	return sst_path_archive(source, archive, sizeof(archive)) &&
+	    realpath(archive, root) != NULL && is_below(real, root);
 }
 
 /* Where `path` leads, judged by both rules. 0, or -1 with errno. */
@@ -166,7 +152,7 @@ resolve(const char *source, int is_dir, const char *path, char *real)
 	}
 	if (realpath(path, real) == NULL)
 		return -1;
-	if (strcmp(path, source) != 0 && !stays_inside(source, is_dir, real)) {
+	if (strcmp(path, source) != 0 && !stays_inside(source, real)) {
 		errno = EPERM;
 		return -1;
 	}
@@ -232,7 +218,7 @@ sst_path_link(const char *source, int is_dir, const char *path, char *out,
 	if (strcmp(path, source) != 0) {
 		if (realpath(above, real) == NULL)
 			return -1;
-		if (!stays_inside(source, is_dir, real)) {
+		if (!stays_inside(source, real)) {
 			errno = EPERM;
 			return -1;
 		}

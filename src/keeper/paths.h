@@ -7,9 +7,8 @@
  *
  * Always true (a relay that was taken over gets nothing beyond this):
  *   1. A path is absolute, without empty, "." and ".." components, and is the
- *      source's own, or below a source that is a directory, or beside a
- *      source that is a file; or, where the source lies in certbot's
- *      live/NAME, below the archive/NAME beside it.
+ *      source's own, or below a source that is a directory; or, where that
+ *      directory is certbot's live/NAME, below the archive/NAME beside it.
  *   2. Following its links it still ends in one of these places. Only the
  *      source's own path may lead anywhere: the program opened it itself.
  *   3. No open waits, becomes a controlling terminal, or returns anything but
