@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "stream.h"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -64,6 +65,16 @@ close_clean(struct sst_record *r)
 	r->pump.end = -1;
 }
 
+/* Nobody took it from the listener's queue: not a byte was ever written. */
+static int
+never_used(const struct sst_record *r)
+{
+	int n = 0;
+
+	return r->unproven && r->pump.up_bytes == 0 &&
+	    ioctl(r->end, FIONREAD, &n) == 0 && n <= 1;
+}
+
 static void
 run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 {
@@ -71,7 +82,7 @@ run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 	enum sst_pump_state state;
 
 	if ((end_events & EPOLLHUP) != 0 &&
-	    (r->reset_on_close || (r->unproven && r->pump.up_bytes == 0))) {
+	    (r->reset_on_close || never_used(r))) {
 		sst_record_end(r, 1);
 		return;
 	}
