@@ -31,6 +31,25 @@ sst_files_done(struct sst_files *files)
 	(void)pthread_mutex_destroy(&files->mu);
 }
 
+/* Takes what the keeper owes to questions that were given up. 0, or -1 with
+ * errno. */
+static int
+take_late(struct sst_files *files)
+{
+	struct sst_wire_head head;
+	char data[PATH_MAX];
+	int fd;
+
+	for (; files->late > 0; files->late--) {
+		if (sst_wire_recv(files->channel, &head, data, sizeof(data), &fd,
+		    1) < 0 && errno != EMFILE)
+			return -1;
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	return 0;
+}
+
 /* The length of the answer's data, or -1 with errno. */
 static long
 ask_locked(struct sst_files *files, struct sst_wire_head *head, const char *path,
@@ -42,14 +61,19 @@ ask_locked(struct sst_files *files, struct sst_wire_head *head, const char *path
 		errno = EPIPE;
 		return -1;
 	}
-	n = sst_wire_send(files->channel, head, path, strlen(path) + 1, NULL, 0);
+	n = take_late(files);
 	if (n == 0)
+		n = sst_wire_send(files->channel, head, path, strlen(path) + 1, NULL,
+		    0);
+	if (n == 0) {
 		n = sst_wire_recv(files->channel, head, data, size, fd, 1);
-	if (n < 0 && errno != EMFILE) {
-		if (errno == EAGAIN)
-			errno = ETIMEDOUT;
-		files->channel = -1;
+		if (n < 0 && errno == EAGAIN)
+			files->late++;
 	}
+	if (n < 0 && errno == EAGAIN)
+		errno = ETIMEDOUT;
+	else if (n < 0 && errno != EMFILE)
+		files->channel = -1;
 	return n;
 }
 

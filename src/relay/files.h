@@ -3,9 +3,9 @@
  * files - questions to the keeper: open this path again, where does this link
  * lead.
  *
- * certs.c asks. One question is under way at a time; an answer that does not
- * come within SST_WIRE_TIMEOUT_MS ends the channel, since a late answer would
- * be taken for that of the next question.
+ * certs.c asks. One question is under way at a time; one whose answer does not
+ * come within SST_WIRE_TIMEOUT_MS fails. Its answer is taken before the next
+ * question is put, so that it is not mistaken for that one's.
  *
  * Always true:
  *   1. The keeper decides what is opened: the id names the source that the
@@ -25,6 +25,7 @@ struct sst_files {
 	/* mu: one question at a time */
 	pthread_mutex_t	mu;
 	int		channel;	/* -1: lost */
+	unsigned	late;		/* answers that nobody waits for */
 };
 
 /* The channel stays the caller's. 0, or -1 with errno. */

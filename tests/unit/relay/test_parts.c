@@ -8,14 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/fail.h"
+#include "base/wire.h"
 #include "relay/drop.h"
+#include "relay/files.h"
 #include "relay/log.h"
 #include "relay/loop.h"
 #include "relay/names.h"
@@ -317,6 +322,49 @@ rights_are_gone_for_good(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* A keeper's answer with this many bytes in its descriptor. */
+static void
+answer_with(int keeper, off_t size)
+{
+	struct sst_wire_head head;
+	int fd = memfd_create("answer", MFD_CLOEXEC);
+
+	assert_int_equal(ftruncate(fd, size), 0);
+	sst_wire_init(&head, SST_WIRE_REPLY);
+	assert_int_equal(sst_wire_send(keeper, &head, NULL, 0, &fd, 1), 0);
+	(void)close(fd);
+}
+
+static void
+a_late_answer_is_not_the_next_ones_and_not_the_last(void **state)
+{
+	const struct timeval soon = { .tv_usec = 20000 };
+	struct sst_files files = { .late = 0 };
+	struct sst_error err = { 0 };
+	int sv[2], fd = -1;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	assert_int_equal(sst_files_init(&files, sv[0]), 0);
+	assert_int_equal(setsockopt(sv[0], SOL_SOCKET, SO_RCVTIMEO, &soon,
+	    sizeof(soon)), 0);
+	for (int i = 0; i < 2; i++) {
+		sst_error_clear(&err);
+		assert_int_not_equal(sst_files_open(&files, 1, "/late", &fd, &err), 0);
+		assert_int_equal(err.sys_errno, ETIMEDOUT);
+	}
+	answer_with(sv[1], 1);
+	answer_with(sv[1], 2);
+	assert_int_equal(sst_files_open(&files, 1, "/next", &fd, &err), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 2);
+	(void)close(fd);
+	/* A keeper that is gone stays gone. */
+	(void)close(sv[1]);
+	assert_int_not_equal(sst_files_open(&files, 1, "/gone", &fd, &err), 0);
+	sst_files_done(&files);
+	(void)close(sv[0]);
+}
+
 int
 main(void)
 {
@@ -335,6 +383,7 @@ main(void)
 		cmocka_unit_test(the_busiest_neighbourhood_makes_room),
 		cmocka_unit_test(ten_lines_a_second_then_a_count),
 		cmocka_unit_test(rights_are_gone_for_good),
+		cmocka_unit_test(a_late_answer_is_not_the_next_ones_and_not_the_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
