@@ -294,22 +294,35 @@ SCENE(openssl_s_server_is_reached)
 	(void)close(out);
 }
 
+/* 1: somebody listens there; 0: not yet; -1: the program has ended. */
+static int
+is_up(const struct prog *p, const struct addr *at)
+{
+	int probe = socket(at->u.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int up = connect(probe, &at->u.any, at->len) == 0;
+
+	(void)close(probe);
+	return waitpid(p->pid, NULL, WNOHANG) == p->pid ? -1 : up;
+}
+
+/* It takes no port 0: a free one is chosen, which somebody may take first. */
 SCENE(gnutls_serv_is_reached)
 {
 	struct addr at;
 	struct prog p;
 	char command[2000];
-	int in, out, probe;
+	int in, out, up = -1;
 
 	needs("gnutls-serv");
-	tcp_dead_port(&at, world.families[0]);
-	(void)snprintf(command, sizeof(command), "exec gnutls-serv --echo --port %d "
-	    "--x509certfile=%s --x509keyfile=%s 2>&1", addr_port(&at), world.one_file,
-	    world.one_file);
-	spawn(&p, &in, &out, command);
-	probe = socket(world.families[0], SOCK_STREAM, 0);
-	want_soon(connect(probe, &at.u.any, at.len) == 0);
-	(void)close(probe);
+	for (int i = 0; i < 10 && up != 1; i++) {
+		tcp_dead_port(&at, world.families[0]);
+		(void)snprintf(command, sizeof(command), "exec gnutls-serv --echo "
+		    "--port %d --x509certfile=%s --x509keyfile=%s 2>&1",
+		    addr_port(&at), world.one_file, world.one_file);
+		spawn(&p, &in, &out, command);
+		want_soon((up = is_up(&p, &at)) != 0);
+	}
+	want_eq(up, 1);
 	our_client_gets(&at, "echo me\n", "echo me");
 	stop(&p);
 	(void)close(in);
