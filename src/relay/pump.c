@@ -130,17 +130,32 @@ consume(struct sst_pump *p, uint8_t *scratch, size_t n)
 	}
 }
 
+/* Looks at the queue. *ret_whole: nothing was behind what fitted; descriptors
+ * that the application passed along cut a look short. */
+static ssize_t
+peek(struct sst_pump *p, uint8_t *scratch, size_t size, int *ret_whole)
+{
+	struct iovec iov = { .iov_base = scratch, .iov_len = size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n = recvmsg(p->end, &msg, MSG_PEEK | MSG_DONTWAIT);
+
+	*ret_whole = n < (ssize_t)size && (msg.msg_flags & MSG_CTRUNC) == 0;
+	return n;
+}
+
 /* Few bytes: look at them, forward, and take out all but the last. What TLS
  * does not take stays in the kernel's queue. */
 static enum flow
-up_small(struct sst_pump *p, uint8_t *scratch, size_t fresh, struct sst_error *err)
+up_small(struct sst_pump *p, uint8_t *scratch, size_t fresh, int whole,
+    struct sst_error *err)
 {
 	enum flow flow;
 	size_t n;
 
 	flow = tls_write(p, scratch + 1, fresh, &n, err);
 	consume(p, scratch, n);
-	return flow;
+	/* Seen whole: what comes now is an event of its own. */
+	return flow == FLOW_MORE && whole && !p->app_ended ? FLOW_IDLE : flow;
 }
 
 /* Many bytes: take them out, and look at one more, which becomes the spent
@@ -187,19 +202,20 @@ up_piece(struct sst_pump *p, uint8_t *scratch, struct sst_error *err)
 {
 	ssize_t n;
 	int inq = 0;
+	int whole;
 
 	if (p->fin_sent || p->broken)
 		return FLOW_IDLE;
 	if (p->up.bytes != NULL)
 		return up_block(p, err);
-	n = recv(p->end, scratch, SST_PUMP_PEEK + 1, MSG_PEEK | MSG_DONTWAIT);
+	n = peek(p, scratch, SST_PUMP_PEEK + 1, &whole);
 	if (n > SST_PUMP_PEEK) {
 		if (ioctl(p->end, FIONREAD, &inq) < 0 || inq < 2)
 			return FLOW_IDLE;
 		return up_bulk(p, scratch, (size_t)inq - 1, err);
 	}
 	if (n > 1)
-		return up_small(p, scratch, (size_t)n - 1, err);
+		return up_small(p, scratch, (size_t)n - 1, whole, err);
 	if (p->app_ended && !p->app_reset)
 		return up_finish(p, err);
 	return FLOW_IDLE;
@@ -309,6 +325,9 @@ down_piece(struct sst_pump *p, uint8_t *scratch, struct sst_error *err)
 			return FLOW_IDLE;
 		}
 	}
+	if (step == SST_STEP_DONE)
+		return !p->tcp_ended && sst_conn_drained(p->conn) ?
+		    FLOW_IDLE : FLOW_MORE;
 	return step == SST_STEP_WANT_READ || step == SST_STEP_WANT_WRITE ?
 	    FLOW_IDLE : FLOW_MORE;
 }
@@ -316,6 +335,8 @@ down_piece(struct sst_pump *p, uint8_t *scratch, struct sst_error *err)
 static void
 note_events(struct sst_pump *p, uint32_t tcp, uint32_t end)
 {
+	if ((tcp & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		p->tcp_ended = 1;
 	if ((end & (EPOLLRDHUP | EPOLLHUP)) != 0)
 		p->app_ended = 1;
 	if ((end & EPOLLHUP) != 0)

@@ -56,6 +56,7 @@ struct sst_pump {
 	int		 tcp, end;	/* borrowed */
 	struct sst_block up, down;	/* what could not be passed on yet */
 	uint64_t	 up_bytes, down_bytes;
+	unsigned	 tcp_ended : 1;	/* a FIN or worse was reported */
 	unsigned	 app_ended : 1;	/* the application shut down writing */
 	unsigned	 app_gone : 1;	/* it closed, or both directions of `end`
 					   are shut down: the kernel's HUP */

@@ -36,6 +36,7 @@ struct sst_conn {
 	struct sst_sni	 sni;		/* server */
 	union sst_inet	 local;		/* server */
 	uint64_t	 data_mark;	/* bytes received up to the last data */
+	int		 drained;	/* the last look left the socket empty */
 	unsigned	 sent_finished : 1;
 	unsigned	 writing : 1;	/* a write must be repeated */
 	unsigned	 verified : 1;	/* client: chain and name */
@@ -49,6 +50,19 @@ address_copy(union sst_inet *to, const struct sockaddr *from)
 		memcpy(&to->v4, from, sizeof(to->v4));
 	else
 		memcpy(&to->v6, from, sizeof(to->v6));
+}
+
+/* After each read of the socket: one that brought less than it could emptied it. */
+static long
+note_read(BIO *bio, int oper, const char *bytes, size_t len, int argi, long argl,
+    int ret, size_t *done)
+{
+	struct sst_conn *conn = (struct sst_conn *)(void *)BIO_get_callback_arg(bio);
+
+	(void)bytes, (void)argi, (void)argl;
+	if (oper == (BIO_CB_READ | BIO_CB_RETURN))
+		conn->drained = ret <= 0 || done == NULL || *done < len;
+	return ret;
 }
 
 static int
@@ -66,6 +80,8 @@ conn_new(struct sst_tls_conf *conf, int fd, struct sst_conn **ret_conn,
 		sst_conn_free(conn);
 		return sst_fail_ossl(err, SST_E_NOMEM, "TLS connection");
 	}
+	BIO_set_callback_arg(SSL_get_rbio(conn->ssl), (char *)conn);
+	BIO_set_callback_ex(SSL_get_rbio(conn->ssl), note_read);
 	*ret_conn = conn;
 	return SST_OK;
 }
@@ -339,6 +355,12 @@ sst_conn_pending(const struct sst_conn *conn)
 	if (n > 0)
 		return (size_t)n;
 	return SSL_has_pending(conn->ssl) ? 1 : 0;
+}
+
+int
+sst_conn_drained(const struct sst_conn *conn)
+{
+	return conn->drained && sst_conn_pending(conn) == 0;
 }
 
 enum sst_step

@@ -62,6 +62,12 @@ enum sst_step sst_conn_read(struct sst_conn *, void *buf, size_t size, size_t *r
  */
 size_t	sst_conn_pending(const struct sst_conn *);
 /*
+ * After a read that was DONE: the socket had nothing more when it was read, and
+ * nothing is buffered. Whoever waits edge-triggered may wait, unless the end of
+ * the peer's stream was reported already.
+ */
+int	sst_conn_drained(const struct sst_conn *);
+/*
  * DONE: *ret_n bytes were taken (1 <= *ret_n <= len). After WANT_* the next
  * write must offer at least the same bytes, at any address.
  */
