@@ -142,11 +142,17 @@ client_gets_the_page(int l, const char *command)
 	struct prog p;
 	char text[8192];
 	int in, out;
+	ssize_t n;
 
 	spawn(&p, &in, &out, command);
 	answer_one(l);
 	await_text(out, "hello, world", text, sizeof(text));
 	(void)close(in);
+	/* A client that has more to print must not find a broken pipe. */
+	do
+		n = read(out, text, sizeof(text));
+	while (n > 0);
+	want_eq(n, 0);
 	(void)close(out);
 	prog_end(&p);
 }
