@@ -385,37 +385,29 @@ COLD_SCENE(when_both_die_the_listener_says_so_and_a_new_pair_is_started)
 }
 
 /* --- SIGTERM ---------------------------------------------------------------------------- */
-static volatile sig_atomic_t told_to_stop;
-
-static void
-stop(int sig)
-{
-	(void)sig;
-	told_to_stop = 1;
-}
-
 /* A server that finishes what it has begun when it is told to stop. */
 static void
 download_server(int ch, void *arg)
 {
-	struct sigaction act = { .sa_handler = stop };
 	struct addr at;
 	char *data = malloc(20 * MB);
-	int l, s;
+	sigset_t told;
+	int l, s, sig = 0;
 	pid_t pair[2];
 
 	(void)arg;
 	want(data != NULL);
 	fill(data, 20 * MB, 20);
-	want_eq(sigaction(SIGTERM, &act, NULL), 0);
+	(void)sigemptyset(&told);
+	(void)sigaddset(&told, SIGTERM);
+	want_eq(sigprocmask(SIG_BLOCK, &told, NULL), 0);
 	l = ours_listener(&at, world.families[0], world.one_file, NULL);
 	want_eq(world_pair(l, &pair[0], &pair[1]), 0);
 	prog_send(ch, pair, sizeof(pair));
 	prog_send(ch, &at, sizeof(at));
 	s = ours_accept(l);
 	ours_write(s, data, MB);
-	while (!told_to_stop)
-		world_breathe();
+	want_eq(sigwait(&told, &sig), 0);
 	(void)close(l);
 	ours_write(s, data + MB, 19 * MB);
 	(void)close(s);

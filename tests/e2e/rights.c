@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -371,7 +372,7 @@ SCENE(a_kubernetes_secret_needs_the_named_switch)
 }
 
 /* --- forks in another thread --------------------------------------------------------- */
-static volatile int forking;
+static atomic_int forking;
 
 /* Children that live for a while and hold what they were born with. */
 static void *

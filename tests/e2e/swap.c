@@ -8,6 +8,7 @@
  */
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,7 @@ static struct met {
 	uint64_t	generation;
 } met[MOST_MET];
 static int n_met;
-static volatile int changing;
+static atomic_int changing;
 
 static void
 name_of(char *out, size_t size, int name)
