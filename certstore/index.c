@@ -50,7 +50,7 @@ static const char schema[] =
 	"CREATE INDEX names_id ON names(id);";
 
 enum statement {
-	S_BEGIN, S_COMMIT, S_ROLLBACK, S_BUMP, S_GENERATION,
+	S_BEGIN, S_COMMIT, S_ROLLBACK, S_BUMP, S_GO_ON, S_GENERATION,
 	S_SOURCE_PUT, S_SOURCE_GET, S_SOURCE_DROP, S_SOURCES,
 	S_PUT, S_PUT_NAME, S_DROP, S_DROP_NAMES, S_LOOKUP,
 	S_DEFAULT_SET, S_DEFAULT_ENTRY, S_DEFAULT_SAME,
@@ -63,6 +63,7 @@ static const char *const texts[S_COUNT] = {
 	[S_COMMIT] = "COMMIT",
 	[S_ROLLBACK] = "ROLLBACK",
 	[S_BUMP] = "UPDATE meta SET generation=generation+1",
+	[S_GO_ON] = "UPDATE meta SET generation=?1",
 	[S_GENERATION] = "SELECT generation FROM meta",
 	[S_SOURCE_PUT] = "INSERT INTO sources(path,kind) VALUES(?1,?2)",
 	[S_SOURCE_GET] = "SELECT id,kind FROM sources WHERE path=?1",
@@ -269,6 +270,14 @@ sst_index_close(struct sst_index *ix)
 		(void)close(ix->lock);
 	free(ix->path);
 	free(ix);
+}
+
+int
+sst_index_go_on(struct sst_index *ix, uint64_t generation, struct sst_error *err)
+{
+	sqlite3_stmt *st = ready(ix, S_GO_ON);
+
+	return run(ix, st, sqlite3_bind_int64(st, 1, (sqlite3_int64)generation), err);
 }
 
 /*

@@ -35,6 +35,8 @@ enum sst_source_kind {
 /* `path` NULL: memory. *ret_why: why a file was not used, or "". */
 int	sst_index_open(const char *path, struct sst_index **ret, char *ret_why,
 	    size_t why_size, struct sst_error *err);
+/* The generation becomes this one. */
+int	sst_index_go_on(struct sst_index *, uint64_t generation, struct sst_error *err);
 void	sst_index_close(struct sst_index *);	/* NULL is allowed */
 /*
  * In the child of a fork: gives the child a copy of its own in memory and lets

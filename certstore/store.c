@@ -151,6 +151,12 @@ sst_store_new_from(const struct sst_store_config *config,
 		    why);
 		sst_events_add(&events, SST_STORE_REFUSED, s->config.index_path, text);
 	}
+	if (s->config.generation != 0) {
+		rc = sst_index_go_on(s->index, s->config.generation, err);
+		if (rc < 0)
+			goto out;
+		atomic_store(&s->generation, s->config.generation);
+	}
 	s->config.index_path = NULL;	/* the caller's, and no longer needed */
 	s->env.ops = ops;
 	s->env.ctx = ctx;

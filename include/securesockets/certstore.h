@@ -71,6 +71,8 @@ struct sst_store_config {
 	/* Called with no lock held, from the thread that made the change. */
 	void		(*on_event)(void *arg, const struct sst_store_event *);
 	void		*event_arg;
+	uint64_t	generation;	/* of a store that this one takes the place
+					   of: it counts on from there */
 };
 
 /* On SST_OK the caller owns *ret_store (one reference). */
@@ -111,7 +113,7 @@ SST_API int	sst_store_remove(struct sst_store *, const char *what, struct sst_er
  */
 SST_API int	sst_store_rescan(struct sst_store *, const char *path, struct sst_error *err);
 
-/* Number of successful changes so far. */
+/* Number of successful changes so far, and of those before (config). */
 SST_API uint64_t sst_store_generation(const struct sst_store *);
 /*
  * Copies the source of a staged chain that still has no key to `buf` and

@@ -69,7 +69,9 @@ enum sst_wire_verb {
 
 	/* relay to keeper, on the channel */
 	SST_CHAN_READY = 64,	/* serving: the keeper may answer its starter */
-	SST_CHAN_HOLD,		/* id; data: opaque state. [TCP, relay's end].
+	SST_CHAN_HOLD,		/* id; data: opaque state. [TCP, relay's end,
+				   state]: a state that is longer than a message
+				   comes as a sealed memfd, and no data.
 				   A second HOLD of an id replaces the first. */
 	SST_CHAN_RELEASE,	/* id */
 	SST_CHAN_KEEP,		/* id: a source is in use: hold and watch it */
@@ -80,7 +82,7 @@ enum sst_wire_verb {
 				   watched, 0 static; data: the path, NUL, and
 				   when static why, NUL. [the shim's connection,
 				   app end, file]. The relay answers the shim. */
-	SST_CHAN_RESTORE,	/* id; data as held. [TCP, relay's end] */
+	SST_CHAN_RESTORE,	/* id; all as held. [TCP, relay's end, state] */
 	SST_CHAN_RESTORE_SOURCE,/* id; c: watched; data as FILE. [file]. Comes
 				   before the RESTORE of what uses it. */
 	SST_CHAN_RESTORED,	/* that was all */

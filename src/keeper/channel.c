@@ -35,7 +35,7 @@ set_idle(struct sst_keeper *k, int idle)
 
 static void
 take_message(struct sst_keeper *k, const struct sst_wire_head *head, size_t len,
-    int fds[2])
+    int fds[SST_HELD_FDS])
 {
 	switch (head->verb) {
 	case SST_CHAN_READY:
@@ -74,16 +74,16 @@ void
 sst_channel_take(struct sst_keeper *k, int most)
 {
 	struct sst_wire_head head;
-	int fds[2], resets = 0;
+	int fds[SST_HELD_FDS], resets = 0;
 	long n;
 
 	while (most-- > 0 && k->channel.fd >= 0) {
 		n = sst_wire_recv(k->channel.fd, &head, k->data, sizeof(k->data),
-		    fds, 2);
+		    fds, SST_HELD_FDS);
 		if (n >= 0) {
 			resets = 0;
 			take_message(k, &head, (size_t)n, fds);
-			for (int i = 0; i < 2; i++)
+			for (int i = 0; i < SST_HELD_FDS; i++)
 				if (fds[i] >= 0)
 					(void)close(fds[i]);
 			continue;

@@ -18,6 +18,7 @@
 #include "queue.h"
 #include "table.h"
 
+#define SST_HELD_FDS		3	/* TCP, relay's end, long state */
 #define SST_HELD_STATE_MAX	(64u << 20)	/* bytes of state, all together */
 
 struct sst_held {
@@ -26,12 +27,13 @@ struct sst_held {
 };
 
 /*
- * Takes fds[0] and fds[1] (both or neither -1): what it keeps is set to -1 in
+ * Takes fds[0] and fds[1] (both or neither -1), and fds[2], a sealed memfd with
+ * a state that is too long for a message (or -1): what it keeps is set to -1 in
  * the caller's array. 0, or -1 with errno (EINVAL, ENOSPC, ENOMEM): then the
  * table is as it was.
  */
 int	sst_held_put(struct sst_held *, uint32_t id, const void *state, size_t len,
-	    int fds[2]);
+	    int fds[SST_HELD_FDS]);
 void	sst_held_release(struct sst_held *, uint32_t id);
 /* One RESTORE for each. -1 with errno when one could not be queued. */
 int	sst_held_restore(const struct sst_held *, struct sst_queue *);

@@ -93,11 +93,12 @@ on_event(void *arg, const struct sst_store_event *e)
 
 int
 sst_certs_new(struct sst_files *files, struct sst_log *log, int key_event,
-    struct sst_certs **ret_certs, struct sst_error *err)
+    uint64_t generation, struct sst_certs **ret_certs, struct sst_error *err)
 {
 	struct sst_certs *certs = calloc(1, sizeof(*certs));
 	const struct sst_store_config config = {
 		.keys_may_be_open = key_event, .on_event = on_event, .event_arg = certs,
+		.generation = generation,
 	};
 	int rc;
 

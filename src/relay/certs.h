@@ -46,8 +46,9 @@ struct sst_cert_source *sst_cert_source_new(uint32_t id, int option, int watched
 	    const char *path, const char *why, int fd);
 void	sst_cert_source_free(struct sst_cert_source *);
 
+/* `generation`: that a former relay had come to; 0 for a new socket. */
 int	sst_certs_new(struct sst_files *, struct sst_log *, int key_event,
-	    struct sst_certs **ret_certs, struct sst_error *err);
+	    uint64_t generation, struct sst_certs **ret_certs, struct sst_error *err);
 struct sst_certs *sst_certs_ref(struct sst_certs *);
 void	sst_certs_unref(struct sst_certs *);	/* NULL is allowed */
 struct sst_store *sst_certs_store(struct sst_certs *);	/* borrowed */

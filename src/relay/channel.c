@@ -53,8 +53,7 @@ act(struct sst_relay *relay, const struct sst_wire_head *head, size_t len,
 		fds[0] = -1;
 		break;
 	case SST_CHAN_RESTORE:
-		sst_hold_restore(relay, head, relay->scratch, len, fds[0], fds[1]);
-		fds[0] = fds[1] = -1;
+		sst_hold_restore(relay, head, relay->scratch, len, fds);
 		break;
 	case SST_CHAN_RESTORED:
 		sst_hold_restored(relay);

@@ -2,12 +2,16 @@
 #include "hold.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SECURESOCKETS_NO_RENAME
 #include <securesockets.h>
+#include <securesockets/certstore.h>
 
 #include "base/clock.h"
 #include "certs.h"
@@ -22,19 +26,37 @@ enum tag {
 	TAG_COOKIE = 1, TAG_SERIAL, TAG_FAMILY, TAG_BACKLOG, TAG_NAME, TAG_ALPN,
 	TAG_DEFAULT, TAG_VERSION_MIN, TAG_VERSION_MAX, TAG_STRICT, TAG_TIMEOUT,
 	TAG_KEY_EVENT, TAG_CERT_FILE, TAG_CERT_DIR, TAG_SOURCE, TAG_REMOVE,
-	TAG_LINGER, TAG_REMOTE
+	TAG_LINGER, TAG_REMOTE, TAG_LINGER_TIME, TAG_NODELAY, TAG_GENERATION
 };
 
 struct writer {
-	uint8_t	bytes[SST_WIRE_DATA_MAX];
-	size_t	len;
-	int	full;
+	uint8_t	*bytes;
+	size_t	 len, room;
+	int	 full;
 };
+
+static int
+make_room(struct writer *w, size_t len)
+{
+	size_t room = w->room == 0 ? 4096 : w->room;
+	uint8_t *more;
+
+	while (room < w->len + len)
+		room *= 2;
+	if (room == w->room)
+		return 0;
+	more = room > SST_HOLD_MAX ? NULL : realloc(w->bytes, room);
+	if (more == NULL)
+		return -1;
+	w->bytes = more;
+	w->room = room;
+	return 0;
+}
 
 static void
 put(struct writer *w, enum tag tag, const void *bytes, size_t len)
 {
-	if (len > UINT16_MAX || w->len + len + 3 > sizeof(w->bytes)) {
+	if (len > UINT16_MAX || make_room(w, len + 3) < 0) {
 		w->full = 1;
 		return;
 	}
@@ -93,33 +115,71 @@ encode(const struct sst_listener *l, struct writer *w)
 	put_number(w, TAG_STRICT, (uint64_t)set->strict);
 	put_number(w, TAG_TIMEOUT, (uint64_t)set->timeout_ms);
 	put_number(w, TAG_KEY_EVENT, (uint64_t)set->key_event);
-	put_number(w, TAG_LINGER, (uint64_t)r->reset_on_close);
+	put_number(w, TAG_LINGER, (uint64_t)r->linger_on);
+	put_number(w, TAG_LINGER_TIME, (uint64_t)(int64_t)r->linger_time);
+	put_number(w, TAG_NODELAY, (uint64_t)(int64_t)r->nodelay);
+	put_number(w, TAG_GENERATION,
+	    sst_store_generation(sst_certs_store(set->certs)));
 	(void)sst_certs_each(set->certs, put_source, w);
+}
+
+/* The state as a file that nobody can change. -1 with errno. */
+static int
+state_file(const struct writer *w)
+{
+	int fd = memfd_create("state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	size_t at = 0;
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return -1;
+	for (; at < w->len && n >= 0; at += n > 0 ? (size_t)n : 0)
+		n = write(fd, w->bytes + at, w->len - at);
+	if (n < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK |
+	    F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* 0, or -1 with errno. */
+static int
+send_state(const struct sst_listener *l, const struct writer *w)
+{
+	int fds[SST_HOLD_FDS] = { l->record->tcp, l->record->end, -1 };
+	int is_long = w->len > SST_WIRE_DATA_MAX;
+	struct sst_wire_head head;
+	int rc;
+
+	sst_wire_init(&head, SST_CHAN_HOLD);
+	head.id = l->id;
+	if (is_long && (fds[2] = state_file(w)) < 0)
+		return -1;
+	rc = sst_wire_send(l->record->relay->channel, &head, w->bytes,
+	    is_long ? 0 : w->len, fds, is_long ? 3 : 2);
+	if (fds[2] >= 0)
+		(void)close(fds[2]);
+	return rc;
 }
 
 void
 sst_hold_send(struct sst_listener *l)
 {
 	struct sst_relay *relay = l->record->relay;
-	const int fds[2] = { l->record->tcp, l->record->end };
-	struct sst_wire_head head;
-	struct writer *w = calloc(1, sizeof(*w));
+	struct writer w = { .len = 0 };
 
-	if (w == NULL || l->closed || l->record->tcp < 0) {
-		free(w);
+	if (l->closed || l->record->tcp < 0)
 		return;
-	}
-	encode(l, w);
-	sst_wire_init(&head, SST_CHAN_HOLD);
-	head.id = l->id;
-	if (w->full)
+	encode(l, &w);
+	if (w.full)
 		sst_log_event(&relay->log, SST_LOG_INTERNAL, sst_clock_ms(),
-		    "a listener has more settings than survive a restart of the "
-		    "helper process");
-	else if (sst_wire_send(relay->channel, &head, w->bytes, w->len, fds, 2) < 0)
+		    "no memory for the settings of a listener: it keeps its older "
+		    "ones when the helper process is restarted");
+	else if (send_state(l, &w) < 0)
 		sst_log_event(&relay->log, SST_LOG_INTERNAL, sst_clock_ms(),
 		    "the keeper did not take a listener: %s", strerror(errno));
-	free(w);
+	free(w.bytes);
 }
 
 void
@@ -227,8 +287,8 @@ next_field(const uint8_t **at, size_t *left, struct field *f)
 
 /* What a state says about the record itself. */
 struct identity {
-	uint64_t	cookie, serial;
-	int		family, backlog, reset;
+	uint64_t	cookie, serial, generation;
+	int		family, backlog, linger_on, linger_time, nodelay;
 };
 
 static void
@@ -263,7 +323,16 @@ decode_number(const struct field *f, struct identity *id, struct sst_settings *s
 		set->key_event = f->number != 0;
 		break;
 	case TAG_LINGER:
-		id->reset = f->number != 0;
+		id->linger_on = f->number != 0;
+		break;
+	case TAG_LINGER_TIME:
+		id->linger_time = (int)(int64_t)f->number;
+		break;
+	case TAG_NODELAY:
+		id->nodelay = (int)(int64_t)f->number;
+		break;
+	case TAG_GENERATION:
+		id->generation = f->number <= INT64_MAX / 2 ? f->number : 0;
 		break;
 	default:
 		break;
@@ -326,41 +395,92 @@ supply(struct sst_listener *l, const uint8_t *data, size_t len, struct field *f)
 	sst_supply_then_begin(l);
 }
 
-void
-sst_hold_restore(struct sst_relay *relay, const struct sst_wire_head *head,
-    const uint8_t *data, size_t len, int tcp, int end)
+/* All of a long state; NULL: it cannot be had. */
+static uint8_t *
+read_state(int fd, size_t *ret_len)
+{
+	uint8_t *bytes;
+	size_t at = 0;
+	struct stat st;
+	ssize_t n = 1;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
+	    st.st_size > (off_t)SST_HOLD_MAX)
+		return NULL;
+	bytes = malloc((size_t)st.st_size);
+	if (bytes == NULL)
+		return NULL;
+	for (; at < (size_t)st.st_size && n > 0; at += n > 0 ? (size_t)n : 0)
+		n = pread(fd, bytes + at, (size_t)st.st_size - at, (off_t)at);
+	*ret_len = at;
+	return bytes;
+}
+
+static struct sst_record *
+record_of(struct sst_relay *relay, const struct identity *id)
+{
+	struct sst_record *r = sst_record_new(relay, id->cookie, SST_SOCKNAME_MADE,
+	    id->family, id->serial);
+
+	if (r == NULL)
+		return NULL;
+	r->linger_on = id->linger_on;
+	r->linger_time = id->linger_time;
+	r->reset_on_close = id->linger_on && id->linger_time == 0;
+	r->nodelay = id->nodelay;
+	return r;
+}
+
+/* Takes the first two descriptors if it can. */
+static void
+restore(struct sst_relay *relay, uint32_t hold_id, const uint8_t *data, size_t len,
+    int fds[SST_HOLD_FDS])
 {
 	struct identity id = { .cookie = 0 };
 	struct sst_settings *set = sst_settings_new(NULL, NULL);
 	struct field *f = calloc(1, sizeof(*f));
 	struct sst_record *r = NULL;
 
-	if (set == NULL || f == NULL || tcp < 0 || end < 0 ||
-	    decode(data, len, &id, set, f) < 0 ||
-	    sst_certs_new(&relay->files, &relay->log, set->key_event, &set->certs,
-	    NULL) != SST_OK)
-		goto out;
-	r = sst_record_new(relay, id.cookie, SST_SOCKNAME_MADE, id.family, id.serial);
-	if (r == NULL)
-		goto out;
-	r->tcp = tcp;
-	r->end = end;
-	r->set = set;
-	r->reset_on_close = id.reset != 0;
-	r->linger_on = id.reset;
-	tcp = end = -1;
-	set = NULL;
-	if (sst_listener_adopt(r, head->id, id.backlog) < 0)
-		sst_record_end(r, 0);
-	else
-		supply(r->listener, data, len, f);
-out:
-	if (r == NULL)
-		sst_hold_release(relay, head->id);
-	if (tcp >= 0)
-		(void)close(tcp);
-	if (end >= 0)
-		(void)close(end);
+	if (set != NULL && f != NULL && fds[0] >= 0 && fds[1] >= 0 &&
+	    decode(data, len, &id, set, f) == 0 &&
+	    sst_record_find(relay, id.cookie) == NULL &&
+	    sst_certs_new(&relay->files, &relay->log, set->key_event, id.generation,
+	    &set->certs, NULL) == SST_OK)
+		r = record_of(relay, &id);
+	if (r == NULL) {
+		sst_hold_release(relay, hold_id);
+	} else {
+		r->tcp = fds[0];
+		r->end = fds[1];
+		r->set = set;
+		fds[0] = fds[1] = -1;
+		set = NULL;
+		if (sst_listener_adopt(r, hold_id, id.backlog) < 0)
+			sst_record_end(r, 0);
+		else
+			supply(r->listener, data, len, f);
+	}
 	sst_settings_unref(set);
 	free(f);
+}
+
+void
+sst_hold_restore(struct sst_relay *relay, const struct sst_wire_head *head,
+    const uint8_t *data, size_t len, int fds[SST_HOLD_FDS])
+{
+	uint8_t *file = NULL;
+
+	if (fds[2] >= 0) {
+		file = read_state(fds[2], &len);
+		data = file;
+		if (file == NULL)
+			len = 0;
+	}
+	restore(relay, head->id, data, len, fds);
+	free(file);
+	for (int i = 0; i < SST_HOLD_FDS; i++) {
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+		fds[i] = -1;
+	}
 }

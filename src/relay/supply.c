@@ -139,7 +139,8 @@ done(struct sst_job *job)
 		if (r->listener != NULL && r->state == SST_REC_LISTENING) {
 			if (j->kind == BEGIN)
 				(void)sst_listener_begin(r->listener);
-			else if (j->rc == SST_OK && j->kind != RESCAN && !j->again)
+			/* Also after a rescan: its generation is another. */
+			if (j->rc == SST_OK && !j->again)
 				sst_hold_send(r->listener);
 		}
 	}
@@ -189,7 +190,7 @@ need_certs(struct sst_record *r, struct sst_error *err)
 
 	if (rc != SST_OK || r->set->certs != NULL)
 		return rc;
-	return sst_certs_new(&r->relay->files, &r->relay->log, r->set->key_event,
+	return sst_certs_new(&r->relay->files, &r->relay->log, r->set->key_event, 0,
 	    &r->set->certs, err);
 }
 

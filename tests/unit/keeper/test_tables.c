@@ -13,6 +13,8 @@
 #include "base/wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 static void
@@ -62,7 +64,8 @@ a_held_listener_is_given_back_as_it_was_held_last(void **state)
 	struct sst_wire_head head;
 	struct sst_queue q;
 	char data[64];
-	int ends[2], a[2], b[2], got[2], none[2] = { -1, -1 };
+	int ends[2], a[3] = { -1, -1, -1 }, b[3] = { -1, -1, -1 }, got[2];
+	int none[3] = { -1, -1, -1 };
 	ino_t ino[2];
 
 	(void)state;
@@ -96,12 +99,70 @@ a_held_listener_is_given_back_as_it_was_held_last(void **state)
 	(void)close(ends[1]);
 }
 
+/* A memfd with these bytes. */
+static int
+file_with(const char *text, int seals)
+{
+	int fd = memfd_create("state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+static void
+a_long_state_is_a_file_that_can_change_no_more(void **state)
+{
+	const int all = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	struct sst_held h = { 0 };
+	struct sst_wire_head head;
+	struct sst_queue q;
+	char data[64];
+	int ends[2], a[3], got[3];
+
+	(void)state;
+	pair(ends);
+	sst_queue_init(&q, ends[0]);
+	pair(a);
+	for (int i = 0; i < 3; i++) {
+		const int but[] = { F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE };
+
+		a[2] = file_with("state", all & ~but[i]);
+		assert_int_equal(sst_held_put(&h, 7, "", 0, a), -1);
+		assert_int_equal(errno, EINVAL);
+		(void)close(a[2]);
+	}
+	a[2] = file_with("state", all);
+	assert_int_equal(sst_held_put(&h, 7, "", 0, a), 0);
+	assert_int_equal(a[2], -1);
+	assert_int_equal(h.state, 5);
+	assert_int_equal(sst_held_restore(&h, &q), 0);
+	assert_int_equal(sst_wire_recv(ends[1], &head, data, sizeof(data), got, 3), 0);
+	assert_int_equal(pread(got[2], data, sizeof(data), 0), 5);
+	assert_memory_equal(data, "state", 5);
+	for (int i = 0; i < 3; i++)
+		(void)close(got[i]);
+	/* A short one takes its place. */
+	pair(a);
+	assert_int_equal(sst_held_put(&h, 7, "ab", 2, a), 0);
+	assert_int_equal(h.state, 2);
+	assert_int_equal(sst_held_restore(&h, &q), 0);
+	assert_int_equal(sst_wire_recv(ends[1], &head, data, sizeof(data), got, 3), 2);
+	assert_int_equal(got[2], -1);
+	(void)close(got[0]);
+	(void)close(got[1]);
+	sst_held_done(&h);
+	assert_int_equal(h.state, 0);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
 static void
 a_hold_without_descriptors_or_beyond_the_limit_is_refused(void **state)
 {
 	struct sst_held h = { 0 };
 	static char big[SST_WIRE_DATA_MAX];
-	int a[2], none[2] = { -1, -1 };
+	int a[3] = { -1, -1, -1 }, none[3] = { -1, -1, -1 };
 	uint32_t id;
 
 	(void)state;
@@ -417,6 +478,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_table_finds_what_was_put_and_only_that),
 		cmocka_unit_test(a_held_listener_is_given_back_as_it_was_held_last),
+		cmocka_unit_test(a_long_state_is_a_file_that_can_change_no_more),
 		cmocka_unit_test(a_hold_without_descriptors_or_beyond_the_limit_is_refused),
 		cmocka_unit_test(messages_leave_in_order_when_the_other_side_was_busy),
 		cmocka_unit_test(only_what_the_program_asked_waits_for_the_next_relay),
