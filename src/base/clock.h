@@ -22,6 +22,16 @@ sst_clock_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* The same in nanoseconds. */
+static inline int64_t
+sst_clock_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /* Seconds of CLOCK_REALTIME. */
 static inline time_t
 sst_clock_wall(void)

@@ -36,6 +36,7 @@ struct sst_relay {
 
 	int		 channel, door_fd;
 	char		 door[16];
+	uint64_t	 serial;	/* of the next accepted socket's name */
 	uint8_t		 secret[SST_SECRET_LEN];
 	char		 program[64];
 	uint32_t	 program_pid;

@@ -199,6 +199,18 @@ sst_listener_room(struct sst_listener *l)
 		l->paused = full;
 }
 
+/* Of a name: from a random start, so that those of a relay before this one are
+ * not met again. */
+static int
+next_serial(struct sst_relay *relay, uint64_t *ret_serial)
+{
+	if (relay->serial == 0 &&
+	    getrandom(&relay->serial, sizeof(relay->serial), 0) < 0)
+		return -1;
+	*ret_serial = relay->serial++;
+	return 0;
+}
+
 /* A record for a finished handshake; it owns all of what it is given. */
 static struct sst_record *
 make_accepted(struct sst_listener *l, int tcp, struct sst_conn *conn,
@@ -213,7 +225,7 @@ make_accepted(struct sst_listener *l, int tcp, struct sst_conn *conn,
 	memcpy(name.door, relay->door, sizeof(name.door));
 	name.family = l->record->family;
 	if (getsockname(tcp, &name.local.any, &len) < 0 ||
-	    getrandom(&name.serial, sizeof(name.serial), 0) < 0 ||
+	    next_serial(relay, &name.serial) < 0 ||
 	    sst_link_pair(&name, &app, &end) < 0)
 		return NULL;
 	r = sst_record_new(relay, sst_record_cookie(app), name.kind, name.family,

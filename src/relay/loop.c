@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,17 +44,31 @@ sst_loop_done(struct sst_loop *loop)
 	loop->epoll = -1;
 }
 
-int
-sst_loop_add(struct sst_loop *loop, struct sst_watch *w, int fd, uint32_t events,
+static int
+enter(struct sst_loop *loop, int op, struct sst_watch *w, int fd, uint32_t events,
     void (*ready)(struct sst_watch *, uint32_t))
 {
 	struct epoll_event e = { .events = events, .data.ptr = w };
 
-	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
+	if (epoll_ctl(loop->epoll, op, fd, &e) < 0)
 		return -1;
 	w->fd = fd;
 	w->ready = ready;
 	return 0;
+}
+
+int
+sst_loop_add(struct sst_loop *loop, struct sst_watch *w, int fd, uint32_t events,
+    void (*ready)(struct sst_watch *, uint32_t))
+{
+	return enter(loop, EPOLL_CTL_ADD, w, fd, events, ready);
+}
+
+int
+sst_loop_take_over(struct sst_loop *loop, struct sst_watch *w, int fd,
+    uint32_t events, void (*ready)(struct sst_watch *, uint32_t))
+{
+	return enter(loop, EPOLL_CTL_MOD, w, fd, events, ready);
 }
 
 int
@@ -70,6 +85,12 @@ sst_loop_del(struct sst_loop *loop, struct sst_watch *w)
 	if (w->ready == NULL)
 		return;
 	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+	sst_loop_forget(w);
+}
+
+void
+sst_loop_forget(struct sst_watch *w)
+{
 	w->ready = NULL;
 	w->fd = -1;
 }
@@ -200,6 +221,32 @@ wait_ms(const struct sst_loop *loop, int max_ms)
 	return max_ms < 0 || left < max_ms ? (int)left : max_ms;
 }
 
+/*
+ * Waits for events. Being woken costs more than 64 bytes of TLS, so after a wait
+ * that was short the next one begins with looking, for as long at most, and lets
+ * others run between two looks.
+ */
+static int
+wait_events(struct sst_loop *loop, struct epoll_event *events, int ms)
+{
+	int64_t began = sst_clock_ns();
+	int short_wait = loop->waited_ns < SST_LOOP_LOOK_NS;
+	int n = 0;
+
+	while (short_wait && ms != 0 && n == 0) {
+		n = epoll_wait(loop->epoll, events, BATCH, 0);
+		loop->waited_ns = sst_clock_ns() - began;
+		short_wait = loop->waited_ns < SST_LOOP_LOOK_NS;
+		if (n == 0)
+			(void)sched_yield();
+	}
+	if (n != 0)
+		return n;
+	n = epoll_wait(loop->epoll, events, BATCH, ms);
+	loop->waited_ns = sst_clock_ns() - began;
+	return n;
+}
+
 void
 sst_loop_poll(struct sst_loop *loop, int max_ms)
 {
@@ -208,7 +255,7 @@ sst_loop_poll(struct sst_loop *loop, int max_ms)
 	int n;
 
 	loop->now = loop->clock();
-	n = epoll_wait(loop->epoll, events, BATCH, wait_ms(loop, max_ms));
+	n = wait_events(loop, events, wait_ms(loop, max_ms));
 	loop->now = loop->clock();
 	for (int i = 0; i < n; i++) {
 		w = events[i].data.ptr;

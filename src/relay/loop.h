@@ -23,6 +23,7 @@
 
 #define SST_LOOP_SLOTS	1024
 #define SST_LOOP_TICK	16	/* ms of one slot */
+#define SST_LOOP_LOOK_NS 20000	/* looking before sleeping, after a short wait */
 
 struct sst_watch {
 	void	(*ready)(struct sst_watch *, uint32_t events);
@@ -49,6 +50,7 @@ struct sst_loop {
 	void	*after_arg;
 	struct sst_object *dead;
 	size_t	 n_timers;
+	int64_t	 waited_ns;		/* how long the last wait took */
 	int64_t	 soonest;		/* no timer is due before */
 	int64_t	 tick;			/* the last slot that was looked at */
 	struct sst_timer *slots[SST_LOOP_SLOTS];
@@ -65,8 +67,15 @@ void	sst_loop_done(struct sst_loop *);
 int	sst_loop_add(struct sst_loop *, struct sst_watch *, int fd, uint32_t events,
 	    void (*ready)(struct sst_watch *, uint32_t));
 int	sst_loop_change(struct sst_loop *, struct sst_watch *, uint32_t events);
+/* A descriptor that is in already, under a watch that was forgotten: from now on
+ * it is this one's. */
+int	sst_loop_take_over(struct sst_loop *, struct sst_watch *, int fd,
+	    uint32_t events, void (*ready)(struct sst_watch *, uint32_t));
 /* Before the descriptor is closed. A watch that is not in is allowed. */
 void	sst_loop_del(struct sst_loop *, struct sst_watch *);
+/* The same without a system call: the descriptor has no copy anywhere, and is
+ * closed or taken over before the next turn. */
+void	sst_loop_forget(struct sst_watch *);
 /* `due` in ms of the loop's clock; a timer that is armed is armed anew. */
 void	sst_loop_arm(struct sst_loop *, struct sst_timer *, int64_t due,
 	    void (*fire)(struct sst_timer *));

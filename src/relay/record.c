@@ -119,10 +119,20 @@ sst_record_say(struct sst_record *r, const char *text)
 	r->text = text == NULL || text[0] == '\0' ? NULL : strdup(text);
 }
 
+/* What accept() made has no copy outside the relay. */
+static void
+unwatch(struct sst_record *r, struct sst_watch *w)
+{
+	if (r->kind == SST_SOCKNAME_ACCEPTED)
+		sst_loop_forget(w);
+	else
+		sst_loop_del(&r->relay->loop, w);
+}
+
 void
 sst_record_close_end(struct sst_record *r)
 {
-	sst_loop_del(&r->relay->loop, &r->end_watch);
+	unwatch(r, &r->end_watch);
 	if (r->end >= 0)
 		(void)close(r->end);
 	r->end = -1;
@@ -133,7 +143,7 @@ sst_record_close_tcp(struct sst_record *r, int reset)
 {
 	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 
-	sst_loop_del(&r->relay->loop, &r->tcp_watch);
+	unwatch(r, &r->tcp_watch);
 	sst_pump_done(&r->pump);
 	sst_conn_free(r->conn);
 	r->conn = NULL;

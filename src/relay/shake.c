@@ -62,13 +62,14 @@ deadline(struct sst_shake *s, int64_t from, int ms)
 	sst_loop_arm(loop_of(s), &s->timer, from + limit(s, ms), on_time);
 }
 
-/* Out of the list; the TCP socket and the connection are the caller's now. */
+/* Out of the list; the TCP socket and the connection are the caller's now, who
+ * closes it or has the loop take it over. */
 static void
 detach(struct sst_shake *s)
 {
 	struct sst_listener *l = s->listener;
 
-	sst_loop_del(loop_of(s), &s->watch);
+	sst_loop_forget(&s->watch);
 	sst_loop_disarm(loop_of(s), &s->timer);
 	*s->at_me = s->next;
 	if (s->next != NULL)

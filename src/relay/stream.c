@@ -152,10 +152,11 @@ sst_stream_start(struct sst_record *r, uint8_t *early, size_t early_len)
 {
 	struct sst_loop *loop = &r->relay->loop;
 
-	sst_loop_del(loop, &r->tcp_watch);
+	sst_loop_forget(&r->tcp_watch);
 	sst_loop_del(loop, &r->end_watch);
 	sst_loop_disarm(loop, &r->timer);
-	if (sst_loop_add(loop, &r->tcp_watch, r->tcp, EVENTS, tcp_ready) < 0)
+	/* It was watched during the handshake. */
+	if (sst_loop_take_over(loop, &r->tcp_watch, r->tcp, EVENTS, tcp_ready) < 0)
 		return -1;
 	if (sst_loop_add(loop, &r->end_watch, r->end, EVENTS, end_ready) < 0) {
 		sst_loop_del(loop, &r->tcp_watch);
