@@ -21,6 +21,8 @@
 #define FIRST_FD	3	/* of the relay; see relay.h */
 #define N_FDS		5
 #define HIGH_FD		32	/* out of the way of the relay's descriptors */
+#define NO_EXEC		127	/* how a relay ends that never became one */
+#define NO_ROOM		126
 
 static int64_t
 back_off_ms(unsigned quick_deaths)
@@ -46,13 +48,13 @@ become_relay(const struct sst_keeper *k, const int fds[N_FDS], char *const argv[
 		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, HIGH_FD);
 	for (int i = 0; i < N_FDS; i++)
 		if (dup2(high[i], FIRST_FD + i) < 0)
-			_exit(127);
+			_exit(NO_ROOM);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)syscall(SYS_execveat, exe, "", argv, envp, AT_EMPTY_PATH);
 	(void)execve("/proc/self/exe", argv, envp);
-	_exit(127);
+	_exit(NO_EXEC);
 }
 
 static int
@@ -156,7 +158,11 @@ describe_end(int how, char *out, size_t size)
 	if (WIFSIGNALED(how))
 		(void)snprintf(out, size, "securesocketsd --relay was ended by "
 		    "signal %d before it was ready", WTERMSIG(how));
-	else if (WEXITSTATUS(how) == 127)
+	else if (WEXITSTATUS(how) == NO_ROOM)
+		(void)snprintf(out, size, "securesocketsd --relay needs %d "
+		    "descriptors to start: raise the hard RLIMIT_NOFILE",
+		    HIGH_FD + N_FDS + 1);
+	else if (WEXITSTATUS(how) == NO_EXEC)
 		(void)snprintf(out, size, "securesocketsd --relay could not be "
 		    "started: the keeper may not execute its own program");
 	else

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -233,6 +234,43 @@ start_keeper(uint32_t idle_ms, struct sst_wire_hello *hello, struct prog *p)
 	    sizeof(*hello));
 	want(head.a >= 0);
 	(void)close(ends[0]);
+}
+
+/* The text of a first socket() under this limit of the program. */
+static const char *
+said_under(int which, rlim_t limit)
+{
+	const struct rlimit few = { limit, limit };
+	static char text[600];
+	int back[2], status;
+	pid_t child;
+	ssize_t n;
+
+	want_eq(pipe(back), 0);
+	child = fork();
+	want(child >= 0);
+	if (child == 0) {
+		if (setrlimit(which, &few) != 0 ||
+		    socket(world.families[0], SOCK_STREAM, IPPROTO_TLS) != -1 ||
+		    errno != ENOBUFS)
+			_exit(1);
+		(void)snprintf(text, sizeof(text), "%s", ours_error(-1));
+		_exit(write(back[1], text, strlen(text)) <= 0);
+	}
+	(void)close(back[1]);
+	n = read(back[0], text, sizeof(text) - 1);
+	want(n > 0);
+	text[n] = '\0';
+	(void)close(back[0]);
+	want_eq(waitpid(child, &status, 0), child);
+	want_eq(status, 0);
+	return text;
+}
+
+COLD_SCENE(a_limit_that_is_too_low_for_the_pair_is_named)
+{
+	want_has(said_under(RLIMIT_NOFILE, 24), "RLIMIT_NOFILE");
+	want_has(said_under(RLIMIT_FSIZE, 100), "File too large");
 }
 
 COLD_SCENE(an_idle_pair_ends_by_itself)
@@ -639,6 +677,7 @@ main(void)
 		cmocka_unit_test(threads_that_race_for_the_first_socket_start_one_pair),
 		cmocka_unit_test(fifty_programs_start_at_once),
 		cmocka_unit_test(a_helper_that_cannot_be_started_is_said_so),
+		cmocka_unit_test(a_limit_that_is_too_low_for_the_pair_is_named),
 		cmocka_unit_test(an_idle_pair_ends_by_itself),
 		cmocka_unit_test(the_death_of_the_relay_costs_connections_and_no_listener),
 		cmocka_unit_test(a_listener_survives_the_relay_again_and_again),
