@@ -7,7 +7,7 @@
  * Always true:
  *   1. The one that goes comes from the busiest /24 (IPv6: /56), has got least
  *      far, and of those is the oldest.
- *   2. One that has sent its Finished never goes.
+ *   2. A client that has sent its Finished never goes.
  */
 #ifndef SST_RELAY_PEERS_H
 #define SST_RELAY_PEERS_H
@@ -24,7 +24,7 @@ struct sst_peer {
 	uint64_t	group;		/* sst_peers_wide() */
 	int64_t		since;
 	int		progress;	/* larger is further */
-	int		settled;	/* Finished is out */
+	int		settled;	/* the client's Finished is in */
 };
 
 /* Who counts as one peer, and as one neighbourhood. An IPv4 address in IPv6

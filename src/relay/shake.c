@@ -240,7 +240,7 @@ evict(struct sst_listener *l)
 		peers[n] = (struct sst_peer){
 			.group = s->wide, .since = s->since,
 			.progress = (int)s->progress,
-			.settled = s->conn != NULL && sst_conn_sent_finished(s->conn),
+			.settled = s->conn != NULL && sst_conn_got_finished(s->conn),
 		};
 	}
 	victim = sst_peers_victim(peers, n);
@@ -254,7 +254,7 @@ sst_shake_full(const struct sst_listener *l)
 	if (l->n_shakes < SST_PEERS_LISTENER)
 		return 0;
 	for (const struct sst_shake *s = l->shakes; s != NULL; s = s->next)
-		if (s->conn == NULL || !sst_conn_sent_finished(s->conn))
+		if (s->conn == NULL || !sst_conn_got_finished(s->conn))
 			return 0;
 	return 1;
 }

@@ -37,7 +37,7 @@ struct sst_conn {
 	union sst_inet	 local;		/* server */
 	uint64_t	 data_mark;	/* bytes received up to the last data */
 	int		 drained;	/* the last look left the socket empty */
-	unsigned	 sent_finished : 1;
+	unsigned	 got_finished : 1;
 	unsigned	 writing : 1;	/* a write must be repeated */
 	unsigned	 verified : 1;	/* client: chain and name */
 	unsigned	 closed : 1;	/* our close_notify is out */
@@ -300,10 +300,9 @@ sst_conn_handshake(struct sst_conn *conn, struct sst_error *err)
 	errno = 0;
 	ret = SSL_do_handshake(conn->ssl);
 	step = outcome(conn, ret, errno, err);
-	/* Our Finished exists, and nothing of its flight waits in OpenSSL. */
-	if (step != SST_STEP_WANT_WRITE && step != SST_STEP_FAILED &&
-	    SSL_get_finished(conn->ssl, &byte, sizeof(byte)) > 0)
-		conn->sent_finished = 1;
+	if (step != SST_STEP_FAILED &&
+	    SSL_get_peer_finished(conn->ssl, &byte, sizeof(byte)) > 0)
+		conn->got_finished = 1;
 	if (step == SST_STEP_END)
 		return failed(conn, err, SST_E_PEER,
 		    "the peer closed the connection in the handshake");
@@ -447,9 +446,9 @@ sst_conn_saw_hello(const struct sst_conn *conn)
 }
 
 int
-sst_conn_sent_finished(const struct sst_conn *conn)
+sst_conn_got_finished(const struct sst_conn *conn)
 {
-	return conn->sent_finished;
+	return conn->got_finished;
 }
 
 int

@@ -86,9 +86,10 @@ const char *sst_conn_alpn(const struct sst_conn *, size_t *ret_len);
 const struct sst_choice *sst_conn_choice(const struct sst_conn *);
 /* Server: the name the client asked for, folded; "" for none. */
 const char *sst_conn_sni(const struct sst_conn *);
-/* Whether the whole ClientHello arrived, and whether our Finished is out. */
+/* Whether the whole ClientHello arrived, and the peer's Finished. Ours says
+ * nothing: in 1.3 a server sends it before the client did any work. */
 int	sst_conn_saw_hello(const struct sst_conn *);
-int	sst_conn_sent_finished(const struct sst_conn *);
+int	sst_conn_got_finished(const struct sst_conn *);
 /*
  * The peer's certificates as PEM, leaf first: as many whole ones as fit `size`
  * with the NUL. *ret_len counts the NUL. SST_E_NOT_FOUND: it sent none;

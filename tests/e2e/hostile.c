@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -272,6 +273,59 @@ SCENE(a_flood_of_silent_clients_from_one_address_shuts_nobody_out)
 	want(world_now_ms() - before < 3000 * WORLD_SLOW);
 	for (int i = 0; i < MANY; i++)
 		(void)close(silent[i]);
+	(void)close(l);
+}
+
+/* A connection from an address of its own below 127.9. */
+static int
+dial_from(const struct addr *at, unsigned int low)
+{
+	struct addr from;
+	int fd = socket(world.families[0], SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	want(fd >= 0);
+	if (world.families[0] == AF_INET) {
+		addr_loop(&from, AF_INET, 0);
+		from.u.v4.sin_addr.s_addr = htonl(0x7f090000 + low);
+		want_eq(bind(fd, &from.u.any, from.len), 0);
+	}
+	(void)connect(fd, &at->u.any, at->len);
+	return fd;
+}
+
+/* Each has its ServerHello, and says nothing more: the listener is full of them,
+ * and who comes then need not wait for their deadline. */
+SCENE(clients_that_never_finish_shut_nobody_out)
+{
+	enum { MANY = 1024, EACH = 64 };	/* as many as a listener has */
+	static int stuck[MANY];
+	struct bytes hello;
+	struct addr at;
+	struct rlimit files;
+	int l = ours_listener(&at, world.families[0], world.one_file, NULL);
+	long long before;
+	char first;
+
+	want_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max;
+	want_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	make_hello(&hello, "one.example", 11);
+	for (unsigned int i = 0; i < MANY; i++) {
+		int fd = stuck[i] = dial_from(&at, 256 * (i / EACH) + 1);
+
+		want(ours_poll(fd, POLLOUT, WORLD_PATIENCE_MS) != 0);
+		want_eq(write(fd, hello.data, hello.len), hello.len);
+		if (world.families[0] == AF_INET) {
+			want_eq(ours_poll(fd, POLLIN, WORLD_PATIENCE_MS), POLLIN);
+			want_eq(recv(fd, &first, 1, MSG_PEEK), 1);
+			want_eq(first, 0x16);
+		}
+	}
+	before = world_now_ms();
+	want_good_client(&at, l);
+	want(world_now_ms() - before < 3000 * WORLD_SLOW);
+	for (int i = 0; i < MANY; i++)
+		(void)close(stuck[i]);
 	(void)close(l);
 }
 
@@ -665,6 +719,7 @@ main(void)
 		cmocka_unit_test(garbage_of_every_kind_leaves_the_listener_alone),
 		cmocka_unit_test(sk_35_silent_clients_delay_nobody),
 		cmocka_unit_test(a_flood_of_silent_clients_from_one_address_shuts_nobody_out),
+		cmocka_unit_test(clients_that_never_finish_shut_nobody_out),
 		cmocka_unit_test(a_silent_client_is_dropped_at_the_deadline),
 		cmocka_unit_test(a_client_that_sends_byte_by_byte_is_served_and_delays_nobody),
 		cmocka_unit_test(strangers_who_knock_and_say_nothing_hold_up_no_call),

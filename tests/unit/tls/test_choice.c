@@ -83,7 +83,7 @@ expect_alert(const struct sst_choose_policy *policy, const struct raw *raw, int 
 	serve(&m, policy, raw);
 	assert_int_equal(m.step, SST_STEP_FAILED);
 	assert_int_equal(m.alert, alert);
-	assert_false(sst_conn_sent_finished(m.conn));
+	assert_false(sst_conn_got_finished(m.conn));
 	assert_true(sst_conn_saw_hello(m.conn));
 	meet_done(&m);
 }
@@ -339,7 +339,7 @@ the_decision_can_be_read(void **state)
 	assert_int_equal(sst_choice_tier(choice), SST_TIER_WILDCARD);
 	assert_true(sst_choice_text(choice, text, sizeof(text)) > 0);
 	assert_true(sst_conn_saw_hello(m.conn));
-	assert_true(sst_conn_sent_finished(m.conn));
+	assert_true(sst_conn_got_finished(m.conn));
 	meet_done(&m);
 
 	serve(&m, &strict, &(struct raw){ .sni = "nobody.example" });
