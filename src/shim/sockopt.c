@@ -57,7 +57,9 @@ needs_rights(int level, int option)
 		return is_personal(level, option) || option == SO_MARK ||
 		    option == SO_BINDTODEVICE || option == SO_SNDBUFFORCE ||
 		    option == SO_RCVBUFFORCE || option == SO_PRIORITY ||
-		    option == SO_DEBUG || option == SO_BUSY_POLL;
+		    option == SO_DEBUG || option == SO_BUSY_POLL ||
+		    option == SO_PREFER_BUSY_POLL ||
+		    option == SO_BUSY_POLL_BUDGET || option == SO_BINDTOIFINDEX;
 	case IPPROTO_IP:
 		return option == IP_TRANSPARENT;
 	case IPPROTO_IPV6:

@@ -109,7 +109,8 @@ options_that_need_the_programs_rights_are_set_on_the_lent_socket(void **state)
 	struct sock_filter pass[] = { BPF_STMT(BPF_RET | BPF_K, 0xffff) };
 	struct sock_fprog filter = { 1, pass };
 	const int options[] = { SO_PRIORITY, SO_SNDBUFFORCE, SO_RCVBUFFORCE,
-	    SO_MARK };
+	    SO_MARK, SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET,
+	    SO_BINDTOIFINDEX };
 	struct seen s;
 
 	(void)state;
