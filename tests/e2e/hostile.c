@@ -394,6 +394,7 @@ struct ask {
 	const void	*data;
 	size_t		len;
 	const uint8_t	*secret;
+	int		 family;	/* NEW */
 };
 
 static int
@@ -413,6 +414,7 @@ ask_door(const char door[16], const struct ask *a, struct sst_wire_head *ret, in
 	ret->a = -1;
 	want_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
 	sst_wire_init(&head, a->verb);
+	head.a = a->family;
 	if (a->secret != NULL)
 		memcpy(head.secret, a->secret, SST_SECRET_LEN);
 	while (n < 2 && a->fds[n] >= 0)
@@ -534,7 +536,7 @@ try_without_secret(int ch, void *arg)
 	struct sockaddr_un raw;
 	struct sst_wire_head answer;
 	struct ask a = { .which = 'r', .verb = SST_WIRE_NEW, .data = &settings,
-	    .len = sizeof(settings) };
+	    .len = sizeof(settings), .family = world.families[0] };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), got;
 	socklen_t len;
 
@@ -562,6 +564,46 @@ try_without_secret(int ch, void *arg)
 		want(answer.a < 0);
 	want_eq(got, -1);
 	prog_tell(ch);
+}
+
+/* The same message with the right secret, and with one bit of it changed. */
+COLD_SCENE(a_new_socket_is_made_for_who_shows_the_secret)
+{
+	struct sst_wire_start start = { .idle_ms = UINT32_MAX, .secret = "fifteen letters" };
+	struct sst_wire_new settings = { .cert_file = "" };
+	struct sst_sockname name = { .kind = SST_SOCKNAME_MADE,
+	    .family = world.families[0], .serial = 7 };
+	struct ask a = { .which = 'r', .verb = SST_WIRE_NEW, .data = &settings,
+	    .len = sizeof(settings), .family = world.families[0],
+	    .secret = start.secret };
+	struct sst_wire_hello hello;
+	struct sst_wire_head answer;
+	struct sockaddr_un raw;
+	struct prog keeper;
+	int got;
+
+	want_eq(sst_wire_door_random(start.door), 0);
+	memcpy(name.door, start.door, 16);
+	prog_keeper(&keeper, &start, &hello);
+	for (int i = 0; i < 9; i++) {
+		socklen_t len;
+
+		name.serial++;
+		len = sst_sockname_encode(&name, &raw);
+		a.fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		a.fds[1] = -1;
+		want_eq(syscall(SYS_bind, a.fds[0], &raw, len), 0);
+		if (i > 0)
+			start.secret[2 * i - 1] ^= 1u << (i % 8);
+		want_eq(ask_door(start.door, &a, &answer, &got), 0);
+		want_eq(answer.a >= 0, i == 0);
+		want_eq(is_served(start.door, a.fds[0], SST_WIRE_SOCKNAME), i == 0);
+		if (i > 0)
+			start.secret[2 * i - 1] ^= 1u << (i % 8);
+		(void)close(a.fds[0]);
+	}
+	want_eq(kill(keeper.pid, SIGTERM), 0);
+	prog_end(&keeper);
 }
 
 SCENE(a_stranger_who_knows_the_door_gets_nothing)
@@ -725,6 +767,7 @@ main(void)
 		cmocka_unit_test(strangers_who_knock_and_say_nothing_hold_up_no_call),
 		cmocka_unit_test(who_binds_the_name_of_a_closed_socket_gets_nothing),
 		cmocka_unit_test(an_invented_name_gets_nothing),
+		cmocka_unit_test(a_new_socket_is_made_for_who_shows_the_secret),
 		cmocka_unit_test(a_stranger_who_knows_the_door_gets_nothing),
 		cmocka_unit_test(nonsense_at_the_door_leaves_the_pair_alone),
 		cmocka_unit_test(a_dead_pairs_door_in_foreign_hands_is_told_nothing),

@@ -206,81 +206,14 @@ COLD_SCENE(a_helper_that_cannot_be_started_is_said_so)
 }
 
 /* --- idle ------------------------------------------------------------------------------- */
-/* Starts a keeper by hand, with this idle time; the hello says who it is. */
-static void
-start_keeper(uint32_t idle_ms, struct sst_wire_hello *hello, struct prog *p)
-{
-	struct sst_wire_start start = { .magic = SST_WIRE_MAGIC,
-	    .version = SST_WIRE_VERSION, .program = "life", .idle_ms = idle_ms,
-	    .program_pid = (uint32_t)getpid() };
-	struct sst_wire_head head;
-	int ends[2];
-
-	want_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	want_eq(sst_wire_door_random(start.door), 0);
-	want_eq(write(ends[0], &start, sizeof(start)), sizeof(start));
-	p->ch = -1;
-	p->pid = fork();
-	want(p->pid >= 0);
-	if (p->pid == 0) {
-		const char *agent = getenv("SECURESOCKETS_AGENT");
-
-		want_eq(dup2(ends[1], 3), 3);
-		(void)execl(agent, agent, "--keeper", (char *)NULL);
-		_exit(1);
-	}
-	(void)close(ends[1]);
-	want_eq(sst_wire_recv(ends[0], &head, hello, sizeof(*hello), NULL, 0),
-	    sizeof(*hello));
-	want(head.a >= 0);
-	(void)close(ends[0]);
-}
-
-/* The text of a first socket() under this limit of the program. */
-static const char *
-said_under(int which, rlim_t limit)
-{
-	const struct rlimit few = { limit, limit };
-	static char text[600];
-	int back[2], status;
-	pid_t child;
-	ssize_t n;
-
-	want_eq(pipe(back), 0);
-	child = fork();
-	want(child >= 0);
-	if (child == 0) {
-		if (setrlimit(which, &few) != 0 ||
-		    socket(world.families[0], SOCK_STREAM, IPPROTO_TLS) != -1 ||
-		    errno != ENOBUFS)
-			_exit(1);
-		(void)snprintf(text, sizeof(text), "%s", ours_error(-1));
-		_exit(write(back[1], text, strlen(text)) <= 0);
-	}
-	(void)close(back[1]);
-	n = read(back[0], text, sizeof(text) - 1);
-	want(n > 0);
-	text[n] = '\0';
-	(void)close(back[0]);
-	want_eq(waitpid(child, &status, 0), child);
-	want_eq(status, 0);
-	return text;
-}
-
-COLD_SCENE(a_limit_that_is_too_low_for_the_pair_is_named)
-{
-	want_has(said_under(RLIMIT_NOFILE, 24), "RLIMIT_NOFILE");
-	want_has(said_under(RLIMIT_FSIZE, 100), "File too large");
-}
-
 COLD_SCENE(an_idle_pair_ends_by_itself)
 {
 	struct sst_wire_hello idle, stays;
 	struct prog a, b;
 	int status;
 
-	start_keeper(UINT32_MAX, &stays, &b);
-	start_keeper(100, &idle, &a);
+	prog_keeper(&b, &(struct sst_wire_start){ .idle_ms = UINT32_MAX }, &stays);
+	prog_keeper(&a, &(struct sst_wire_start){ .idle_ms = 100 }, &idle);
 	prog_end(&a);
 	want_soon(!world_alive((pid_t)idle.relay_pid));
 	/* One that may not end is still there. */

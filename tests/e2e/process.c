@@ -84,6 +84,39 @@ prog_await(int ch)
 	prog_recv(ch, &c, 1);
 }
 
+void
+prog_keeper(struct prog *p, const struct sst_wire_start *wanted,
+    struct sst_wire_hello *ret_hello)
+{
+	const char *agent = getenv("SECURESOCKETS_AGENT");
+	struct sst_wire_start start = *wanted;
+	struct sst_wire_head head;
+	int ends[2];
+
+	start.magic = SST_WIRE_MAGIC;
+	start.version = SST_WIRE_VERSION;
+	start.program_pid = (uint32_t)getpid();
+	(void)snprintf(start.program, sizeof(start.program), "%s",
+	    program_invocation_short_name);
+	if (start.door[0] == '\0')
+		want_eq(sst_wire_door_random(start.door), 0);
+	want_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	want_eq(write(ends[0], &start, sizeof(start)), sizeof(start));
+	p->ch = -1;
+	p->pid = fork();
+	want(p->pid >= 0);
+	if (p->pid == 0) {
+		want_eq(dup2(ends[1], 3), 3);
+		(void)execl(agent, agent, "--keeper", (char *)NULL);
+		_exit(1);
+	}
+	(void)close(ends[1]);
+	want_eq(sst_wire_recv(ends[0], &head, ret_hello, sizeof(*ret_hello), NULL, 0),
+	    sizeof(*ret_hello));
+	want(head.a >= 0);
+	(void)close(ends[0]);
+}
+
 /* Asks the keeper's door, whose name the descriptor's own name holds. */
 int
 world_pair(int fd, pid_t *ret_keeper, pid_t *ret_relay)

@@ -178,6 +178,13 @@ void	prog_await(int ch);
 void	prog_send(int ch, const void *, size_t len);
 void	prog_recv(int ch, void *, size_t len);
 
+/* Starts a keeper as the library does; `start` says door (empty: a random one),
+ * secret and idle time. The scene is its parent. */
+struct sst_wire_start;
+struct sst_wire_hello;
+void	prog_keeper(struct prog *, const struct sst_wire_start *,
+	    struct sst_wire_hello *ret_hello);
+
 /* keeper and relay behind a TLS descriptor. 0, or -1 when they do not answer. */
 int	world_pair(int fd, pid_t *ret_keeper, pid_t *ret_relay);
 /* All agents of this program's directory; returns how many. */
