@@ -206,6 +206,43 @@ COLD_SCENE(a_helper_that_cannot_be_started_is_said_so)
 }
 
 /* --- idle ------------------------------------------------------------------------------- */
+/* The text of a first socket() under this limit of the program. */
+static const char *
+said_under(int which, rlim_t limit)
+{
+	const struct rlimit few = { limit, limit };
+	static char text[600];
+	int back[2], status;
+	pid_t child;
+	ssize_t n;
+
+	want_eq(pipe(back), 0);
+	child = fork();
+	want(child >= 0);
+	if (child == 0) {
+		if (setrlimit(which, &few) != 0 ||
+		    socket(world.families[0], SOCK_STREAM, IPPROTO_TLS) != -1 ||
+		    errno != ENOBUFS)
+			_exit(1);
+		(void)snprintf(text, sizeof(text), "%s", ours_error(-1));
+		_exit(write(back[1], text, strlen(text)) <= 0);
+	}
+	(void)close(back[1]);
+	n = read(back[0], text, sizeof(text) - 1);
+	want(n > 0);
+	text[n] = '\0';
+	(void)close(back[0]);
+	want_eq(waitpid(child, &status, 0), child);
+	want_eq(status, 0);
+	return text;
+}
+
+COLD_SCENE(a_limit_that_is_too_low_for_the_pair_is_named)
+{
+	want_has(said_under(RLIMIT_NOFILE, 24), "RLIMIT_NOFILE");
+	want_has(said_under(RLIMIT_FSIZE, 100), "File too large");
+}
+
 COLD_SCENE(an_idle_pair_ends_by_itself)
 {
 	struct sst_wire_hello idle, stays;
