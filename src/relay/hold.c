@@ -455,10 +455,12 @@ restore(struct sst_relay *relay, uint32_t hold_id, const uint8_t *data, size_t l
 		r->set = set;
 		fds[0] = fds[1] = -1;
 		set = NULL;
-		if (sst_listener_adopt(r, hold_id, id.backlog) < 0)
+		if (sst_listener_adopt(r, hold_id, id.backlog) < 0) {
 			sst_record_end(r, 0);
-		else
+			sst_hold_release(relay, hold_id);
+		} else {
 			supply(r->listener, data, len, f);
+		}
 	}
 	sst_settings_unref(set);
 	free(f);

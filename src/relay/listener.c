@@ -310,6 +310,10 @@ end_ready(struct sst_watch *w, uint32_t events)
 		gone(l);
 		return;
 	}
+	/* A packet that the kernel refuses to send for its descriptor gives its
+	 * memory back, which is an edge as well: that one must not try again. */
+	if (l->retry.at_me != NULL)
+		return;
 	/* A program that shut it down for reading takes nothing any more. */
 	if (send(r->end, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EPIPE) {
 		shut(l);

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: ISC */
+/* What outlives a relay, and what it says of itself. */
+#include "agent.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SECURESOCKETS_NO_RENAME
+#include <securesockets.h>
+#include <securesockets/certstore.h>
+
+#include "relay/certs.h"
+#include "relay/hold.h"
+#include "relay/listener.h"
+#include "relay/settings.h"
+#include "relay/status.h"
+
+static struct {
+	struct pki_cert	*ca, *a, *b;
+} w;
+
+/* A relay with a listener, and the one that comes after it. */
+struct scene {
+	struct agent	 a, next;
+	struct sockaddr_in at;
+	int		 app;
+	struct sst_wire_head head;
+	char		 state[SST_WIRE_DATA_MAX];
+	long		 len;
+	int		 fds[3];
+};
+
+static int
+world_make(void **state)
+{
+	(void)state;
+	w.ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
+	w.a = pki_issue(w.ca, &(struct pki_spec){ .san = "a.example" });
+	w.b = pki_issue(w.ca, &(struct pki_spec){ .san = "b.example" });
+	return 0;
+}
+
+static int
+world_free(void **state)
+{
+	(void)state;
+	pki_free(w.a);
+	pki_free(w.b);
+	pki_free(w.ca);
+	return 0;
+}
+
+static int
+scene_make(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+
+	agent_make(&s->a);
+	agent_make(&s->next);
+	s->app = agent_bound(&s->a, &s->at);
+	assert_int_equal(agent_supply(&s->a, s->app, 1, w.a), 0);
+	*state = s;
+	return 0;
+}
+
+static void
+close_held(struct scene *s)
+{
+	for (int i = 0; i < 3; i++) {
+		if (s->fds[i] >= 0)
+			(void)close(s->fds[i]);
+		s->fds[i] = -1;
+	}
+}
+
+static int
+scene_free(void **state)
+{
+	struct scene *s = *state;
+
+	(void)close(s->app);
+	agent_free(&s->next);
+	agent_free(&s->a);
+	free(s);
+	return 0;
+}
+
+static void
+begin(struct scene *s, int backlog)
+{
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_LISTEN, backlog, 0, 0, NULL, 0,
+	    s->app), 0);
+}
+
+/* What the keeper holds now. */
+static void
+held(struct scene *s, struct agent *a)
+{
+	s->len = agent_told(a, SST_CHAN_HOLD, &s->head, s->state, sizeof(s->state),
+	    s->fds);
+}
+
+/* A source as the keeper gives it back. */
+static void
+give_source(struct scene *s, uint32_t id, const struct pki_cert *cert)
+{
+	struct sst_wire_head head;
+	char path[] = "/tmp/hold-XXXXXX";
+	struct pki_buf b = { 0 };
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	(void)unlink(path);
+	pki_put_chain(&b, cert);
+	pki_put_key(&b, cert);
+	assert_int_equal(write(fd, b.data, b.len), b.len);
+	pki_buf_free(&b);
+	sst_wire_init(&head, SST_CHAN_RESTORE_SOURCE);
+	head.id = id;
+	head.a = IPPROTO_TLS;
+	head.b = TLS_CERTIFICATE_CHAIN;
+	sst_hold_source(s->next.relay, &head, "\0bytes", 7, fd);
+}
+
+/* The next relay takes what is held; its listener, or NULL. */
+static struct sst_listener *
+restore(struct scene *s)
+{
+	sst_hold_restore(s->next.relay, &s->head, (const uint8_t *)s->state,
+	    (size_t)s->len, s->fds);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(s->fds[i], -1);
+	sst_hold_restored(s->next.relay);
+	if (s->next.relay->listeners == NULL)
+		return NULL;
+	for (int i = 0; i < 1000 && s->next.relay->listeners != NULL &&
+	    s->next.relay->listeners->restoring; i++)
+		sst_loop_turn(&s->next.relay->loop, 10);
+	if (s->next.relay->listeners == NULL)
+		return NULL;
+	assert_int_equal(s->next.relay->listeners->restoring, 0);
+	return s->next.relay->listeners;
+}
+
+static void
+every_setting_comes_back(void **state)
+{
+	struct scene *s = *state;
+	const struct linger linger = { 1, 0 };
+	const struct sst_settings *set;
+	struct sst_listener *l;
+	struct sst_record *old;
+	int on = 1;
+
+	old = sst_record_find(s->a.relay, sst_record_cookie(s->app));
+	assert_int_equal(agent_set(&s->a, s->app, TLS_HOSTNAME, "a.example", 9), 0);
+	assert_int_equal(agent_set(&s->a, s->app, TLS_HOSTNAME, "*.b.example", 11), 0);
+	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "r.example", 9),
+	    0);
+	assert_int_equal(agent_set(&s->a, s->app, TLS_ALPN, "h2,http/1.1", 11), 0);
+	assert_int_equal(agent_set(&s->a, s->app, TLS_SNI_POLICY,
+	    "strict,default=a.example", 24), 0);
+	assert_int_equal(agent_set_int(&s->a, s->app, TLS_VERSION_MAX, TLS_1_2), 0);
+	assert_int_equal(agent_set_int(&s->a, s->app, TLS_VERSION_MIN, TLS_1_2), 0);
+	assert_int_equal(agent_set_int(&s->a, s->app, TLS_HANDSHAKE_TIMEOUT, 1234), 0);
+	assert_int_equal(agent_set_int(&s->a, s->app, TLS_KEY_PERMISSIONS,
+	    TLS_KEY_PERMISSIONS_EVENT), 0);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_SET, SOL_SOCKET, SO_LINGER, 0,
+	    &linger, sizeof(linger), s->app), 0);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_SET, IPPROTO_TCP, 1 /* NODELAY */, 0,
+	    &on, sizeof(on), s->app), 0);
+	begin(s, 77);
+	held(s, &s->a);
+	assert_true(s->len > 0);
+	assert_int_equal(s->fds[2], -1);
+	give_source(s, 1, w.a);
+	l = restore(s);
+	assert_non_null(l);
+	assert_int_equal(l->id, s->head.id);
+	assert_int_equal(l->backlog, 77);
+	assert_true(l->record->cookie == old->cookie && l->record->serial == old->serial);
+	assert_int_equal(l->record->family, AF_INET);
+	assert_int_equal(l->record->state, SST_REC_LISTENING);
+	assert_int_equal(l->record->reset_on_close, 1);
+	assert_int_equal(l->record->linger_on, 1);
+	assert_int_equal(l->record->nodelay, 1);
+	set = l->record->set;
+	assert_int_equal(set->names.n, 2);
+	assert_string_equal(set->names.list[0], "a.example");
+	assert_string_equal(set->names.list[1], "*.b.example");
+	assert_string_equal(set->remote, "r.example");
+	assert_string_equal(set->alpn, "h2,http/1.1");
+	assert_string_equal(set->default_name, "a.example");
+	assert_string_equal(set->cert_file, "/file");
+	assert_string_equal(set->cert_dir, "/dir");
+	assert_int_equal(set->version_min, TLS_1_2);
+	assert_int_equal(set->version_max, TLS_1_2);
+	assert_int_equal(set->strict, 1);
+	assert_int_equal(set->timeout_ms, 1234);
+	assert_int_equal(set->key_event, 1);
+	assert_int_equal(sst_certs_count(set->certs), 1);
+	/* A new socket gets an id of its own. */
+	assert_true(s->next.relay->next_id > l->id);
+}
+
+static void
+a_linger_time_and_a_second_without_options_come_back(void **state)
+{
+	struct scene *s = *state;
+	const struct linger linger = { 1, 30 };
+	struct sst_listener *l;
+
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_SET, SOL_SOCKET, SO_LINGER, 0,
+	    &linger, sizeof(linger), s->app), 0);
+	begin(s, 5);
+	held(s, &s->a);
+	give_source(s, 1, w.a);
+	l = restore(s);
+	assert_non_null(l);
+	assert_int_equal(l->record->linger_on, 1);
+	assert_int_equal(l->record->linger_time, 30);
+	assert_int_equal(l->record->reset_on_close, 0);
+	assert_int_equal(l->record->nodelay, 0);
+	assert_int_equal(l->record->set->strict, 0);
+	assert_int_equal(l->record->set->key_event, 0);
+	assert_null(l->record->set->remote);
+}
+
+static void
+sources_come_back_in_their_order_and_others_are_dropped(void **state)
+{
+	struct scene *s = *state;
+	struct sst_certs_numbers n;
+	struct sst_listener *l;
+	struct sst_wire_head head;
+	int fds[3];
+
+	assert_int_equal(agent_supply(&s->a, s->app, 2, w.b), 0);
+	begin(s, 5);
+	held(s, &s->a);
+	give_source(s, 2, w.b);
+	give_source(s, 9, w.b);	/* of no listener */
+	give_source(s, 1, w.a);
+	l = restore(s);
+	assert_non_null(l);
+	sst_certs_numbers(l->record->set->certs, PKI_NOW, &n);
+	assert_int_equal(n.loaded, 2);
+	assert_int_equal(sst_certs_count(l->record->set->certs), 2);
+	assert_true(sst_certs_has(l->record->set->certs, 1));
+	assert_false(sst_certs_has(l->record->set->certs, 9));
+	assert_int_equal(agent_told(&s->next, SST_CHAN_DROP, &head, s->state,
+	    sizeof(s->state), fds), 0);
+	assert_int_equal(head.id, 9);
+}
+
+static uint64_t
+generation(const struct sst_listener *l)
+{
+	return sst_store_generation(sst_certs_store(l->record->set->certs));
+}
+
+static void
+the_generation_counts_on(void **state)
+{
+	struct scene *s = *state;
+	struct sst_listener *l;
+	uint64_t before;
+
+	for (uint32_t id = 2; id < 12; id++)
+		assert_int_equal(agent_supply(&s->a, s->app, id,
+		    id % 2 == 0 ? w.b : w.a), 0);
+	begin(s, 5);
+	/* What changes later is told as well. */
+	assert_int_equal(agent_set(&s->a, s->app, TLS_CERTIFICATE_REMOVE, "*", 1), 0);
+	assert_int_equal(agent_supply(&s->a, s->app, 20, w.a), 0);
+	before = generation(s->a.relay->listeners);
+	assert_true(before >= 4);
+	held(s, &s->a);
+	give_source(s, 20, w.a);
+	l = restore(s);
+	assert_non_null(l);
+	assert_true(generation(l) > before);
+	/* And over another restart. */
+	before = generation(l);
+	held(s, &s->next);
+	assert_true(s->len > 0);
+	close_held(s);
+}
+
+static void
+a_state_longer_than_a_message_comes_back(void **state)
+{
+	struct scene *s = *state;
+	struct sst_listener *l;
+	struct stat st;
+	char name[100];
+	int n;
+
+	for (int i = 0; i < 3000; i++) {
+		n = snprintf(name, sizeof(name),
+		    "host-with-a-long-name-%06d.a-long-label-too.example", i);
+		assert_int_equal(agent_set(&s->a, s->app, TLS_HOSTNAME, name,
+		    (size_t)n), 0);
+	}
+	begin(s, 5);
+	held(s, &s->a);
+	assert_int_equal(s->len, 0);
+	assert_true(s->fds[2] >= 0);
+	assert_int_equal(fstat(s->fds[2], &st), 0);
+	assert_true(st.st_size > SST_WIRE_DATA_MAX);
+	assert_int_equal(ftruncate(s->fds[2], 0), -1);
+	give_source(s, 1, w.a);
+	l = restore(s);
+	assert_non_null(l);
+	assert_int_equal(l->record->set->names.n, 3000);
+	assert_string_equal(l->record->set->names.list[2999], name);
+}
+
+/* Cut anywhere, or with any byte changed: refused, or a listener; no more. */
+static void
+a_state_that_is_none_is_refused_and_released(void **state)
+{
+	struct scene *s = *state;
+	struct sst_wire_head head;
+	static char whole[SST_WIRE_DATA_MAX];
+	char none[8];
+	long len;
+	int fds[3], keep[2], refused = 0;
+
+	begin(s, 5);
+	held(s, &s->a);
+	len = s->len;
+	memcpy(whole, s->state, (size_t)len);
+	for (int i = 0; i < 2; i++)
+		keep[i] = s->fds[i];
+	for (long cut = 0; cut < 2 * len; cut++) {
+		memcpy(s->state, whole, (size_t)len);
+		s->len = cut < len ? cut : len;
+		if (cut >= len)
+			s->state[cut - len] ^= 0x55;
+		for (int i = 0; i < 2; i++)
+			s->fds[i] = dup(keep[i]);
+		if (restore(s) == NULL) {
+			refused++;
+			assert_int_equal(agent_told(&s->next, SST_CHAN_RELEASE, &head,
+			    none, sizeof(none), fds), 0);
+			assert_int_equal(head.id, s->head.id);
+			continue;
+		}
+		agent_free(&s->next);
+		agent_make(&s->next);
+	}
+	assert_true(refused > len / 4);
+	/* One without its descriptors. */
+	s->len = len;
+	memcpy(s->state, whole, (size_t)len);
+	assert_null(restore(s));
+	for (int i = 0; i < 2; i++)
+		(void)close(keep[i]);
+}
+
+/* --- status ------------------------------------------------------------------ */
+static json_t *
+status(struct agent *a)
+{
+	static char text[100000];
+	json_error_t why;
+	json_t *o;
+	int sv[2];
+	ssize_t n, len = 0;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	sst_status_write(a->relay, sv[1]);
+	while ((n = recv(sv[0], text + len, sizeof(text) - (size_t)len - 1, 0)) > 0)
+		len += n;
+	(void)close(sv[0]);
+	assert_true(len > 0 && text[len - 1] == '\n');
+	o = json_loadb(text, (size_t)len, JSON_REJECT_DUPLICATES, &why);
+	assert_non_null(o);
+	return o;
+}
+
+static void
+the_status_is_json_and_says_what_is_there(void **state)
+{
+	struct scene *s = *state;
+	char address[40];
+	json_t *o, *l;
+
+	memcpy(s->a.relay->program, "bad\n\"\xff", 7);
+	o = status(&s->a);
+	assert_int_equal(json_integer_value(json_object_get(o, "schema")), 1);
+	assert_int_equal(json_array_size(json_object_get(o, "listeners")), 0);
+	assert_null(strchr(json_string_value(json_object_get(o, "program")), '\n'));
+	json_decref(o);
+	begin(s, 66);
+	s->a.relay->listeners->counts[SST_COUNT_OK] = 3;
+	s->a.relay->listeners->counts[SST_COUNT_SILENT] = 4;
+	o = status(&s->a);
+	assert_int_equal(json_array_size(json_object_get(o, "listeners")), 1);
+	l = json_array_get(json_object_get(o, "listeners"), 0);
+	(void)snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(s->at.sin_port));
+	assert_string_equal(json_string_value(json_object_get(l, "address")), address);
+	assert_int_equal(json_integer_value(json_object_get(l, "backlog")), 66);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(l,
+	    "identities"), "usable")), 1);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(l,
+	    "handshakes"), "ok")), 3);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(
+	    json_object_get(l, "handshakes"), "failed"), "silent")), 4);
+	assert_int_equal(json_object_size(json_object_get(json_object_get(l,
+	    "handshakes"), "failed")), SST_COUNTS - 1);
+	assert_true(json_integer_value(json_object_get(l, "generation")) > 0);
+	assert_true(json_is_integer(json_object_get(l, "earliest_expiry")));
+	assert_true(json_is_false(json_object_get(o, "draining")));
+	json_decref(o);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, scene_make, scene_free)
+	const struct CMUnitTest tests[] = {
+		T(every_setting_comes_back),
+		T(a_linger_time_and_a_second_without_options_come_back),
+		T(sources_come_back_in_their_order_and_others_are_dropped),
+		T(the_generation_counts_on),
+		T(a_state_longer_than_a_message_comes_back),
+		T(a_state_that_is_none_is_refused_and_released),
+		T(the_status_is_json_and_says_what_is_there),
+	};
+
+	return cmocka_run_group_tests(tests, world_make, world_free);
+}
