@@ -352,6 +352,16 @@ note_events(struct sst_pump *p, uint32_t tcp, uint32_t end)
 		block_free(&p->down);
 }
 
+/* The program reads first what had come. If it waits in a write instead, nobody
+ * would ever take what it writes: EPIPE now, as after a reset of TCP. */
+static void
+stop_writer(struct sst_pump *p)
+{
+	if (!p->end_deaf)
+		(void)shutdown(p->end, SHUT_RD);
+	p->end_deaf = 1;
+}
+
 /* Where the whole stands when both directions came to rest. */
 static enum sst_pump_state
 verdict(const struct sst_pump *p)
@@ -386,5 +396,7 @@ sst_pump_run(struct sst_pump *p, uint32_t tcp_events, uint32_t end_events,
 		p->more_up = flow == FLOW_MORE;
 		p->broken |= flow == FLOW_FAILED;
 	}
+	if (p->broken && p->down.bytes != NULL)
+		stop_writer(p);
 	return verdict(p);
 }

@@ -66,6 +66,7 @@ struct sst_pump {
 	unsigned	 peer_ended : 1;/* close_notify came */
 	unsigned	 end_shut : 1;	/* ... and was passed on */
 	unsigned	 broken : 1;	/* the peer failed: deliver, then close */
+	unsigned	 end_deaf : 1;	/* ... and the application was told */
 	unsigned	 more_up : 1, more_down : 1;	/* not at rest yet */
 	unsigned	 up_waits : 1;	/* for the TCP socket */
 	unsigned	 read_wants_write : 1;

@@ -281,6 +281,44 @@ a_cut_off_stream_waits_for_what_is_not_delivered(void **state)
 	wire_free(&x);
 }
 
+/* The program waits in a write and reads nothing: it must not wait for ever. */
+static void
+who_waits_in_a_write_is_told_of_the_reset(void **state)
+{
+	static char chunk[16000], in[65536];
+	struct wire x;
+	size_t sent = 0, got = 0;
+	ssize_t r;
+
+	(void)state;
+	wire_make(&x);
+	while (x.pump.down.bytes == NULL) {
+		if (SSL_write(x.m.ssl, chunk, sizeof(chunk)) == (int)sizeof(chunk))
+			sent += sizeof(chunk);
+		(void)run(&x);
+	}
+	while (send(x.app, chunk, sizeof(chunk), MSG_DONTWAIT) > 0 ||
+	    !x.pump.up_waits)
+		assert_int_equal(run(&x), SST_PUMP_RUNS);
+	assert_int_equal(errno, EAGAIN);
+	(void)close(x.m.fd[1]);
+	x.m.fd[1] = -1;
+	assert_int_equal(run(&x), SST_PUMP_RUNS);
+	assert_int_equal(send(x.app, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL), -1);
+	assert_int_equal(errno, EPIPE);
+	/* What had come is read nevertheless. */
+	while (x.state == SST_PUMP_RUNS) {
+		while ((r = recv(x.app, in, sizeof(in), MSG_DONTWAIT)) > 0)
+			got += (size_t)r;
+		(void)run(&x);
+	}
+	assert_int_equal(x.state, SST_PUMP_BROKEN);
+	while ((r = recv(x.app, in, sizeof(in), MSG_DONTWAIT)) > 0)
+		got += (size_t)r;
+	assert_true(got > 0 && got <= sent);
+	wire_free(&x);
+}
+
 static void
 sk_76_close_notify_is_an_end_and_writing_goes_on(void **state)
 {
@@ -485,6 +523,7 @@ main(void)
 		cmocka_unit_test(sk_56_a_slow_reader_keeps_memory_bounded),
 		cmocka_unit_test(sk_78_a_stream_that_is_cut_off_is_no_end),
 		cmocka_unit_test(a_cut_off_stream_waits_for_what_is_not_delivered),
+		cmocka_unit_test(who_waits_in_a_write_is_told_of_the_reset),
 		cmocka_unit_test(sk_76_close_notify_is_an_end_and_writing_goes_on),
 		cmocka_unit_test(sk_77_shut_wr_sends_close_notify_and_reading_goes_on),
 		cmocka_unit_test(sk_84_what_was_written_before_close_arrives_whole),
