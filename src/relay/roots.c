@@ -80,6 +80,20 @@ add_directory(struct sst_trust *trust, int fd, struct sst_error *err)
 	return SST_OK;
 }
 
+/* A trust of the socket's own beside the process's anchors. */
+static int
+over_system(const struct sst_settings *set, struct sst_trust **ret_trust,
+    struct sst_error *err)
+{
+	struct sst_trust *base = NULL;
+	int rc = sst_trust_system(set->cert_file, set->cert_dir, &base, err);
+
+	if (rc == SST_OK)
+		rc = sst_trust_new_over(base, ret_trust, err);
+	sst_trust_unref(base);
+	return rc;
+}
+
 int
 sst_roots_add(struct sst_record *r, int fd, const char *path, struct sst_error *err)
 {
@@ -94,7 +108,7 @@ sst_roots_add(struct sst_record *r, int fd, const char *path, struct sst_error *
 	if (fstat(fd, &st) < 0)
 		return sst_fail_errno(err, errno, "trusted certificates");
 	if (r->set->trust == NULL) {
-		rc = sst_trust_new(1, r->set->cert_file, r->set->cert_dir, &trust, err);
+		rc = over_system(r->set, &trust, err);
 		if (rc != SST_OK)
 			return rc;
 	} else {

@@ -32,6 +32,7 @@ struct sst_trust {
 	X509_STORE	*pins;		/* NULL: none */
 	STACK_OF(X509)	*pinned;	/* what `pins` holds */
 	char		*dir;		/* NULL: no system anchors */
+	struct sst_trust *base;		/* NULL: none */
 };
 
 /* The object of sst_trust_system(). mu guards all of it. */
@@ -58,6 +59,7 @@ sst_trust_unref(struct sst_trust *trust)
 	X509_STORE_free(trust->roots);
 	X509_STORE_free(trust->pins);
 	sk_X509_pop_free(trust->pinned, X509_free);
+	sst_trust_unref(trust->base);
 	free(trust->dir);
 	free(trust);
 }
@@ -151,7 +153,8 @@ sst_trust_check(struct sst_trust *trust, struct sst_error *err)
 	char where[300];
 
 	if (trust->n_roots > 0 || trust->pins != NULL ||
-	    atomic_load(&trust->seen_anchor))
+	    atomic_load(&trust->seen_anchor) ||
+	    (trust->base != NULL && trust->base->n_roots > 0))
 		return SST_OK;
 	if (trust->dir != NULL && each_dir(trust->dir, dir_has_anchor)) {
 		atomic_store(&trust->seen_anchor, 1);
@@ -313,22 +316,34 @@ out:
 	return rc;
 }
 
+/* Anchors by hash from `dir`, or from each part of a list. */
+static int
+dir_add(struct sst_trust *trust, const char *dir, struct sst_error *err)
+{
+	X509_LOOKUP *lookup;
+
+	trust->dir = strdup(dir);
+	if (trust->dir == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	/* When needed: reading the bundle costs some 15 ms. */
+	lookup = X509_STORE_add_lookup(trust->roots, X509_LOOKUP_hash_dir());
+	if (lookup == NULL || !X509_LOOKUP_add_dir(lookup, dir, X509_FILETYPE_PEM))
+		return sst_fail_ossl(err, SST_E_NOMEM, "trust anchors");
+	return SST_OK;
+}
+
 static int
 system_add(struct sst_trust *trust, const char *file, const char *dir,
     struct sst_error *err)
 {
-	X509_LOOKUP *lookup;
 	const int named_file = file != NULL && file[0] != '\0';
+	int rc;
 
 	if (dir == NULL || dir[0] == '\0')
 		dir = X509_get_default_cert_dir();
-	trust->dir = strdup(dir);
-	if (trust->dir == NULL)
-		return sst_fail(err, SST_E_NOMEM, "out of memory");
-	/* By hash and when needed: reading the bundle costs some 15 ms. */
-	lookup = X509_STORE_add_lookup(trust->roots, X509_LOOKUP_hash_dir());
-	if (lookup == NULL || !X509_LOOKUP_add_dir(lookup, dir, X509_FILETYPE_PEM))
-		return sst_fail_ossl(err, SST_E_NOMEM, "trust anchors");
+	rc = dir_add(trust, dir, err);
+	if (rc < 0)
+		return rc;
 	if (named_file)
 		return file_add(trust, file, err);
 	file = X509_get_default_cert_file();
@@ -353,6 +368,82 @@ sst_trust_new(int with_system, const char *file, const char *dir,
 		rc = sst_fail_ossl(err, SST_E_NOMEM, "trust anchors");
 	else if (with_system)
 		rc = system_add(trust, file, dir, err);
+	if (rc < 0) {
+		sst_trust_unref(trust);
+		return rc;
+	}
+	*ret_trust = trust;
+	return SST_OK;
+}
+
+/* One anchor of the base by its name; it becomes the asking store's as well, as
+ * OpenSSL's own look-up by hash does. */
+static int
+base_lookup(X509_LOOKUP *lookup, X509_LOOKUP_TYPE type, const X509_NAME *name,
+    X509_OBJECT *ret)
+{
+	const struct sst_trust *base = X509_LOOKUP_get_method_data(lookup);
+	X509_OBJECT *found;
+	X509 *cert = NULL;
+	int ok;
+
+	if (type != X509_LU_X509 || !X509_STORE_lock(base->roots))
+		return 0;
+	found = X509_OBJECT_retrieve_by_subject(X509_STORE_get0_objects(base->roots),
+	    X509_LU_X509, name);
+	if (found != NULL)
+		cert = X509_OBJECT_get0_X509(found);
+	if (cert != NULL && !X509_up_ref(cert))
+		cert = NULL;
+	(void)X509_STORE_unlock(base->roots);
+	if (cert == NULL)
+		return 0;
+	ok = X509_STORE_add_cert(X509_LOOKUP_get_store(lookup), cert) &&
+	    X509_OBJECT_set1_X509(ret, cert);
+	if (ok)
+		X509_free(cert);	/* *ret borrows; the store owns */
+	X509_free(cert);
+	return ok;
+}
+
+static X509_LOOKUP_METHOD *base_method;
+static pthread_once_t base_once = PTHREAD_ONCE_INIT;
+
+static void
+base_method_make(void)
+{
+	base_method = X509_LOOKUP_meth_new("anchors of a shared trust");
+	if (base_method != NULL)
+		(void)X509_LOOKUP_meth_set_get_by_subject(base_method, base_lookup);
+}
+
+/* Whoever asks it also believes what `base` does. */
+static int
+base_add(struct sst_trust *trust, struct sst_trust *base, struct sst_error *err)
+{
+	const unsigned long flags = X509_VERIFY_PARAM_get_flags(
+	    X509_STORE_get0_param(base->roots)) & X509_V_FLAG_PARTIAL_CHAIN;
+	X509_LOOKUP *lookup = NULL;
+
+	(void)pthread_once(&base_once, base_method_make);
+	if (base_method != NULL)
+		lookup = X509_STORE_add_lookup(trust->roots, base_method);
+	if (lookup == NULL || !X509_LOOKUP_set_method_data(lookup, base) ||
+	    !X509_STORE_set_flags(trust->roots, flags))
+		return sst_fail_ossl(err, SST_E_NOMEM, "trust anchors");
+	trust->base = sst_trust_ref(base);
+	return base->dir == NULL ? SST_OK : dir_add(trust, base->dir, err);
+}
+
+int
+sst_trust_new_over(struct sst_trust *base, struct sst_trust **ret_trust,
+    struct sst_error *err)
+{
+	struct sst_trust *trust = NULL;
+	int rc = sst_trust_new(0, NULL, NULL, &trust, err);
+
+	if (rc == SST_OK)
+		rc = base_add(trust, base, err);
 	if (rc < 0) {
 		sst_trust_unref(trust);
 		return rc;

@@ -36,6 +36,10 @@ int	sst_trust_new(int with_system, const char *file, const char *dir,
  */
 int	sst_trust_system(const char *file, const char *dir,
 	    struct sst_trust **ret_trust, struct sst_error *err);
+/* An empty one that believes `base` too, which stays as it is: a socket's own
+ * roots beside the process's, whose bundle is not read again. */
+int	sst_trust_new_over(struct sst_trust *base, struct sst_trust **ret_trust,
+	    struct sst_error *err);
 /* Adds every certificate in PEM or DER bytes: CAs as roots, others as pins.
  * On 0 *ret_count, when not NULL, is how many. None at all: SST_E_MALFORMED.
  * A certificate that does not parse: SST_E_MALFORMED, and nothing is added.

@@ -303,6 +303,63 @@ the_systems_trust_is_shared_and_cannot_be_added_to(void **state)
 	pki_dir_free(dir);
 }
 
+/* Of two roots one is in the bundle below; whether it is believed through a trust
+ * on top depends on that alone. */
+static void
+roots_of_ones_own_stand_beside_the_bundle_below(void **state)
+{
+	const struct pki_cert *below[] = { w.root, w.other };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct sst_trust *base = NULL, *over = NULL;
+		struct pki_buf bundle = { 0 };
+		char *dir = pki_dir_new();
+
+		pki_put_cert(&bundle, below[i]);
+		pki_write(dir, "bundle", 0644, &bundle);
+		assert_int_equal(sst_trust_new(1, pki_path(dir, "bundle"), dir, &base,
+		    NULL), 0);
+		sst_trust_freeze(base);
+		assert_int_equal(sst_trust_new_over(base, &over, NULL), 0);
+		for (int again = 0; again < 2; again++)
+			assert_int_equal(believes(over), i == 0);
+		sst_trust_unref(over);
+		/* Its own does not reach the one below. */
+		assert_int_equal(sst_trust_new_over(base, &over, NULL), 0);
+		pki_buf_free(&bundle);
+		pki_put_cert(&bundle, w.root);
+		assert_int_equal(sst_trust_add(over, bundle.data, bundle.len, NULL,
+		    NULL), 0);
+		assert_true(believes(over));
+		assert_int_equal(believes(base), i == 0);
+		sst_trust_unref(base);
+		assert_true(believes(over));
+		sst_trust_unref(over);
+		pki_buf_free(&bundle);
+		pki_dir_free(dir);
+	}
+}
+
+/* What a directory below holds, and that nothing below is still an error. */
+static void
+a_trust_on_top_looks_below_by_hash_as_well(void **state)
+{
+	struct sst_trust *base = NULL, *over = NULL;
+	struct sst_error err;
+	char *dir = pki_dir_new();
+
+	(void)state;
+	assert_int_equal(sst_trust_new(1, NULL, dir, &base, NULL), 0);
+	assert_int_equal(sst_trust_new_over(base, &over, NULL), 0);
+	assert_int_equal(client_try(over, &err), SST_E_REFUSED);
+	root_put(dir, w.root);
+	assert_true(believes(over));
+	sst_trust_unref(over);
+	sst_trust_unref(base);
+	pki_dir_free(dir);
+}
+
 static void
 certificates_are_added_all_or_none(void **state)
 {
@@ -443,6 +500,8 @@ main(void)
 		cmocka_unit_test(a_named_file_is_believed_and_a_missing_one_is_an_error),
 		cmocka_unit_test(no_anchors_is_an_error_with_the_path),
 		cmocka_unit_test(the_systems_trust_is_shared_and_cannot_be_added_to),
+		cmocka_unit_test(roots_of_ones_own_stand_beside_the_bundle_below),
+		cmocka_unit_test(a_trust_on_top_looks_below_by_hash_as_well),
 		cmocka_unit_test(certificates_are_added_all_or_none),
 		cmocka_unit_test(an_attached_context_serves_by_name_and_nothing_else),
 		cmocka_unit_test(the_policy_is_copied_and_the_store_is_held),
