@@ -191,7 +191,6 @@ agent_socket(struct agent *a, int family)
 {
 	static uint64_t serial;
 	struct sst_sockname name = { .kind = SST_SOCKNAME_MADE, .family = family };
-	const struct sst_wire_new trust = { .cert_file = "/file", .cert_dir = "/dir" };
 	struct sockaddr_un addr;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -199,8 +198,8 @@ agent_socket(struct agent *a, int family)
 	name.serial = (uint64_t)getpid() << 32 | ++serial;
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr,
 	    sst_sockname_encode(&name, &addr)), 0);
-	assert_int_equal(agent_verb(a, SST_WIRE_NEW, family, 0, 0, &trust,
-	    sizeof(trust), fd), 0);
+	assert_int_equal(agent_verb(a, SST_WIRE_NEW, family, 0, 0, &a->trust,
+	    sizeof(a->trust), fd), 0);
 	return fd;
 }
 

@@ -28,6 +28,7 @@ struct agent {
 	struct sst_relay *relay;
 	int		 channel[2], files[2];	/* relay's, keeper's */
 	int		 links[2];
+	struct sst_wire_new trust;		/* the program's environment */
 	struct sst_wire_head answer;		/* of the last call */
 	char		 data[70000];
 	long		 len;

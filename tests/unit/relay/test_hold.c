@@ -63,6 +63,7 @@ scene_make(void **state)
 
 	agent_make(&s->a);
 	agent_make(&s->next);
+	s->a.trust = (struct sst_wire_new){ .cert_file = "/file", .cert_dir = "/dir" };
 	s->app = agent_bound(&s->a, &s->at);
 	assert_int_equal(agent_supply(&s->a, s->app, 1, w.a), 0);
 	*state = s;

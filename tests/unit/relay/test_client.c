@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+/* connect(): how an attempt waits, fails, and opens. */
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SECURESOCKETS_NO_RENAME
+#include <securesockets.h>
+
+#include "relay/settings.h"
+#include "relay/supply.h"
+
+#define LATER	1	/* connect() of a descriptor that does not block */
+
+static struct {
+	struct pki_cert	*ca, *name, *address;
+} w;
+
+/* A program's new socket, and a server that the test plays. */
+struct scene {
+	struct agent	 a;
+	struct sockaddr_in at;
+	int		 l, app, s;
+	SSL_CTX		*ctx;
+	SSL		*ssl;
+};
+
+static int
+world_make(void **state)
+{
+	(void)state;
+	w.ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
+	w.name = pki_issue(w.ca, &(struct pki_spec){ .san = "a.example" });
+	w.address = pki_issue(w.ca, &(struct pki_spec){ .san = "IP:127.0.0.1" });
+	return 0;
+}
+
+static int
+world_free(void **state)
+{
+	(void)state;
+	pki_free(w.name);
+	pki_free(w.address);
+	pki_free(w.ca);
+	return 0;
+}
+
+static int
+fresh(struct scene *s)
+{
+	struct sst_wire_head head;
+	struct pki_buf b = { 0 };
+	int fd = agent_socket(&s->a, AF_INET), file = memfd_create("ca", MFD_CLOEXEC);
+
+	pki_put_cert(&b, w.ca);
+	assert_int_equal(write(file, b.data, b.len), b.len);
+	pki_buf_free(&b);
+	sst_wire_init(&head, SST_CHAN_FILE);
+	head.a = IPPROTO_TLS;
+	head.b = TLS_TRUSTED_PEER_CERTIFICATES;
+	assert_int_equal(agent_ask(&s->a, sst_supply_file, &head, "\0bytes", 7, fd,
+	    file), 0);
+	(void)close(file);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return fd;
+}
+
+static int
+scene_make(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+	socklen_t len = sizeof(s->at);
+
+	agent_make(&s->a);
+	s->at = (struct sockaddr_in){ .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	s->l = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(s->l, (struct sockaddr *)&s->at, len), 0);
+	assert_int_equal(getsockname(s->l, (struct sockaddr *)&s->at, &len), 0);
+	assert_int_equal(listen(s->l, 8), 0);
+	s->app = fresh(s);
+	s->s = -1;
+	*state = s;
+	return 0;
+}
+
+static int
+scene_free(void **state)
+{
+	struct scene *s = *state;
+
+	SSL_free(s->ssl);
+	SSL_CTX_free(s->ctx);
+	if (s->s >= 0)
+		(void)close(s->s);
+	if (s->app >= 0)
+		(void)close(s->app);
+	(void)close(s->l);
+	agent_free(&s->a);
+	free(s);
+	return 0;
+}
+
+static int
+dial(struct scene *s)
+{
+	int rc = agent_verb(&s->a, SST_WIRE_CONNECT, LATER, 0, 0, &s->at,
+	    sizeof(s->at), s->app);
+
+	agent_settle(&s->a);
+	return rc;
+}
+
+static void
+taken(struct scene *s)
+{
+	const int on = 1;
+
+	s->s = accept4(s->l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(s->s >= 0);
+	/* Or a short record waits for an acknowledgement of the one before. */
+	assert_int_equal(setsockopt(s->s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
+}
+
+/* The server's handshake, as far as it goes; whether it is complete. */
+static int
+serve(struct scene *s, const struct pki_cert *cert)
+{
+	int rc = 0;
+
+	taken(s);
+	s->ctx = SSL_CTX_new(TLS_server_method());
+	assert_int_equal(SSL_CTX_use_certificate(s->ctx, cert->cert), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(s->ctx, cert->key), 1);
+	s->ssl = SSL_new(s->ctx);
+	assert_int_equal(SSL_set_fd(s->ssl, s->s), 1);
+	for (int i = 0; i < 20 && rc != 1; i++) {
+		rc = SSL_accept(s->ssl);
+		agent_settle(&s->a);
+	}
+	return rc == 1;
+}
+
+static int
+events(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP };
+
+	assert_true(poll(&p, 1, 0) >= 0);
+	return p.revents;
+}
+
+/* SO_ERROR, as the shim asks for it. */
+static int
+so_error(struct scene *s)
+{
+	int v = -1;
+
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, SOL_SOCKET, SO_ERROR,
+	    sizeof(v), NULL, 0, s->app), 0);
+	memcpy(&v, s->a.data, sizeof(v));
+	return v;
+}
+
+static void
+an_attempt_is_pending_until_its_time_is_over(void **state)
+{
+	struct scene *s = *state;
+	char b;
+
+	assert_int_equal(dial(s), EINPROGRESS);
+	taken(s);
+	assert_int_equal(dial(s), EALREADY);
+	agent_later(&s->a, SST_TIMEOUT_CLIENT_MS - 1);
+	assert_int_equal(events(s->app), 0);
+	assert_int_equal(so_error(s), 0);
+	agent_later(&s->a, 1);
+	assert_true((events(s->app) & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP));
+	assert_int_equal(so_error(s), ETIMEDOUT);
+	assert_int_equal(so_error(s), 0);	/* told once */
+	assert_int_equal(dial(s), ECONNABORTED);
+	while (recv(s->s, &b, 1, MSG_DONTWAIT) > 0)
+		continue;
+	assert_int_equal(recv(s->s, &b, 1, MSG_DONTWAIT), 0);
+}
+
+static void
+its_time_is_what_the_program_says(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(agent_set_int(&s->a, s->app, TLS_HANDSHAKE_TIMEOUT, 1500), 0);
+	assert_int_equal(dial(s), EINPROGRESS);
+	agent_later(&s->a, 1499);
+	assert_int_equal(events(s->app), 0);
+	agent_later(&s->a, 1);
+	assert_true(events(s->app) != 0);
+	assert_int_equal(so_error(s), ETIMEDOUT);
+}
+
+static void
+the_gate_opens_for_the_right_name_only(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "a.example", 9),
+	    0);
+	assert_int_equal(dial(s), EINPROGRESS);
+	assert_int_equal(events(s->app), 0);
+	assert_true(serve(s, w.name));
+	assert_int_equal(events(s->app), POLLOUT);
+	assert_int_equal(so_error(s), 0);
+	assert_int_equal(dial(s), EISCONN);
+	assert_int_equal(SSL_write(s->ssl, "hello", 5), 5);
+	agent_settle(&s->a);
+	assert_int_equal(recv(s->app, s->a.data, 10, MSG_DONTWAIT), 5);
+	/* It has no deadline any more. */
+	agent_later(&s->a, 2 * SST_TIMEOUT_CLIENT_MS);
+	assert_int_equal(events(s->app), POLLOUT);
+	/* The end of what was open is no failed attempt. */
+	(void)SSL_shutdown(s->ssl);
+	(void)shutdown(s->app, SHUT_RDWR);
+	agent_settle(&s->a);
+	assert_int_equal(dial(s), EISCONN);
+}
+
+static void
+another_name_keeps_it_shut(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "b.example", 9),
+	    0);
+	assert_int_equal(dial(s), EINPROGRESS);
+	assert_false(serve(s, w.name));
+	assert_true((events(s->app) & POLLERR) != 0);
+	assert_int_equal(so_error(s), EPROTO);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, IPPROTO_TLS, TLS_ERROR, 400,
+	    NULL, 0, s->app), 0);
+	assert_non_null(strstr(s->a.data, "b.example"));
+}
+
+static void
+without_a_name_the_address_must_be_in_the_certificate(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(dial(s), EINPROGRESS);
+	assert_true(serve(s, w.address));
+	assert_int_equal(events(s->app), POLLOUT);
+}
+
+static void
+and_a_name_in_it_is_not_enough(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(dial(s), EINPROGRESS);
+	assert_false(serve(s, w.name));
+	assert_int_equal(so_error(s), EPROTO);
+}
+
+static void
+closing_a_pending_descriptor_ends_the_attempt(void **state)
+{
+	struct scene *s = *state;
+	char b[2000];
+
+	assert_int_equal(dial(s), EINPROGRESS);
+	taken(s);
+	while (recv(s->s, b, sizeof(b), MSG_DONTWAIT) > 0)
+		continue;
+	assert_int_equal(errno, EAGAIN);
+	(void)close(s->app);
+	s->app = -1;
+	agent_settle(&s->a);
+	assert_int_equal(recv(s->s, b, sizeof(b), MSG_DONTWAIT), 0);
+	assert_int_equal(s->a.relay->table.count, 0);
+}
+
+static void
+a_refused_blocking_attempt_leaves_the_socket_fresh(void **state)
+{
+	struct scene *s = *state;
+	struct sockaddr_in at;
+	int nobody = agent_bound(&s->a, &at);
+
+	/* Bound, and nobody listens there. */
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, 0, 0, 0, &at, sizeof(at),
+	    s->app), ECONNREFUSED);
+	assert_int_equal(so_error(s), 0);	/* the call told it */
+	assert_int_equal(dial(s), EINPROGRESS);
+	taken(s);
+	(void)close(nobody);
+	/* Closed before it was linked: nothing but its name tells. */
+	(void)close(s->app);
+	s->app = fresh(s);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, 0, 0, 0, &at, sizeof(at),
+	    s->app), ECONNREFUSED);
+	(void)close(s->app);
+	s->app = -1;
+	sst_record_sweep(s->a.relay, 0);
+	agent_settle(&s->a);
+	assert_int_equal(s->a.relay->table.count, 0);
+}
+
+static void
+a_refused_attempt_that_is_pending_is_told_by_so_error(void **state)
+{
+	struct scene *s = *state;
+	struct sockaddr_in at;
+	int nobody = agent_bound(&s->a, &at);
+
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, LATER, 0, 0, &at,
+	    sizeof(at), s->app), EINPROGRESS);
+	agent_settle(&s->a);
+	assert_true((events(s->app) & POLLERR) != 0);
+	assert_int_equal(so_error(s), ECONNREFUSED);
+	assert_int_equal(so_error(s), 0);
+	(void)close(nobody);
+}
+
+static void
+dissolving_is_for_fresh_sockets(void **state)
+{
+	struct scene *s = *state;
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, LATER, 0, 0, &none,
+	    sizeof(none), s->app), 0);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, LATER, 0, 0, "", 1, s->app),
+	    EINVAL);
+	assert_int_equal(dial(s), EINPROGRESS);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, LATER, 0, 0, &none,
+	    sizeof(none), s->app), EOPNOTSUPP);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, scene_make, scene_free)
+	const struct CMUnitTest tests[] = {
+		T(an_attempt_is_pending_until_its_time_is_over),
+		T(its_time_is_what_the_program_says),
+		T(the_gate_opens_for_the_right_name_only),
+		T(another_name_keeps_it_shut),
+		T(without_a_name_the_address_must_be_in_the_certificate),
+		T(and_a_name_in_it_is_not_enough),
+		T(closing_a_pending_descriptor_ends_the_attempt),
+		T(a_refused_blocking_attempt_leaves_the_socket_fresh),
+		T(a_refused_attempt_that_is_pending_is_told_by_so_error),
+		T(dissolving_is_for_fresh_sockets),
+	};
+
+	return cmocka_run_group_tests(tests, world_make, world_free);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: ISC */
+/* Questions to the keeper, and what is made of its answers. */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fail.h"
+#include "base/wire.h"
+#include "relay/files.h"
+
+static struct {
+	struct sst_files files;
+	struct sst_error err;
+	int		 sv[2];
+} w;
+
+static int
+make(void **state)
+{
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, w.sv), 0);
+	return sst_files_init(&w.files, w.sv[0]);
+}
+
+static int
+done(void **state)
+{
+	(void)state;
+	sst_files_done(&w.files);
+	(void)close(w.sv[0]);
+	(void)close(w.sv[1]);
+	return 0;
+}
+
+/* What the keeper will say next; the question may come later. */
+static void
+answer(int a, int b, const char *data, size_t len, int fd)
+{
+	struct sst_wire_head head;
+
+	sst_wire_init(&head, SST_WIRE_REPLY);
+	head.a = a;
+	head.b = b;
+	assert_int_equal(sst_wire_send(w.sv[1], &head, data, len, &fd, fd >= 0), 0);
+}
+
+/* The question that the keeper was put. */
+static void
+asked(uint16_t verb, uint32_t id, const char *path)
+{
+	struct sst_wire_head head;
+	char data[PATH_MAX];
+
+	assert_int_equal(sst_wire_recv(w.sv[1], &head, data, sizeof(data), NULL, 0),
+	    strlen(path) + 1);
+	assert_int_equal(head.verb, verb);
+	assert_int_equal(head.id, id);
+	assert_string_equal(data, path);
+}
+
+static int
+n_open(void)
+{
+	int fd = dup(0);
+
+	(void)close(fd);
+	return fd;
+}
+
+static void
+a_file_is_opened_by_the_keeper_or_its_errno_is_told(void **state)
+{
+	int event = eventfd(0, EFD_CLOEXEC), fd = -1, before;
+
+	(void)state;
+	answer(0, 0, NULL, 0, event);
+	assert_int_equal(sst_files_open(&w.files, 7, "/a/b", &fd, &w.err), SST_OK);
+	asked(SST_OPEN_PATH, 7, "/a/b");
+	assert_true(fd >= 0 && fd != event);
+	(void)close(fd);
+	before = n_open();
+	answer(-1, EACCES, NULL, 0, -1);
+	assert_true(sst_files_open(&w.files, 7, "/a/\n", &fd, &w.err) < 0);
+	assert_int_equal(w.err.sys_errno, EACCES);
+	assert_non_null(strstr(w.err.text, "/a/"));
+	assert_null(strchr(w.err.text, '\n'));
+	/* An answer that is none: success without a descriptor, failure with. */
+	sst_error_clear(&w.err);
+	answer(0, 0, NULL, 0, -1);
+	assert_true(sst_files_open(&w.files, 7, "/a", &fd, &w.err) < 0);
+	assert_int_equal(w.err.sys_errno, EPROTO);
+	answer(-1, ENOENT, NULL, 0, event);
+	assert_true(sst_files_open(&w.files, 7, "/a", &fd, &w.err) < 0);
+	assert_int_equal(n_open(), before);
+	(void)close(event);
+}
+
+static void
+a_link_that_is_none_is_not_found(void **state)
+{
+	const int none[] = { EINVAL, ENOENT, ENOTDIR };
+	int event = eventfd(0, EFD_CLOEXEC), before = n_open();
+	char out[8];
+
+	(void)state;
+	answer(0, 0, "target", 6, -1);
+	assert_int_equal(sst_files_link(&w.files, 3, "/l", out, sizeof(out), &w.err),
+	    SST_OK);
+	asked(SST_OPEN_LINK, 3, "/l");
+	assert_string_equal(out, "target");
+	for (size_t i = 0; i < 3; i++) {
+		answer(-1, none[i], NULL, 0, -1);
+		assert_int_equal(sst_files_link(&w.files, 3, "/l", out, sizeof(out),
+		    &w.err), SST_E_NOT_FOUND);
+	}
+	answer(-1, EACCES, NULL, 0, -1);
+	assert_int_not_equal(sst_files_link(&w.files, 3, "/l", out, sizeof(out), &w.err),
+	    SST_E_NOT_FOUND);
+	assert_int_equal(w.err.sys_errno, EACCES);
+	sst_error_clear(&w.err);
+	answer(0, 0, "longer12", 8, -1);
+	assert_true(sst_files_link(&w.files, 3, "/l", out, sizeof(out), &w.err) < 0);
+	assert_int_equal(w.err.sys_errno, ENAMETOOLONG);
+	/* A descriptor that nobody asked for is closed. */
+	answer(0, 0, "x", 1, event);
+	assert_int_equal(sst_files_link(&w.files, 3, "/l", out, sizeof(out), &w.err),
+	    SST_OK);
+	assert_int_equal(n_open(), before);
+	(void)close(event);
+}
+
+static void
+exposed_is_yes_no_or_not_known(void **state)
+{
+	(void)state;
+	answer(1, 0, NULL, 0, -1);
+	assert_int_equal(sst_files_exposed(&w.files, 3, "/k", &w.err), 1);
+	asked(SST_OPEN_EXPOSED, 3, "/k");
+	answer(0, 0, NULL, 0, -1);
+	assert_int_equal(sst_files_exposed(&w.files, 3, "/k", &w.err), 0);
+	answer(-1, EPERM, NULL, 0, -1);
+	assert_true(sst_files_exposed(&w.files, 3, "/k", &w.err) < 0);
+	assert_int_equal(w.err.sys_errno, EPERM);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    a_file_is_opened_by_the_keeper_or_its_errno_is_told, make, done),
+		cmocka_unit_test_setup_teardown(a_link_that_is_none_is_not_found, make,
+		    done),
+		cmocka_unit_test_setup_teardown(exposed_is_yes_no_or_not_known, make,
+		    done),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

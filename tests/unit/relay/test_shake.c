@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: ISC */
+/* Handshakes side by side: deadlines, shares, and who makes room. */
+#include "clients.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SECURESOCKETS_NO_RENAME
+#include <securesockets.h>
+
+#include "relay/peers.h"
+#include "relay/shake.h"
+
+/* --- deadlines -------------------------------------------------------------- */
+static void
+a_silent_client_has_five_seconds_and_one_that_speaks_ten(void **state)
+{
+	struct scene *s = *state;
+	struct client quiet, slow;
+
+	begin(s, 8);
+	quiet = dial(s, 0, 1);
+	slow = dial(s, 0, 1);
+	agent_later(&s->a, SST_SHAKE_BYTE_MS - 1);
+	say(s, &slow, w.hello, 1);
+	assert_false(ended(&quiet));
+	agent_later(&s->a, 1);
+	assert_true(ended(&quiet));
+	assert_int_equal(counted(s, SST_COUNT_SILENT), 1);
+	assert_false(ended(&slow));
+	/* The rest of the hello has until ten seconds after the start. */
+	say(s, &slow, w.hello + 1, w.hello_len - 2);
+	agent_later(&s->a, SST_SHAKE_HELLO_MS - SST_SHAKE_BYTE_MS - 1);
+	assert_false(ended(&slow));
+	agent_later(&s->a, 1);
+	assert_true(ended(&slow));
+	assert_int_equal(counted(s, SST_COUNT_SLOW), 1);
+	assert_int_equal(s->l->n_shakes, 0);
+	assert_int_equal(s->l->n_active, 0);
+	hang_up(s, &quiet);
+	hang_up(s, &slow);
+}
+
+static void
+the_rest_has_ten_seconds_from_the_hello_on(void **state)
+{
+	struct scene *s = *state;
+	struct client c, good;
+
+	begin(s, 8);
+	c = dial(s, 0, 1);
+	good = dial(s, 0, 1);
+	agent_later(&s->a, 4000);
+	say(s, &c, w.hello, w.hello_len);
+	say(s, &good, "\x16", 1);
+	agent_later(&s->a, SST_SHAKE_REST_MS - 1);
+	assert_false(ended(&c));
+	assert_true(ended(&good));	/* no hello by then */
+	agent_later(&s->a, 1);
+	assert_true(ended(&c));
+	assert_int_equal(counted(s, SST_COUNT_SLOW), 2);
+	/* One that finishes in time has no deadline any more. */
+	hang_up(s, &good);
+	good = dial(s, 0, 1);
+	shake(s, &good);
+	agent_later(&s->a, 100000);
+	assert_false(ended(&good));
+	assert_int_equal(counted(s, SST_COUNT_OK), 1);
+	hang_up(s, &c);
+	hang_up(s, &good);
+}
+
+static void
+the_handshakes_timeout_shortens_and_lengthens(void **state)
+{
+	struct scene *s = *state;
+	struct client quiet, slow;
+
+	assert_int_equal(agent_set_int(&s->a, s->app, TLS_HANDSHAKE_TIMEOUT, 1500), 0);
+	begin(s, 8);
+	quiet = dial(s, 0, 1);
+	slow = dial(s, 0, 1);
+	say(s, &slow, w.hello, 1);
+	agent_later(&s->a, 1499);
+	assert_false(ended(&quiet));
+	assert_false(ended(&slow));
+	agent_later(&s->a, 1);
+	assert_true(ended(&quiet));
+	assert_true(ended(&slow));
+	hang_up(s, &quiet);
+	hang_up(s, &slow);
+
+	assert_int_equal(agent_set_int(&s->a, s->app, TLS_HANDSHAKE_TIMEOUT, 20000), 0);
+	quiet = dial(s, 0, 1);
+	slow = dial(s, 0, 1);
+	say(s, &slow, w.hello, 1);
+	agent_later(&s->a, SST_SHAKE_BYTE_MS);
+	assert_true(ended(&quiet));	/* silence is not made cheaper */
+	agent_later(&s->a, 14999);
+	assert_false(ended(&slow));
+	agent_later(&s->a, 1);
+	assert_true(ended(&slow));
+	hang_up(s, &quiet);
+	hang_up(s, &slow);
+}
+
+static void
+a_failed_handshake_is_counted_by_its_reason(void **state)
+{
+	struct scene *s = *state;
+	struct client c;
+
+	begin(s, 8);
+	c = dial(s, 0, 1);
+	say(s, &c, "GET / HTTP/1.0\r\n\r\n", 18);
+	assert_true(ended(&c));
+	assert_int_equal(counted(s, SST_COUNT_NOT_TLS), 1);
+	assert_non_null(strstr(s->l->last_error, "plain HTTP"));
+	hang_up(s, &c);
+	c = dial(s, 0, 1);
+	hang_up(s, &c);
+	assert_int_equal(counted(s, SST_COUNT_CLOSED), 1);
+	c = dial(s, 0, 1);
+	say(s, &c, w.hello, w.hello_len);
+	say(s, &c, "\x15\x03\x03\x00\x02\x02\x28", 7);	/* an alert */
+	assert_true(ended(&c));
+	assert_int_equal(counted(s, SST_COUNT_ALERT), 1);
+	assert_int_equal(counted(s, SST_COUNT_NOT_TLS), 1);
+	assert_int_equal(ended(&c), 1);
+	assert_int_equal(s->l->n_shakes, 0);
+	hang_up(s, &c);
+}
+
+/* --- caps ------------------------------------------------------------------- */
+static void
+an_address_has_its_share_and_others_are_served(void **state)
+{
+	struct scene *s = *state;
+	struct client c[SST_PEERS_ADDRESS + 2], other;
+
+	begin(s, 8);
+	for (int i = 0; i < SST_PEERS_ADDRESS + 2; i++) {
+		c[i] = dial(s, 1, 1);
+		say(s, &c[i], w.hello, 1);
+	}
+	assert_int_equal(s->l->n_active, SST_PEERS_ADDRESS);
+	assert_int_equal(s->l->n_shakes, SST_PEERS_ADDRESS + 2);
+	/* Who waits is not judged by what comes meanwhile. */
+	say(s, &c[SST_PEERS_ADDRESS], w.hello + 1, w.hello_len - 1);
+	assert_int_equal(s->l->n_active, SST_PEERS_ADDRESS);
+	other = dial(s, 1, 2);
+	shake(s, &other);
+	assert_int_equal(counted(s, SST_COUNT_OK), 1);
+	assert_int_equal(s->l->n_active, SST_PEERS_ADDRESS);
+	/* One leaves: the longest waiting one has its turn. */
+	hang_up(s, &c[3]);
+	assert_int_equal(s->l->n_active, SST_PEERS_ADDRESS);
+	assert_int_equal(s->l->n_shakes, SST_PEERS_ADDRESS + 1);
+	{
+		char b;
+
+		assert_int_equal(recv(c[SST_PEERS_ADDRESS].fd, &b, 1, MSG_PEEK), 1);
+		assert_int_equal(recv(c[SST_PEERS_ADDRESS + 1].fd, &b, 1, MSG_PEEK), -1);
+	}
+	hang_up(s, &other);
+	for (int i = 0; i < SST_PEERS_ADDRESS + 2; i++)
+		if (i != 3)
+			hang_up(s, &c[i]);
+	assert_int_equal(s->l->n_active, 0);
+}
+
+static void
+a_full_listener_evicts_from_the_busiest_neighbourhood(void **state)
+{
+	struct scene *s = *state;
+	static struct client c[SST_PEERS_LISTENER];
+	struct client other;
+
+	begin(s, 8);
+	/* 20 from elsewhere first, so that age alone would choose them. */
+	for (int i = 0; i < SST_PEERS_LISTENER; i++) {
+		c[i] = knock(s, i < 20 ? 2 : 1, 1 + i % 200);
+		if (i % AT_ONCE == AT_ONCE - 1)
+			agent_settle(&s->a);
+	}
+	assert_int_equal(s->l->n_shakes, SST_PEERS_LISTENER);
+	assert_int_equal(counted(s, SST_COUNT_EVICTED), 0);
+	say(s, &c[20], w.hello, 1);	/* got further than its neighbours */
+	agent_later(&s->a, 1);
+	other = dial(s, 3, 1);
+	assert_int_equal(counted(s, SST_COUNT_EVICTED), 1);
+	assert_int_equal(s->l->n_shakes, SST_PEERS_LISTENER);
+	for (int i = 0; i < 21; i++)
+		assert_false(ended(&c[i]));
+	shake(s, &other);
+	assert_int_equal(counted(s, SST_COUNT_OK), 1);
+	hang_up(s, &other);
+	for (int i = 0; i < SST_PEERS_LISTENER; i++)
+		(void)close(c[i].fd);
+	agent_settle(&s->a);
+	assert_int_equal(s->l->n_shakes, 0);
+}
+
+static void
+a_listener_full_of_hellos_takes_one_more(void **state)
+{
+	struct scene *s = *state;
+	static struct client c[SST_PEERS_LISTENER];
+	struct client other;
+
+	begin(s, 8);
+	/* 16 addresses with a full share each, all of them in the handshake. */
+	for (int i = 0; i < SST_PEERS_LISTENER; i++) {
+		c[i] = knock(s, 4 + i / SST_PEERS_ADDRESS, 1);
+		assert_int_equal(send(c[i].fd, w.hello, (size_t)w.hello_len, 0),
+		    w.hello_len);
+		if (i % AT_ONCE == AT_ONCE - 1)
+			agent_settle(&s->a);
+	}
+	assert_int_equal(s->l->n_active, SST_PEERS_LISTENER);
+	assert_int_equal(sst_shake_full(s->l), 0);
+	other = dial(s, 3, 1);
+	assert_int_equal(s->l->paused, 0);
+	assert_int_equal(s->l->n_shakes, SST_PEERS_LISTENER);
+	assert_int_equal(counted(s, SST_COUNT_EVICTED), 1);
+	shake(s, &other);
+	assert_int_equal(counted(s, SST_COUNT_OK), 1);
+	hang_up(s, &other);
+	for (int i = 0; i < SST_PEERS_LISTENER; i++)
+		(void)close(c[i].fd);
+	agent_settle(&s->a);
+	assert_int_equal(s->l->n_shakes, 0);
+	assert_int_equal(s->l->n_active, 0);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, scene_make, scene_free)
+	const struct CMUnitTest tests[] = {
+		T(a_silent_client_has_five_seconds_and_one_that_speaks_ten),
+		T(the_rest_has_ten_seconds_from_the_hello_on),
+		T(the_handshakes_timeout_shortens_and_lengthens),
+		T(a_failed_handshake_is_counted_by_its_reason),
+		T(an_address_has_its_share_and_others_are_served),
+		T(a_full_listener_evicts_from_the_busiest_neighbourhood),
+		T(a_listener_full_of_hellos_takes_one_more),
+	};
+
+	return cmocka_run_group_tests(tests, world_make, world_free);
+}
