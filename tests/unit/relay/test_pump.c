@@ -287,7 +287,7 @@ who_waits_in_a_write_is_told_of_the_reset(void **state)
 {
 	static char chunk[16000], in[65536];
 	struct wire x;
-	size_t sent = 0, got = 0;
+	size_t sent = 0, got = 0, due;
 	ssize_t r;
 
 	(void)state;
@@ -301,6 +301,7 @@ who_waits_in_a_write_is_told_of_the_reset(void **state)
 	    !x.pump.up_waits)
 		assert_int_equal(run(&x), SST_PUMP_RUNS);
 	assert_int_equal(errno, EAGAIN);
+	due = (size_t)queue(x.app) + x.pump.down.len - x.pump.down.off;
 	(void)close(x.m.fd[1]);
 	x.m.fd[1] = -1;
 	assert_int_equal(run(&x), SST_PUMP_RUNS);
@@ -315,7 +316,7 @@ who_waits_in_a_write_is_told_of_the_reset(void **state)
 	assert_int_equal(x.state, SST_PUMP_BROKEN);
 	while ((r = recv(x.app, in, sizeof(in), MSG_DONTWAIT)) > 0)
 		got += (size_t)r;
-	assert_true(got > 0 && got <= sent);
+	assert_true(got >= due && got <= sent);
 	wire_free(&x);
 }
 
@@ -435,9 +436,44 @@ sk_85_shut_rd_discards_and_does_not_kill(void **state)
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(SSL_write(x.m.ssl, "ignored", 7), 7);
 		assert_int_equal(run(&x), SST_PUMP_RUNS);
+		assert_null(x.pump.down.bytes);
 	}
 	assert_int_equal(recv(x.app, &c, 1, 0), 0);
 	send_up(&x, 100);
+	wire_free(&x);
+}
+
+/* epoll tells each change once: the side that was waited for must be enough. */
+static void
+what_waits_is_moved_by_one_edge_of_the_other_side(void **state)
+{
+	static char chunk[60000];
+	struct wire x;
+	uint64_t before;
+
+	(void)state;
+	wire_make(&x);
+	while (x.pump.down.bytes == NULL) {
+		(void)SSL_write(x.m.ssl, chunk, sizeof(chunk));
+		assert_int_equal(run(&x), SST_PUMP_RUNS);
+	}
+	while (recv(x.app, chunk, sizeof(chunk), MSG_DONTWAIT) > 0)
+		continue;
+	before = x.pump.down_bytes;
+	(void)sst_pump_run(&x.pump, 0, EPOLLOUT, w.scratch, &x.err);
+	assert_true(x.pump.down_bytes > before);
+	while (run(&x) == SST_PUMP_RUNS &&
+	    recv(x.app, chunk, sizeof(chunk), MSG_DONTWAIT) > 0)
+		continue;
+	while (!x.pump.up_waits) {
+		(void)send(x.app, chunk, sizeof(chunk), MSG_DONTWAIT);
+		assert_int_equal(run(&x), SST_PUMP_RUNS);
+	}
+	before = x.pump.up_bytes;
+	while (SSL_read(x.m.ssl, chunk, sizeof(chunk)) > 0)
+		continue;
+	(void)sst_pump_run(&x.pump, EPOLLOUT, 0, w.scratch, &x.err);
+	assert_true(x.pump.up_bytes > before);
 	wire_free(&x);
 }
 
@@ -530,6 +566,7 @@ main(void)
 		cmocka_unit_test(data_after_close_is_answered_by_a_reset),
 		cmocka_unit_test(sk_83_closing_with_unread_data_is_a_reset),
 		cmocka_unit_test(sk_85_shut_rd_discards_and_does_not_kill),
+		cmocka_unit_test(what_waits_is_moved_by_one_edge_of_the_other_side),
 		cmocka_unit_test(sk_80_a_corrupted_record_is_an_error),
 		cmocka_unit_test(a_reset_after_close_notify_ends_it),
 		cmocka_unit_test(sk_71_half_a_record_is_nothing_yet),
