@@ -3,6 +3,7 @@
 
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,26 @@ sst_identity_unref(struct sst_identity *id)
 	free(id);
 }
 
+static pthread_once_t index_once = PTHREAD_ONCE_INIT;
+static int settled_index = -1;	/* of X509's ex_data: not NULL, settled */
+
+static void
+index_make(void)
+{
+	settled_index = X509_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
+int
+sst_leaf_settle(X509 *x)
+{
+	if (pthread_once(&index_once, index_make) != 0 || settled_index < 0)
+		return SST_E_NOMEM;
+	if (X509_get_ex_data(x, settled_index) != NULL)
+		return 1;
+	return X509_set_ex_data(x, settled_index, &settled_index) == 1 ? SST_OK :
+	    SST_E_NOMEM;
+}
+
 STACK_OF(X509) *
 sst_chain_order(X509 *leaf, STACK_OF(X509) *pool, struct sst_intern *in)
 {
@@ -90,7 +111,7 @@ sst_chain_order(X509 *leaf, STACK_OF(X509) *pool, struct sst_intern *in)
 		}
 		if (next == NULL || (X509_get_extension_flags(next) & EXFLAG_SS) != 0)
 			break;
-		if (sk_X509_push(chain, next) <= 0) {
+		if (sst_leaf_settle(next) < 0 || sk_X509_push(chain, next) <= 0) {
 			sk_X509_pop_free(chain, X509_free);
 			return NULL;
 		}
@@ -118,17 +139,79 @@ sst_chain_content(X509 *leaf, STACK_OF(X509) *chain, uint8_t out[32],
 	return SST_OK;
 }
 
+/*
+ * Makes `key` the object that the leaf has as its public key. Each handshake
+ * asks OpenSSL to install the pair, and it compares the two: the same object in
+ * no time, two that are equal by all numbers of their curves. Only a key of
+ * libcrypto's older form (key.c) is written down as fast as that is worth.
+ * Where the two would be written in another way (a point that is compressed)
+ * the leaf keeps what it has.
+ */
+static int
+one_key(X509 *leaf, EVP_PKEY *key, const uint8_t digest[32], struct sst_error *err)
+{
+	unsigned char *theirs = NULL, *ours = NULL;
+	int theirs_len, ours_len, rc;
+	uint8_t now[32];
+
+	rc = sst_leaf_settle(leaf);
+	if (rc < 0)
+		return sst_fail(err, rc, "out of memory");
+	if (rc == 1 || EVP_PKEY_get0_provider(key) != NULL)
+		return SST_OK;
+	theirs_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &theirs);
+	ours_len = i2d_PUBKEY(key, &ours);
+	if (theirs_len <= 0 || ours_len <= 0)
+		rc = sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
+	else if (theirs_len == ours_len &&
+	    memcmp(theirs, ours, (size_t)ours_len) == 0) {
+		/* what is served must stay what was signed */
+		if (X509_set_pubkey(leaf, key) != 1 ||
+		    X509_digest(leaf, EVP_sha256(), now, NULL) != 1 ||
+		    memcmp(now, digest, sizeof(now)) != 0)
+			rc = sst_fail_ossl(err, SST_E_MALFORMED,
+			    "the certificate is not encoded as DER");
+	}
+	OPENSSL_free(theirs);
+	OPENSSL_free(ours);
+	return rc;
+}
+
+/*
+ * The form that signs is made of such a key at its first use: here, and not
+ * under the first client.
+ */
+static int
+warm(EVP_PKEY *key, struct sst_error *err)
+{
+	EVP_PKEY_CTX *ctx;
+	int rc = SST_OK;
+
+	if (EVP_PKEY_get0_provider(key) != NULL)
+		return SST_OK;
+	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	if (ctx == NULL || EVP_PKEY_sign_init(ctx) != 1)
+		rc = sst_fail_ossl(err, SST_E_UNSUPPORTED, "this key cannot sign");
+	EVP_PKEY_CTX_free(ctx);
+	return rc;
+}
+
 int
 sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
     const struct sst_facts *facts, struct sst_identity **ret, struct sst_error *err)
 {
 	struct sst_identity *id = NULL;
 	EVP_PKEY *public = X509_get0_pubkey(leaf);
-	int rc = SST_OK, size;
+	int rc, size;
 
 	if (public == NULL || EVP_PKEY_eq(public, key) != 1)
 		return sst_fail_ossl(err, SST_E_MISMATCH,
 		    "the private key is not the certificate's");
+	rc = one_key(leaf, key, facts->digest, err);
+	if (rc == SST_OK)
+		rc = warm(key, err);
+	if (rc < 0)
+		return rc;
 	id = calloc(1, sizeof(*id));
 	if (id == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");

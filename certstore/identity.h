@@ -7,7 +7,9 @@
  *
  * Always true:
  *   1. Immutable once built; shared by reference count between threads.
- *   2. The key's public half equals the leaf's.
+ *   2. The key's public half equals the leaf's; an EC or RSA key is the very
+ *      object that X509_get0_pubkey() of the leaf returns, unless the leaf
+ *      writes it in another way, or was settled before.
  *   3. The chain is in order, without the leaf and without a self-signed root.
  *   4. The last unref clears the key.
  *   5. What the rules of admission refuse (SECURITY.md) is never built.
@@ -71,8 +73,14 @@ int	sst_chain_content(X509 *leaf, STACK_OF(X509) *chain, uint8_t out[32],
 	    struct sst_error *err);
 
 /*
+ * Says that others may see this certificate from now on, so that nothing of it
+ * may be replaced. 1: it was said before. SST_E_NOMEM.
+ */
+int	sst_leaf_settle(X509 *);
+
+/*
  * Binds the three. SST_E_MISMATCH: the key is another's. Takes references of
- * its own; `chain` is copied. On 0 the caller owns *ret.
+ * its own; `chain` is copied, the leaf's copy of its public key is replaced. On 0 the caller owns *ret.
  */
 int	sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
 	    const struct sst_facts *, struct sst_identity **ret,

@@ -155,7 +155,7 @@ sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
 		goto out;
 	f.row.state = key == NULL ? SST_ENTRY_STAGED : SST_ENTRY_USABLE;
 	if (key == NULL) {
-		if (sk_X509_insert(chain, leaf, 0) <= 0) {
+		if (sst_leaf_settle(leaf) < 0 || sk_X509_insert(chain, leaf, 0) <= 0) {
 			rc = nomem(&why);
 			goto out;
 		}

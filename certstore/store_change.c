@@ -16,6 +16,7 @@
 #include "base/escape.h"
 #include "base/fail.h"
 #include "base/ossl.h"
+#include "apart.h"
 #include "apply.h"
 #include "key.h"
 
@@ -150,6 +151,24 @@ open_keys_tell(struct sst_events *events, const struct sst_scan *scan)
 		    " open keys were allowed");
 }
 
+struct reading {
+	struct sst_store *store;
+	const char	*path;
+	const struct had *had;
+	struct sst_scan	*scan;
+	struct sst_error *err;
+	int		 rc;
+};
+
+static void
+read_work(void *arg)
+{
+	struct reading *r = arg;
+
+	r->rc = sst_scan_path(&r->store->env, r->path, r->had->key_paths,
+	    r->had->keys, r->had->n_keys, r->scan, r->err);
+}
+
 /* Reads `path` (settled) and makes the store agree. `again`: what fails keeps
  * its old identity. */
 static int
@@ -159,12 +178,18 @@ path_load(struct sst_store *s, const char *path, int again, struct sst_error *er
 	struct sst_events events = { 0 };
 	struct sst_scan scan = { 0 };
 	struct had had = { 0 };
+	struct reading r = { s, path, &had, &scan, &why, SST_OK };
 	int rc;
 
 	rc = had_read(s, path, &had, &why);
-	if (rc == SST_OK)
-		rc = sst_scan_path(&s->env, path, had.key_paths, had.keys, had.n_keys,
-		    &scan, &why);
+	if (rc == SST_OK) {
+		/* a source of the caller's may want the caller's thread */
+		if (s->env.ops == &sst_source_files)
+			sst_apart(read_work, &r);
+		else
+			read_work(&r);
+		rc = r.rc;
+	}
 	if (rc == SST_OK)
 		rc = scan_verdict(&scan, &why);
 	if (rc < 0 && again && had.present && rc != SST_E_NOMEM)

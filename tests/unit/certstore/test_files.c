@@ -2,6 +2,8 @@
 /* What files and directories may look like, and what is refused of them. */
 #include <errno.h>
 #include <openssl/pkcs12.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "certstore/apart.h"
 #include "certstore/identity.h"
 #include "world.h"
 
@@ -536,6 +539,54 @@ an_empty_directory_is_no_error(void **state)
 	    SST_E_NOT_FOUND);
 }
 
+struct seen {
+	pthread_t	 thread;
+	sigset_t	 mask;
+	int		 times;
+};
+
+static void
+see(void *arg)
+{
+	struct seen *seen = arg;
+
+	seen->thread = pthread_self();
+	seen->times++;
+	(void)pthread_sigmask(SIG_SETMASK, NULL, &seen->mask);
+}
+
+static void
+reading_has_a_thread_of_its_own_or_the_callers(void **state)
+{
+	struct seen apart = { .times = 0 }, here = { .times = 0 };
+	pthread_attr_t usual, huge;
+	sigset_t before, after;
+
+	(void)state;
+	(void)pthread_sigmask(SIG_SETMASK, NULL, &before);
+	sst_apart(see, &apart);
+	assert_int_equal(apart.times, 1);
+	assert_false(pthread_equal(apart.thread, pthread_self()));
+	assert_true(sigismember(&apart.mask, SIGTERM));
+	assert_false(sigismember(&before, SIGTERM));
+
+	/* no room for its stack: no thread */
+	assert_int_equal(pthread_getattr_default_np(&usual), 0);
+	assert_int_equal(pthread_attr_init(&huge), 0);
+	assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 50), 0);
+	assert_int_equal(pthread_setattr_default_np(&huge), 0);
+	sst_apart(see, &here);
+	assert_int_equal(pthread_setattr_default_np(&usual), 0);
+	assert_int_equal(here.times, 1);
+	assert_true(pthread_equal(here.thread, pthread_self()));
+	(void)pthread_attr_destroy(&huge);
+	(void)pthread_attr_destroy(&usual);
+
+	(void)pthread_sigmask(SIG_SETMASK, NULL, &after);
+	for (int sig = 1; sig < SIGRTMIN; sig++)
+		assert_int_equal(sigismember(&after, sig), sigismember(&before, sig));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, each_setup, each_teardown)
 
 int
@@ -555,6 +606,7 @@ main(void)
 		T(cs_53_what_no_client_would_accept_is_refused),
 		T(one_broken_certificate_among_many_voids_only_itself),
 		T(an_empty_directory_is_no_error),
+		T(reading_has_a_thread_of_its_own_or_the_callers),
 	};
 
 	return cmocka_run_group_tests(tests, files_setup, files_teardown);

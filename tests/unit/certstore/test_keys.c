@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* Which of several certificates a client gets: tiers, key types, dates. */
+#include <openssl/x509.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "certstore/identity.h"
+#include "certstore/intern.h"
+#include "certstore/key.h"
+#include "certstore/scan.h"
 #include "world.h"
 
 #define ECDSA_ONLY	SIGALGS(0x0403, 0x0503)
@@ -46,6 +52,138 @@ put_dates(const char *san, time_t not_before, time_t not_after)
 
 	store_put(store, c);
 	return c;
+}
+
+/* Whether OpenSSL can compare the leaf and the key that were chosen at a glance. */
+static int
+is_one_object(struct sst_choice *c)
+{
+	struct sst_identity *id = sst_choice_identity(c, 0);
+
+	return X509_get0_pubkey(sst_identity_leaf(id)) == sst_identity_key(id);
+}
+
+/* What a client is shown is what was signed, to the byte. */
+static void
+expect_bytes(struct sst_choice *c, const struct pki_cert *cert)
+{
+	X509 *leaf = sst_identity_leaf(sst_choice_identity(c, 0));
+	unsigned char *is = NULL, *was = NULL;
+	int len = i2d_X509(cert->cert, &was);
+
+	assert_int_equal(i2d_X509(leaf, &is), len);
+	assert_memory_equal(is, was, len);
+	assert_int_equal(X509_verify(leaf, world_ca->key), 1);
+	OPENSSL_free(is);
+	OPENSSL_free(was);
+}
+
+static void
+a_leaf_and_its_key_are_one_object(void **state)
+{
+	static const enum pki_key kinds[] = { PKI_P256, PKI_P384, PKI_RSA };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct pki_cert *cert;
+		struct sst_choice *c;
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "k%zu.b.c", i);
+		cert = put(kinds[i], name);
+		c = ask(store, &strict, &(struct client){ .name = name });
+		expect(c, SST_TIER_EXACT, cert);
+		assert_true(is_one_object(c));
+		expect_bytes(c, cert);
+		pki_free(cert);
+	}
+}
+
+/* The form of a point is part of what TLS 1.2 clients are asked about. */
+static void
+a_leaf_with_a_compressed_point_keeps_its_own_public_key(void **state)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	struct pki_cert *cert;
+	struct pki_buf b = { 0 };
+	struct sst_choice *c;
+	struct pki_cert usual = { .key = EVP_PKEY_dup(key) };
+
+	(void)state;
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(key, "point-format",
+	    "compressed"), 1);
+	cert = pki_issue(world_ca, &(struct pki_spec){ .san = "www.b.c",
+	    .use_key = key });
+	pki_put_chain(&b, cert);
+	pki_put_key(&b, &usual);	/* in the usual form */
+	assert_int_equal(sst_store_add_bytes(store, b.data, b.len, NULL), SST_OK);
+	c = ask(store, &strict, &(struct client){ WWW });
+	expect(c, SST_TIER_EXACT, cert);
+	assert_false(is_one_object(c));
+	expect_bytes(c, cert);
+	pki_buf_free(&b);
+	pki_free(cert);
+	EVP_PKEY_free(usual.key);
+	EVP_PKEY_free(key);
+}
+
+/* Another thread may be looking at a leaf that waits, or at an issuer. */
+static void
+a_leaf_that_others_may_see_is_not_changed(void **state)
+{
+	struct pki_cert *cert = leaf(PKI_P256, "www.b.c");
+	struct pki_buf b = { 0 };
+	EVP_PKEY *key;
+
+	(void)state;
+	pki_put_key_der(&b, cert);
+	key = sst_key_read(SST_KEY_PKCS8, (const uint8_t *)b.data, b.len);
+	assert_non_null(key);
+	for (int settled = 0; settled < 2; settled++) {
+		struct sst_identity *id = NULL;
+		struct sst_facts facts = { 0 };
+		X509 *x = X509_dup(cert->cert);
+		EVP_PKEY *before = X509_get0_pubkey(x);
+
+		if (settled)
+			assert_int_equal(sst_leaf_settle(x), SST_OK);
+		assert_int_equal(sst_facts_read(x, &facts, NULL), SST_OK);
+		assert_int_equal(sst_identity_new(x, NULL, key, &facts, &id, NULL),
+		    SST_OK);
+		assert_ptr_equal(X509_get0_pubkey(x), settled ? before : key);
+		assert_int_equal(sst_leaf_settle(x), 1);
+		sst_identity_unref(id);
+		sst_facts_done(&facts);
+		X509_free(x);
+	}
+	EVP_PKEY_free(key);
+	pki_buf_free(&b);
+	pki_free(cert);
+}
+
+/* One that waited for its key, and one that was an issuer of another. */
+static void
+staged_leaves_and_issuers_are_settled(void **state)
+{
+	struct sst_intern *in = sst_intern_new();
+	struct pki_cert *cert = leaf(PKI_P256, "www.b.c");
+	const struct sst_scan_env env = { .intern = in };
+	STACK_OF(X509) *pool = sk_X509_new_null(), *chain;
+	struct sst_found f = { 0 };
+
+	(void)state;
+	assert_true(sk_X509_push(pool, world_ca->cert) > 0);
+	chain = sst_chain_order(cert->cert, pool, NULL);
+	assert_int_equal(sk_X509_num(chain), 1);
+	assert_int_equal(sst_leaf_settle(world_ca->cert), 1);
+	assert_int_equal(sst_found_make(&env, cert->cert, pool, NULL, &f, NULL), SST_OK);
+	assert_int_equal(f.row.state, SST_ENTRY_STAGED);
+	assert_int_equal(sst_leaf_settle(cert->cert), 1);
+	sst_found_done(&f);
+	sk_X509_pop_free(chain, X509_free);
+	sk_X509_free(pool);
+	sst_intern_free(in);
+	pki_free(cert);
 }
 
 static void
@@ -410,6 +548,10 @@ main(void)
 		T(cs_19_a_wildcard_serves_a_client_that_cannot_use_the_exact_one),
 		T(cs_20_a_valid_wildcard_wins_over_an_expired_exact_one),
 		T(cs_24_rsa_pss_codes_alone_are_enough_for_rsa_in_tls_1_3),
+		T(a_leaf_and_its_key_are_one_object),
+		T(a_leaf_with_a_compressed_point_keeps_its_own_public_key),
+		T(a_leaf_that_others_may_see_is_not_changed),
+		T(staged_leaves_and_issuers_are_settled),
 		T(cs_25_tls_1_2_suites_decide_the_key_type),
 		T(cs_26_the_version_does_not_change_the_tier),
 		T(cs_27_the_curve_is_the_one_that_the_client_can_verify),
