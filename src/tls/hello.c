@@ -138,7 +138,9 @@ sst_hello_read(SSL *ssl, struct sst_hello_room *room, struct sst_hello *hello)
 		    &hello->n_groups);
 	if (alert != 0)
 		return alert;
-	suites_read(ssl, room->suites, &hello->n_suites);
+	/* suites of 1.3 say nothing of certificates */
+	if (hello->version < TLS1_3_VERSION)
+		suites_read(ssl, room->suites, &hello->n_suites);
 	hello->has_server_name = SSL_client_hello_get0_ext(ssl,
 	    TLSEXT_TYPE_server_name, &name, &name_len);
 	hello->server_name = name;

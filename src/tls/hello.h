@@ -8,7 +8,8 @@
  *   1. Nothing is allocated; lists longer than their room are cut, which can
  *      make a choice worse for a client that lists a hundred and more, and
  *      never wrong.
- *   2. A list that does not parse is decode_error.
+ *   2. In TLS 1.3 the list of suites is empty: no choice hangs on them.
+ *   3. A list that does not parse is decode_error.
  * Threads: none of its own.
  */
 #ifndef SST_TLS_HELLO_H
