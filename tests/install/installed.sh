@@ -99,7 +99,7 @@ a_program_builds_by_pkg_config()
 a_program_builds_by_cmake()
 {
 	local program
-	check "the project outside configures" "$CMAKE" -S "$OUTSIDE" \
+	check "the project outside configures" "$CMAKE" -G Ninja -S "$OUTSIDE" \
 		-B "$SST_TMP/outside" -DCMAKE_PREFIX_PATH="$TREE" \
 		-DCMAKE_C_COMPILER="$CC" -DCMAKE_CXX_COMPILER="$CXX" \
 		-DCMAKE_C_FLAGS="${SANITIZE[*]-}" \
@@ -108,7 +108,7 @@ a_program_builds_by_cmake()
 	for program in sockets_c sockets_cc openssl_c openssl_cc; do
 		runs "$program" "$SST_TMP/outside/$program"
 	done
-	"$CMAKE" -S "$OUTSIDE" -B "$SST_TMP/newer" -DWANTED=7.0 \
+	"$CMAKE" -G Ninja -S "$OUTSIDE" -B "$SST_TMP/newer" -DWANTED=7.0 \
 		-DCMAKE_PREFIX_PATH="$TREE" >/dev/null 2>&1 &&
 		wrong "version 0.1 was taken for version 7.0"
 }
