@@ -366,6 +366,75 @@ a_state_that_is_none_is_refused_and_released(void **state)
 		(void)close(keep[i]);
 }
 
+/* Options on a listener hold from the next client on, and are held at once. */
+static void
+what_is_set_on_a_listener_is_held_or_refused_whole(void **state)
+{
+	struct scene *s = *state;
+	struct sst_tls_conf *before;
+	struct sst_listener *l;
+
+	begin(s, 5);
+	held(s, &s->a);
+	close_held(s);
+	l = s->a.relay->listeners;
+	before = l->conf;
+	assert_int_equal(agent_set(&s->a, s->app, TLS_SNI_POLICY, "strict", 6), 0);
+	assert_true(l->conf != before);
+	assert_int_equal(l->record->set->strict, 1);
+	held(s, &s->a);
+	assert_true(s->len > 0);
+	close_held(s);
+	assert_int_equal(agent_set(&s->a, s->app, TLS_SNI_POLICY, "lax", 3), 0);
+	assert_int_equal(l->record->set->strict, 0);
+	held(s, &s->a);
+	close_held(s);
+	before = l->conf;
+	/* The first word is right, the second is not: nothing is changed. */
+	assert_int_equal(agent_set(&s->a, s->app, TLS_SNI_POLICY, "strict,loose", 12),
+	    EINVAL);
+	assert_int_equal(l->record->set->strict, 0);
+	assert_ptr_equal(l->conf, before);
+	held(s, &s->a);
+	assert_int_equal(s->len, -1);
+	assert_int_equal(agent_set(&s->a, s->app, TLS_VERSION_MIN, "12345678", 8),
+	    EINVAL);
+	/* A listener that ended is held no more. */
+	assert_int_equal(shutdown(s->app, SHUT_RD), 0);
+	agent_settle(&s->a);
+	assert_int_equal(agent_set(&s->a, s->app, TLS_SNI_POLICY, "strict", 6), 0);
+	held(s, &s->a);
+	assert_int_equal(s->len, -1);
+}
+
+/* The same listener twice, or one without its cookie, is one too many. */
+static void
+a_state_of_a_record_that_is_there_is_refused(void **state)
+{
+	struct scene *s = *state;
+	struct sst_wire_head head;
+	char none[8];
+	int fds[3], again[3] = { -1, -1, -1 };
+
+	begin(s, 5);
+	held(s, &s->a);
+	for (int i = 0; i < 2; i++)
+		again[i] = dup(s->fds[i]);
+	give_source(s, 1, w.a);
+	assert_non_null(restore(s));
+	(void)agent_told(&s->next, SST_CHAN_RELEASE, &head, none, sizeof(none), fds);
+	for (int i = 0; i < 2; i++)
+		s->fds[i] = again[i];
+	s->head.id++;
+	(void)restore(s);
+	assert_int_equal(agent_told(&s->next, SST_CHAN_RELEASE, &head, none,
+	    sizeof(none), fds), 0);
+	assert_int_equal(head.id, s->head.id);
+	assert_int_equal(s->next.relay->table.count, 1);
+	/* A zero for a cookie would be found by every descriptor without one. */
+	assert_null(sst_record_find(s->next.relay, 0));
+}
+
 /* --- status ------------------------------------------------------------------ */
 static json_t *
 status(struct agent *a)
@@ -434,6 +503,8 @@ main(void)
 		T(the_generation_counts_on),
 		T(a_state_longer_than_a_message_comes_back),
 		T(a_state_that_is_none_is_refused_and_released),
+		T(what_is_set_on_a_listener_is_held_or_refused_whole),
+		T(a_state_of_a_record_that_is_there_is_refused),
 		T(the_status_is_json_and_says_what_is_there),
 	};
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -28,8 +29,10 @@ as_many_as_the_backlog_are_in_flight_and_in_order(void **state)
 	begin(s, 2);
 	for (int i = 0; i < 5; i++)
 		c[i] = dial(s, 1, i + 1);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(s->l->paused, i >= 2);	/* TCP's own queue fills */
 		shake(s, &c[i]);
+	}
 	assert_int_equal(s->l->n_ready, 3);
 	assert_int_equal(s->l->paused, 1);
 	for (; (fd = take(s, &rec, 1)) >= 0; got++) {
@@ -73,11 +76,11 @@ a_connection_that_was_lost_comes_again_and_first(void **state)
 {
 	struct scene *s = *state;
 	struct sst_wire_accepted first, rec;
-	struct client c[3];
+	struct client c[4];
 	int fd;
 
 	begin(s, 2);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		c[i] = dial(s, 1, i + 1);
 	for (int i = 0; i < 3; i++)
 		shake(s, &c[i]);
@@ -87,6 +90,12 @@ a_connection_that_was_lost_comes_again_and_first(void **state)
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_LOST, 0, 0, 0, &first,
 	    sizeof(first), s->app), 0);
 	agent_later(&s->a, SST_STREAM_HELD_MS);
+	/* Who says so twice gets it once. */
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_LOST, 0, 0, 0, &first,
+	    sizeof(first), s->app), 0);
+	assert_int_equal(s->l->n_ready, 1);
+	shake(s, &c[3]);
+	assert_int_equal(s->l->n_ready, 2);
 	/* The second and third are before it in the descriptor's queue already. */
 	for (int i = 1; i < 3; i++) {
 		fd = take(s, &rec, 1);
@@ -97,6 +106,8 @@ a_connection_that_was_lost_comes_again_and_first(void **state)
 	fd = take(s, &rec, 1);
 	assert_true(fd >= 0);
 	assert_true(rec.id == first.id);
+	(void)close(take(s, &rec, 1));
+	assert_true(rec.id != first.id);
 	/* It is what the client speaks to. */
 	assert_int_equal(SSL_write(c[0].ssl, "hello", 5), 5);
 	agent_settle(&s->a);
@@ -107,10 +118,11 @@ a_connection_that_was_lost_comes_again_and_first(void **state)
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_LOST, 0, 0, 0, &first,
 	    sizeof(first), s->app), 0);
 	assert_int_equal(take(s, &rec, 1), -1);
+	assert_int_equal(s->l->n_ready, 0);
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_LOST, 0, 0, 0, &first,
 	    sizeof(first) - 1, s->app), EINVAL);
 	(void)close(fd);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		hang_up(s, &c[i]);
 }
 
@@ -299,6 +311,102 @@ sk_42_who_waits_when_the_listener_closes_is_reset(void **state)
 	hang_up(s, &waits);
 }
 
+static void
+sk_43_a_listener_that_is_shut_down_takes_nobody(void **state)
+{
+	struct scene *s = *state;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	begin(s, 8);
+	assert_int_equal(connect(fd, (struct sockaddr *)&s->at, sizeof(s->at)), 0);
+	(void)close(fd);
+	agent_settle(&s->a);
+	assert_int_equal(shutdown(s->app, SHUT_RD), 0);
+	agent_settle(&s->a);
+	assert_int_equal(s->l->closed, 1);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&s->at, sizeof(s->at)), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	(void)close(fd);
+}
+
+static void
+sk_82_accepted_sockets_have_their_listeners_options(void **state)
+{
+	struct scene *s = *state;
+	struct linger linger = { 1, 30 };
+	struct sst_wire_accepted rec;
+	struct client c;
+	int on = 1, fd;
+
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_SET, SOL_SOCKET, SO_LINGER, 0,
+	    &linger, sizeof(linger), s->app), 0);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_SET, IPPROTO_TCP, TCP_NODELAY, 0,
+	    &on, sizeof(on), s->app), 0);
+	begin(s, 8);
+	c = dial(s, 1, 1);
+	shake(s, &c);
+	fd = take(s, &rec, 1);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, SOL_SOCKET, SO_LINGER,
+	    sizeof(linger), NULL, 0, fd), 0);
+	assert_memory_equal(s->a.data, &linger, sizeof(linger));
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, IPPROTO_TCP, TCP_NODELAY,
+	    sizeof(on), NULL, 0, fd), 0);
+	assert_memory_equal(s->a.data, &on, sizeof(on));
+	(void)close(fd);
+	agent_later(&s->a, SST_STREAM_HELD_MS);
+	assert_int_equal(socket_error(c.fd), 0);	/* an end as usual */
+	hang_up(s, &c);
+	linger.l_linger = 0;
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_SET, SOL_SOCKET, SO_LINGER, 0,
+	    &linger, sizeof(linger), s->app), 0);
+	c = dial(s, 1, 1);
+	shake(s, &c);
+	(void)close(take(s, &rec, 1));
+	agent_later(&s->a, SST_STREAM_HELD_MS);
+	assert_int_equal(socket_error(c.fd), ECONNRESET);
+	hang_up(s, &c);
+}
+
+/* Unsent data is sent as long as somebody takes it, and not for ever. */
+static void
+a_peer_that_takes_nothing_is_given_up(void **state)
+{
+	static char chunk[60000];
+	struct scene *s = *state;
+	struct sst_wire_accepted rec;
+	struct client c;
+	struct sst_record *r;
+	uint64_t sent;
+	int fd, n = 0, small = 8192;
+
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_SET, SOL_SOCKET, SO_SNDBUF, 0,
+	    &small, sizeof(small), s->app), 0);
+	begin(s, 8);
+	c = dial(s, 1, 1);
+	shake(s, &c);
+	fd = take(s, &rec, 1);
+	r = sst_record_find(s->a.relay, sst_record_cookie(fd));
+	assert_non_null(r);
+	while (n < 3) {
+		n = send(fd, chunk, sizeof(chunk), MSG_DONTWAIT) > 0 ? 0 : n + 1;
+		agent_settle(&s->a);
+	}
+	(void)close(fd);
+	agent_settle(&s->a);
+	agent_later(&s->a, SST_STREAM_FLUSH_MS - 1);
+	assert_int_equal(socket_error(c.fd), 0);
+	/* Some is taken: the time begins anew. */
+	for (sent = r->pump.up_bytes; r->pump.up_bytes == sent; agent_settle(&s->a))
+		assert_true(SSL_read(c.ssl, chunk, sizeof(chunk)) > 0);
+	assert_int_equal(r->wait, SST_WAIT_FLUSH);
+	agent_later(&s->a, 2);
+	assert_int_equal(socket_error(c.fd), 0);
+	agent_later(&s->a, SST_STREAM_FLUSH_MS);
+	assert_int_equal(socket_error(c.fd), ECONNRESET);
+	hang_up(s, &c);
+}
+
 int
 main(void)
 {
@@ -312,6 +420,9 @@ main(void)
 		T(sk_84_the_peers_close_notify_after_our_end_meets_no_reset),
 		T(a_peer_that_says_nothing_after_our_end_is_left_after_two_seconds),
 		T(sk_42_who_waits_when_the_listener_closes_is_reset),
+		T(sk_43_a_listener_that_is_shut_down_takes_nobody),
+		T(sk_82_accepted_sockets_have_their_listeners_options),
+		T(a_peer_that_takes_nothing_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_free);
