@@ -18,6 +18,7 @@ struct work {
 	int64_t			*gone;		/* rows whose pins go after the commit */
 	size_t			 n_gone;
 	const char		*folders;	/* lines: what was listed */
+	const char		*leafless;	/* lines: files without a leaf */
 	int64_t			 source;
 	enum sst_source_kind	 kind;
 	int			 keep;
@@ -216,29 +217,42 @@ refused_put(struct work *w, struct sst_found *f)
 	return sst_index_put(w->s->index, &f->row, w->err);
 }
 
-/*
- * Whether the folder of a vanished certbot entry was seen: the links in it are
- * taken away and made again one by one, so the identity waits for the new one.
- */
 static int
-folder_remains(const struct work *w, const struct sst_row *row)
+has_line(const char *lines, const char *text, size_t text_len)
 {
-	size_t folder = lineage(row->path), len;
-	const char *line;
+	size_t len;
 
-	if (folder == 0 || w->folders == NULL)
-		return 0;
-	for (size_t i = 0; (line = sst_line(w->folders, i, &len)) != NULL; i++) {
-		if (len == folder - 1 && memcmp(line, row->path, len) == 0)
+	for (; lines != NULL && *lines != '\0'; lines += len + 1) {
+		len = strcspn(lines, "\n");
+		if (len == text_len && memcmp(lines, text, len) == 0)
 			return 1;
 	}
 	return 0;
+}
+
+/*
+ * Why the identity of an entry that the scan does not mention waits for a new
+ * one; NULL: it was taken away. The links in a certbot folder are taken away and
+ * made again one by one; a file that is there and holds no certificate is being
+ * written, or was written badly.
+ */
+static const char *
+waits_for(const struct work *w, const struct sst_row *row)
+{
+	size_t folder = lineage(row->path);
+
+	if (has_line(w->leafless, row->path, strlen(row->path)))
+		return "the file holds no certificate any more";
+	if (folder > 0 && has_line(w->folders, row->path, folder - 1))
+		return "its files are being replaced";
+	return NULL;
 }
 
 /* What the new state does not mention goes. */
 static int
 old_finish(struct work *w, int complete)
 {
+	const char *why;
 	int rc = SST_OK;
 
 	for (size_t i = 0; rc == SST_OK && i < w->old.n; i++) {
@@ -249,10 +263,10 @@ old_finish(struct work *w, int complete)
 		if (w->done[i] == OLD_OPEN && o->state == SST_ENTRY_USABLE) {
 			if (!complete)	/* a chain waits for its key meanwhile */
 				continue;
-			if (w->keep && folder_remains(w, o)) {
+			why = w->keep ? waits_for(w, o) : NULL;
+			if (why != NULL) {
 				w->done[i] = OLD_STAYS;
-				tell(w, SST_STORE_KEPT, o, "its files are being"
-				    " replaced");
+				tell(w, SST_STORE_KEPT, o, why);
 				continue;
 			}
 			tell(w, SST_STORE_REMOVED, o, NULL);
@@ -360,7 +374,8 @@ sst_apply(struct sst_store *s, const char *path, enum sst_source_kind kind,
     struct sst_scan *scan, int keep, struct sst_events *events, struct sst_error *err)
 {
 	struct work w = { .s = s, .events = events, .err = err, .kind = kind,
-	    .keep = keep, .folders = scan->folders };
+	    .keep = keep, .folders = scan->folders,
+	    .leafless = scan->leafless };
 	int rc, complete = 1;
 
 	sst_store_lock(s);

@@ -82,6 +82,7 @@ sst_scan_done(struct sst_scan *s)
 		free(s->open_keys[i]);
 	free(s->open_keys);
 	free(s->folders);
+	free(s->leafless);
 	*s = (struct sst_scan){ 0 };
 }
 
@@ -438,6 +439,34 @@ unit_pair(struct unit *u, struct sst_error *err)
 	return rc;
 }
 
+/* Notes the files that were read and gave no leaf: text, keys, nothing at all. */
+static int
+leafless_note(const struct unit *u, struct sst_error *err)
+{
+	char *has = calloc(u->n + 1, 1), *lines = NULL, *at;
+	size_t len = u->out->leafless == NULL ? 0 : strlen(u->out->leafless);
+	size_t more = 0;
+
+	for (size_t i = 0; has != NULL && i < u->n_leaves; i++)
+		has[u->leaves[i].part - u->part] = 1;
+	for (size_t i = 0; has != NULL && i < u->n; i++)
+		more += has[i] ? 0 : strlen(u->part[i].path) + 1;
+	if (has != NULL)
+		lines = realloc(u->out->leafless, len + more + 1);
+	if (lines == NULL) {
+		free(has);
+		return nomem(err);
+	}
+	u->out->leafless = lines;
+	at = lines + len;
+	*at = '\0';
+	for (size_t i = 0; i < u->n; i++)
+		if (!has[i])
+			at = stpcpy(stpcpy(at, u->part[i].path), "\n");
+	free(has);
+	return SST_OK;
+}
+
 static void
 unit_done(struct unit *u)
 {
@@ -571,6 +600,8 @@ folder_scan(const struct sst_scan_env *env, const char *root, const char *dir,
 	}
 	if (rc >= 0)
 		rc = unit_pair(&u, err);
+	if (rc >= 0)
+		rc = leafless_note(&u, err);
 	unit_done(&u);
 	sst_scan_names_done(names, n);
 	return rc;

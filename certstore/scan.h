@@ -45,6 +45,7 @@ struct sst_scan {
 	size_t		 n, room;
 	int		 is_dir;
 	char		*folders;	/* lines: the folders that were listed */
+	char		*leafless;	/* lines: their files without a leaf */
 	char		**open_keys;	/* key files that others can read */
 	size_t		 n_open_keys;
 };

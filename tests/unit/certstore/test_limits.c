@@ -281,6 +281,34 @@ cs_54_a_renewal_that_cannot_be_read_keeps_the_old_identity(void **state)
 	    .name = "www.example.com" }), next));
 }
 
+/* A disk that is full, or a file that is being written in place. */
+static void
+a_file_of_a_directory_that_lost_its_text_keeps_the_old_identity(void **state)
+{
+	static const char *const texts[] = { "", "soon\n" };
+	struct sst_error err = { .code = SST_OK };
+
+	(void)state;
+	pki_write_pair(dir, "d/a.pem", www);
+	ok(sst_store_add(store, pki_path(dir, "d"), &err), &err);
+	for (int i = 0; i < 2; i++) {
+		pki_write_text(dir, "d/a.pem", texts[i]);
+		ok(sst_store_rescan(store, NULL, &err), &err);
+		assert_int_equal(events.count[SST_STORE_KEPT], i + 1);
+		assert_true(serves("www.example.com", www));
+	}
+	assert_int_equal(events.count[SST_STORE_REMOVED], 0);
+	assert_int_equal(sst_store_generation(store), 1);
+	pki_write_pair(dir, "d/a.pem", next);
+	ok(sst_store_rescan(store, NULL, &err), &err);
+	assert_true(serves("www.example.com", next));
+	/* A file that is gone is no longer meant. */
+	assert_int_equal(unlink(pki_path(dir, "d/a.pem")), 0);
+	ok(sst_store_rescan(store, NULL, &err), &err);
+	assert_false(serves("www.example.com", next));
+	assert_int_equal(events.count[SST_STORE_REMOVED], 1);
+}
+
 /* A store whose index is a file. */
 static struct sst_store *
 indexed(const char *name)
@@ -685,6 +713,7 @@ main(void)
 		T(removal_is_by_path_digest_or_all),
 		T(cs_43_and_44_certbot_changes_its_links_and_every_step_serves_a_whole_pair),
 		T(cs_54_a_renewal_that_cannot_be_read_keeps_the_old_identity),
+		T(a_file_of_a_directory_that_lost_its_text_keeps_the_old_identity),
 		T(cs_55_a_child_of_a_fork_has_a_store_of_its_own),
 		T(cs_55_a_store_forks_while_other_threads_use_it),
 		T(cs_55_an_index_file_has_one_winner_and_is_never_followed_blindly),
