@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+/* Who comes to the door: who speaks is answered, who is silent has to go. */
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/wire.h"
+
+struct scene {
+	struct agent	a;
+	int		door;
+};
+
+static int
+scene_make(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+	struct sockaddr_un addr;
+	socklen_t len;
+
+	agent_make(&s->a);
+	len = sst_wire_door(&addr, s->a.relay->door, 'r');
+	s->door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(s->door, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(s->door, 8), 0);
+	s->a.relay->door_fd = s->door;
+	assert_int_equal(sst_door_open(s->a.relay), 0);
+	*state = s;
+	return 0;
+}
+
+static int
+scene_free(void **state)
+{
+	struct scene *s = *state;
+
+	agent_free(&s->a);
+	(void)close(s->door);
+	free(s);
+	return 0;
+}
+
+static int
+knock(struct scene *s)
+{
+	struct sockaddr_un addr;
+	socklen_t len = sst_wire_door(&addr, s->a.relay->door, 'r');
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, len), 0);
+	agent_settle(&s->a);
+	return fd;
+}
+
+/* Its connection was closed by the relay. */
+static int
+gone(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+/* The errno of an answer to a call about no descriptor at all. */
+static int
+answered(struct scene *s, int fd, uint32_t magic)
+{
+	struct sst_wire_head head;
+
+	sst_wire_init(&head, SST_WIRE_SOCKNAME);
+	head.magic = magic;
+	assert_int_equal(send(fd, &head, sizeof(head), 0), sizeof(head));
+	agent_settle(&s->a);
+	assert_true(sst_wire_recv(fd, &head, s->a.data, sizeof(s->a.data), NULL, 0) >= 0);
+	assert_int_equal(head.verb, SST_WIRE_REPLY);
+	assert_int_equal(head.a, -1);
+	return head.b;
+}
+
+static void
+who_speaks_is_answered_once(void **state)
+{
+	struct scene *s = *state;
+	int fd = knock(s);
+
+	assert_int_equal(answered(s, fd, SST_WIRE_MAGIC), ENOTCONN);
+	assert_true(gone(fd));
+	(void)close(fd);
+	fd = knock(s);
+	assert_int_equal(answered(s, fd, SST_WIRE_MAGIC + 1), EPROTO);
+	assert_non_null(strstr(s->a.data, "restart the program"));
+	(void)close(fd);
+	assert_null(s->a.relay->calls);
+}
+
+static void
+who_is_silent_has_five_seconds(void **state)
+{
+	struct scene *s = *state;
+	int fd = knock(s), other;
+
+	agent_later(&s->a, SST_WIRE_TIMEOUT_MS - 1);
+	assert_false(gone(fd));
+	other = knock(s);
+	agent_later(&s->a, 1);
+	assert_true(gone(fd));
+	assert_false(gone(other));
+	assert_int_equal(answered(s, other, SST_WIRE_MAGIC), ENOTCONN);
+	(void)close(fd);
+	(void)close(other);
+	assert_null(s->a.relay->calls);
+}
+
+static void
+the_longest_silent_makes_room(void **state)
+{
+	struct scene *s = *state;
+	int fd[SST_DOOR_UNREAD], one_more;
+
+	for (int i = 0; i < SST_DOOR_UNREAD; i++)
+		fd[i] = knock(s);
+	assert_false(gone(fd[0]));
+	one_more = knock(s);
+	assert_true(gone(fd[0]));
+	assert_false(gone(fd[1]));
+	assert_int_equal(answered(s, one_more, SST_WIRE_MAGIC), ENOTCONN);
+	assert_int_equal(answered(s, fd[1], SST_WIRE_MAGIC), ENOTCONN);
+	/* Two have spoken: there is room for another. */
+	(void)close(one_more);
+	one_more = knock(s);
+	assert_false(gone(fd[2]));
+	(void)close(one_more);
+	for (int i = 0; i < SST_DOOR_UNREAD; i++)
+		(void)close(fd[i]);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, scene_make, scene_free)
+	const struct CMUnitTest tests[] = {
+		T(who_speaks_is_answered_once),
+		T(who_is_silent_has_five_seconds),
+		T(the_longest_silent_makes_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
