@@ -263,8 +263,8 @@ sst_call_private(int (*fn)(void *), void *arg, const int *keep, size_t n_keep)
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)
 		return -errno;
-	pid = clone(private_child, stack + PRIVATE_STACK, CLONE_VM | CLONE_VFORK,
-	    &p);
+	pid = SST_CLONE(private_child, stack + PRIVATE_STACK,
+	    CLONE_VM | CLONE_VFORK, &p);
 	if (pid < 0)
 		p.result = fn(arg);
 	else

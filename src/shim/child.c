@@ -170,7 +170,8 @@ sst_child_first(void *arg)
 	int pid;
 	int r;
 
-	pid = clone(second, child->stack, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
+	pid = SST_CLONE(second, child->stack, CLONE_VM | CLONE_VFORK | SIGCHLD,
+	    child);
 	r = pid < 0 ? errno : 0;
 	if (pid > 0 && child->anchored)
 		be_anchor();

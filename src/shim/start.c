@@ -69,7 +69,7 @@ make_children(struct sst_child *child, pid_t *ret_anchor)
 	if (stacks == MAP_FAILED)
 		return -errno;
 	child->stack = stacks + SST_CHILD_STACK;
-	pid = clone(sst_child_first, stacks + size, flags, child);
+	pid = SST_CLONE(sst_child_first, stacks + size, flags, child);
 	if (pid < 0)
 		r = -errno;
 	else if (!child->anchored) {

@@ -29,6 +29,16 @@ sst_sys_result(long r)
 
 #define SST_SYS(...)	sst_sys_result(syscall(__VA_ARGS__))
 
+/* The thread sanitizer's clone() takes every child for one with a memory of its
+ * own: after one with CLONE_VM it reports no race of the thread any more, and
+ * delivers no signal to it. This is libc's own. */
+#ifdef __SANITIZE_THREAD__
+int	__clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+#define SST_CLONE	__clone
+#else
+#define SST_CLONE	clone
+#endif
+
 /* What libc's own wrappers do around a call that may wait: cancellation acts
  * at once while the kernel waits, and nothing is held by the caller. */
 #define SST_SYS_CANCELABLE(result, ...)					\
