@@ -31,6 +31,7 @@ struct unit {
 	int		 is_dir;
 	struct sst_scan	*out;
 	struct mark	*keys, *leaves;	/* sorted */
+	STACK_OF(X509)	*cas;		/* borrowed from the parts */
 	size_t		 n_keys, n_leaves;
 };
 
@@ -282,7 +283,8 @@ leaves_mark(struct unit *u, struct sst_error *err)
 	for (size_t i = 0; i < u->n; i++)
 		total += (size_t)(sk_X509_num(u->part[i].pem.certs) + 1);
 	u->leaves = calloc(total + 1, sizeof(*u->leaves));
-	if (u->leaves == NULL)
+	u->cas = sk_X509_new_null();
+	if (u->leaves == NULL || u->cas == NULL)
 		return nomem(err);
 	for (size_t i = 0; i < u->n; i++) {
 		STACK_OF(X509) *certs = u->part[i].pem.certs;
@@ -291,6 +293,8 @@ leaves_mark(struct unit *u, struct sst_error *err)
 			struct mark *m = &u->leaves[u->n_leaves];
 			X509 *x = sk_X509_value(certs, c);
 
+			if (is_ca(x) && sk_X509_push(u->cas, x) <= 0)
+				return nomem(err);
 			leaf = is_leaf(u, x, m, err);
 			if (leaf < 0)
 				return leaf;
@@ -322,27 +326,18 @@ static int
 pool_make(const struct unit *u, const struct mark *m, STACK_OF(X509) **ret,
     char **load)
 {
-	STACK_OF(X509) *pool = sk_X509_new_null(), *chain = NULL;
+	STACK_OF(X509) *pool, *chain = NULL;
 	int rc = SST_E_NOMEM, used;
 
+	pool = sk_X509_dup(m->chain > 0 ? m->part->pem.certs : u->cas);
 	if (pool == NULL || line_add(load, m->part->load) < 0)
 		goto out;
-	for (size_t i = 0; i < u->n; i++) {
-		STACK_OF(X509) *certs = u->part[i].pem.certs;
-
-		if (m->chain > 0 && &u->part[i] != m->part)
-			continue;
-		for (int c = 0; c < sk_X509_num(certs); c++) {
-			if (sk_X509_push(pool, sk_X509_value(certs, c)) <= 0)
-				goto out;
-		}
-	}
 	if (m->chain == 0) {
 		chain = sst_chain_order(m->leaf, pool, NULL);
 		if (chain == NULL)
 			goto out;
 	}
-	for (size_t i = 0; chain != NULL && i < u->n; i++) {
+	for (size_t i = 0; sk_X509_num(chain) > 0 && i < u->n; i++) {
 		used = 0;
 		for (int c = 0; c < sk_X509_num(chain); c++)
 			used |= sk_X509_find(u->part[i].pem.certs,
@@ -478,6 +473,7 @@ unit_done(struct unit *u)
 	free(u->part);
 	free(u->keys);
 	free(u->leaves);
+	sk_X509_free(u->cas);
 }
 
 /* Moves *pem into a new part. `load` "": it came from memory. */
