@@ -256,7 +256,11 @@ tcp_ready(struct sst_watch *w, uint32_t events)
 	len = sizeof(r->peer);
 	if (code == 0 && getpeername(r->tcp, &r->peer.any, &len) < 0)
 		code = errno;
-	if (code != 0)
+	/* TCP was up already, or it would be refused: a reset in the handshake. */
+	if (code == ECONNRESET || code == EPIPE)
+		fail(r, ECONNABORTED, "the peer reset the connection before the "
+		    "TLS handshake");
+	else if (code != 0)
 		fail_tcp(r, code);
 	else
 		start_tls(r);

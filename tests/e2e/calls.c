@@ -440,6 +440,27 @@ SCENE(sk_25_a_server_that_talks_no_TLS)
 	(void)close(l);
 }
 
+/* The relay is stopped while its SYN waits for room, so that it meets a socket
+ * that was connected and reset. */
+SCENE(sk_26_a_reset_before_the_first_byte_is_ECONNABORTED)
+{
+	struct addr at;
+	int l = tcp_listen(&at, world.families[0], 0), filler = tcp_dial(&at), s;
+	int c = ours_client(world.families[0], SOCK_NONBLOCK, "one.example");
+	pid_t keeper, relay;
+
+	want_eq(world_pair(c, &keeper, &relay), 0);
+	want_errno(ours_connect(c, &at), EINPROGRESS);
+	want_eq(kill(relay, SIGSTOP), 0);
+	tcp_reset(tcp_accept(l));
+	s = tcp_accept(l);
+	tcp_reset(s);
+	want_eq(kill(relay, SIGCONT), 0);
+	want_failed(c, &at, ECONNABORTED);
+	(void)close(filler);
+	(void)close(l);
+}
+
 SCENE(sk_26_a_server_that_leaves_in_the_handshake)
 {
 	struct addr at;
@@ -642,6 +663,7 @@ main(void)
 		cmocka_unit_test(sk_23_a_refused_pending_connect),
 		cmocka_unit_test(sk_24_a_refused_certificate),
 		cmocka_unit_test(sk_25_a_server_that_talks_no_TLS),
+		cmocka_unit_test(sk_26_a_reset_before_the_first_byte_is_ECONNABORTED),
 		cmocka_unit_test(sk_26_a_server_that_leaves_in_the_handshake),
 		cmocka_unit_test(sk_27_a_write_before_the_handshake_waits_and_arrives),
 		cmocka_unit_test(sk_28_an_edge_at_the_end_of_the_handshake_and_none_before),
