@@ -44,7 +44,7 @@ static const struct sigalg {
 };
 #define N_DEFAULT	14
 
-static int
+static int __attribute__((format(printf, 2, 3)))
 refuse(struct sst_error *err, const char *fmt, ...)
 {
 	va_list ap;

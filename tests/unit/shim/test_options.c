@@ -244,8 +244,7 @@ drop_dir(void **state)
 {
 	(void)state;
 	(void)unlink("cert.pem");
-	(void)chdir("/");
-	return rmdir(dir);
+	return chdir("/") < 0 ? -1 : rmdir(dir);
 }
 
 static void

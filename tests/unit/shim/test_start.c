@@ -53,7 +53,7 @@ odd_program(void)
 			CPU_SET(i, &one);
 	(void)sched_setaffinity(0, sizeof(one), &one);
 	(void)umask(0);
-	(void)chdir("/tmp");
+	CHECK(chdir("/tmp") == 0);
 	(void)setenv("LD_DEBUG_NOTHING", "1", 1);
 	(void)signal(SIGUSR1, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
