@@ -145,7 +145,7 @@ load(const char *dir, size_t cache_bytes)
 	(void)printf("%-44s %9.0f ns\n", "one certificate of the directory loaded",
 	    (now_ns() - start) / names);
 	for (int i = 0; i < names; i++) {
-		(void)snprintf(name, sizeof(name), "n", ".example.com", i);
+		(void)snprintf(name, sizeof(name), "n%d.example.com", i);
 		(void)ask(name, 1);
 	}
 }
@@ -163,7 +163,7 @@ main(int argc, char **argv)
 	root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
 	ca = pki_issue(root, &(struct pki_spec){ .cn = "CA", .ca = 1 });
 	for (int i = 0; i < names; i++) {
-		(void)snprintf(name, sizeof(name), "n", ".example.com", i);
+		(void)snprintf(name, sizeof(name), "n%d.example.com", i);
 		c = pki_issue(ca, &(struct pki_spec){ .san = name });
 		(void)snprintf(name, sizeof(name), "d/n%d.pem", i);
 		pki_write_pair(dir, name, c);
