@@ -222,15 +222,16 @@ wait_ms(const struct sst_loop *loop, int max_ms)
 }
 
 /*
- * Waits for events. Being woken costs more than 64 bytes of TLS, so after a wait
- * that was short the next one begins with looking, for as long at most, and lets
- * others run between two looks.
+ * Waits for events. Being woken costs more than 64 bytes of TLS. So where bytes
+ * flow and the last wait was short, the next one begins with looking, for as long
+ * at most, and lets others run between two looks. Handshakes are no such flow:
+ * what comes next is somebody else's.
  */
 static int
 wait_events(struct sst_loop *loop, struct epoll_event *events, int ms)
 {
 	int64_t began = sst_clock_ns();
-	int short_wait = loop->waited_ns < SST_LOOP_LOOK_NS;
+	int short_wait = loop->flowing > 0 && loop->waited_ns < SST_LOOP_LOOK_NS;
 	int n = 0;
 
 	while (short_wait && ms != 0 && n == 0) {
@@ -257,6 +258,8 @@ sst_loop_poll(struct sst_loop *loop, int max_ms)
 	loop->now = loop->clock();
 	n = wait_events(loop, events, wait_ms(loop, max_ms));
 	loop->now = loop->clock();
+	if (loop->flowing > 0)
+		loop->flowing--;
 	for (int i = 0; i < n; i++) {
 		w = events[i].data.ptr;
 		if (w->ready != NULL)

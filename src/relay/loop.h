@@ -23,7 +23,8 @@
 
 #define SST_LOOP_SLOTS	1024
 #define SST_LOOP_TICK	16	/* ms of one slot */
-#define SST_LOOP_LOOK_NS 20000	/* looking before sleeping, after a short wait */
+#define SST_LOOP_FLOW	4	/* turns; room for those that only say writable */
+#define SST_LOOP_LOOK_NS 50000	/* looking before sleeping, after a short wait */
 
 struct sst_watch {
 	void	(*ready)(struct sst_watch *, uint32_t events);
@@ -51,6 +52,7 @@ struct sst_loop {
 	struct sst_object *dead;
 	size_t	 n_timers;
 	int64_t	 waited_ns;		/* how long the last wait took */
+	int	 flowing;		/* turns left of a flow of bytes */
 	int64_t	 soonest;		/* no timer is due before */
 	int64_t	 tick;			/* the last slot that was looked at */
 	struct sst_timer *slots[SST_LOOP_SLOTS];

@@ -78,6 +78,7 @@ never_used(const struct sst_record *r)
 static void
 run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 {
+	const uint64_t before = r->pump.up_bytes + r->pump.down_bytes;
 	struct sst_error err = { 0 };
 	enum sst_pump_state state;
 
@@ -87,6 +88,8 @@ run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 		return;
 	}
 	state = sst_pump_run(&r->pump, tcp_events, end_events, r->relay->scratch, &err);
+	if (r->pump.up_bytes + r->pump.down_bytes != before)
+		r->relay->loop.flowing = SST_LOOP_FLOW;
 	if (err.code != 0 && r->text == NULL)
 		sst_record_say(r, err.text);
 	if (r->held >= 0 && (r->pump.up_bytes > 0 || r->pump.app_ended))
