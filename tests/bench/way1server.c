@@ -36,6 +36,21 @@ cpu_of_all(void)
 	return cpu_of(getpid()) + sum_over_pair(getpid(), cpu_of);
 }
 
+/* A directory goes on loading behind the call: wait until it is done. */
+static void
+await_all(int fd)
+{
+	char text[256];
+	socklen_t len;
+
+	do {
+		(void)usleep(20000);
+		len = sizeof(text);
+		if (getsockopt(fd, IPPROTO_TLS, TLS_CERTIFICATE_STATUS, text, &len) < 0)
+			err(1, "TLS_CERTIFICATE_STATUS");
+	} while (strstr(text, "\"loading\":true") != NULL);
+}
+
 static int
 listener_new(const char *dir)
 {
@@ -49,6 +64,7 @@ listener_new(const char *dir)
 	    (socklen_t)strlen(dir) + 1) < 0 || listen(fd, 1024) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&at, &len) < 0)
 		err(1, "%s", dir);
+	await_all(fd);
 	printf("%u\n", ntohs(at.sin_port));
 	(void)fflush(stdout);
 	return fd;
