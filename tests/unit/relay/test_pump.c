@@ -551,6 +551,64 @@ early_bytes_of_the_gate_go_first(void **state)
 	wire_free(&x);
 }
 
+/* One edge a side, as epoll tells it once; then only what the pump asks for. */
+static enum sst_pump_state
+run_edge(struct wire *x, uint32_t tcp, uint32_t end)
+{
+	x->state = sst_pump_run(&x->pump, tcp, end, w.scratch, &x->err);
+	while (x->state == SST_PUMP_MORE)
+		x->state = sst_pump_run(&x->pump, 0, 0, w.scratch, &x->err);
+	return x->state;
+}
+
+static void
+bytes_behind_a_passed_descriptor_need_no_edge_of_their_own(void **state)
+{
+	char text[] = "abc";
+	struct iovec iov = { .iov_base = text, .iov_len = 3 };
+	union { struct cmsghdr align; char bytes[CMSG_SPACE(sizeof(int))]; } space;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = space.bytes, .msg_controllen = sizeof(space.bytes) };
+	struct wire x;
+	char got[8];
+	int n = 0, r;
+
+	(void)state;
+	wire_make(&x);
+	memset(&space, 0, sizeof(space));
+	space.align.cmsg_level = SOL_SOCKET;
+	space.align.cmsg_type = SCM_RIGHTS;
+	space.align.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&space.align), &x.app, sizeof(x.app));
+	assert_int_equal(sendmsg(x.app, &msg, 0), 3);
+	assert_int_equal(send(x.app, "def", 3, 0), 3);
+	assert_int_equal(run_edge(&x, 0, EPOLLIN | EPOLLOUT), SST_PUMP_RUNS);
+	while (n < 6 && (r = SSL_read(x.m.ssl, got + n, 6 - n)) > 0)
+		n += r;
+	assert_int_equal(n, 6);
+	assert_memory_equal(got, "abcdef", 6);
+	wire_free(&x);
+}
+
+static void
+a_cut_that_came_with_the_last_bytes_needs_no_edge_of_its_own(void **state)
+{
+	struct wire x;
+	char got[8];
+
+	(void)state;
+	wire_make(&x);
+	assert_int_equal(SSL_write(x.m.ssl, "abc", 3), 3);
+	assert_int_equal(run_edge(&x, EPOLLIN | EPOLLOUT, 0), SST_PUMP_RUNS);
+	assert_int_equal(SSL_write(x.m.ssl, "def", 3), 3);
+	assert_int_equal(shutdown(SSL_get_fd(x.m.ssl), SHUT_WR), 0);
+	assert_int_equal(run_edge(&x, EPOLLIN | EPOLLRDHUP | EPOLLOUT, 0),
+	    SST_PUMP_BROKEN);
+	assert_int_equal(recv(x.app, got, sizeof(got), MSG_DONTWAIT), 6);
+	assert_memory_equal(got, "abcdef", 6);
+	wire_free(&x);
+}
+
 int
 main(void)
 {
@@ -571,6 +629,10 @@ main(void)
 		cmocka_unit_test(a_reset_after_close_notify_ends_it),
 		cmocka_unit_test(sk_71_half_a_record_is_nothing_yet),
 		cmocka_unit_test(early_bytes_of_the_gate_go_first),
+		cmocka_unit_test(
+		    bytes_behind_a_passed_descriptor_need_no_edge_of_their_own),
+		cmocka_unit_test(
+		    a_cut_that_came_with_the_last_bytes_needs_no_edge_of_its_own),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
