@@ -551,6 +551,19 @@ row_read(sqlite3_stmt *st, int listed, struct sst_row *row)
 	return SST_OK;
 }
 
+/* The end of reading rows: rc < 0 is memory, another step than DONE the file. */
+static int
+rows_end(struct sst_index *ix, sqlite3_stmt *st, int rc, int step,
+    struct sst_error *err)
+{
+	if (rc < 0)
+		(void)sst_fail(err, rc, "out of memory");
+	else if (step != SQLITE_DONE)
+		rc = db_fail(ix, err);
+	finished(st);
+	return rc;
+}
+
 int
 sst_index_lookup(struct sst_index *ix, const char *name, const char *wild,
     struct sst_rows *out, struct sst_error *err)
@@ -574,12 +587,7 @@ sst_index_lookup(struct sst_index *ix, const char *name, const char *wild,
 		rc = sst_rows_move(out, &row);
 		sst_row_done(&row);
 	}
-	if (rc < 0)
-		(void)sst_fail(err, rc, "out of memory");
-	else if (step != SQLITE_DONE)
-		rc = db_fail(ix, err);
-	finished(st);
-	return rc;
+	return rows_end(ix, st, rc, step, err);
 }
 
 int
@@ -608,12 +616,7 @@ sst_index_find(struct sst_index *ix, enum sst_find by, const void *key, size_t l
 		rc = sst_rows_move(out, &row);
 		sst_row_done(&row);
 	}
-	if (rc < 0)
-		(void)sst_fail(err, rc, "out of memory");
-	else if (step != SQLITE_DONE)
-		rc = db_fail(ix, err);
-	finished(st);
-	return rc;
+	return rows_end(ix, st, rc, step, err);
 }
 
 int
