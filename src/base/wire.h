@@ -39,15 +39,15 @@
 /* Requests of the shim. [fd, ...] are the descriptors that go with it. */
 enum sst_wire_verb {
 	/* r: makes the record of a fresh socket. secret; a: AF_INET or AF_INET6;
-	 * data: struct sst_wire_new. [app end] */
+	 * b: SST_NEW_*; data: struct sst_wire_new. [app end] */
 	SST_WIRE_NEW = 1,
 	/* r: the TCP socket, for bind() and privileged options. [app end];
 	 * the reply carries [TCP socket]. Neither connected nor listening. */
 	SST_WIRE_LEND,
 	/* r: data: sockaddr; a: 1 = answer as soon as the attempt is under way
-	 * (EINPROGRESS), 0 = when it is over. [app end] */
+	 * (EINPROGRESS), 0 = when it is over; b: SST_MODE_*. [app end] */
 	SST_WIRE_CONNECT,
-	/* r: a: backlog. [app end] */
+	/* r: a: backlog; b: SST_MODE_*. [app end] */
 	SST_WIRE_LISTEN,
 	/* r: the reply's data is a sockaddr. [app end] */
 	SST_WIRE_SOCKNAME,
@@ -66,6 +66,16 @@ enum sst_wire_verb {
 	SST_WIRE_FILE,
 	/* k: "are you there"; the reply's data is a struct sst_wire_hello. */
 	SST_WIRE_PING,
+	/* r: data: names, each with its NUL: the first is sent as SNI, and the
+	 * peer's certificate must match every one of them. Replaces what was set
+	 * before; not on a socket that connects or listens. [app end] */
+	SST_WIRE_NAMES,
+	/* r: NEW for a TCP socket that there is already: listening, or connected,
+	 * which is then a plain connection. As NEW. [app end, TCP socket] */
+	SST_WIRE_ADOPT,
+	/* r: a plain connection becomes TLS (STARTTLS). a: as CONNECT; b:
+	 * SST_UPGRADE_*; data: the peer's name, NUL, for a client. [app end] */
+	SST_WIRE_UPGRADE,
 
 	/* relay to keeper, on the channel */
 	SST_CHAN_READY = 64,	/* serving: the keeper may answer its starter */
@@ -100,6 +110,12 @@ enum sst_wire_verb {
 
 	SST_WIRE_REPLY = 255
 };
+
+#define SST_NEW_FORCED		1	/* a policy's doing: SO_PROTOCOL says TCP */
+#define SST_MODE_TLS		0
+#define SST_MODE_PLAIN		1	/* bytes pass as they are */
+#define SST_UPGRADE_CLIENT	0
+#define SST_UPGRADE_SERVER	1
 
 /* Every message starts so. Answers: verb SST_WIRE_REPLY, a = result (>= 0 or
  * -1), b = errno when a is -1, data = the value, or the error's text. */
