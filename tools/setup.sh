@@ -12,6 +12,16 @@
 SST_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 SST_TMP=
 SST_JOBS=()
+SST_POLICY=
+
+# What tools/test --all runs beside the tests: programs and their test suites, as
+# Debian packages. Elsewhere a test whose program is not there is skipped.
+SST_PACKAGES_ALL=(
+	netcat-openbsd netcat-traditional wget curl php-cli nodejs
+	lighttpd apache2 nginx redis-server redis-tools
+	hitch stunnel4 haproxy openbsd-inetd
+	libevent-dev libuv1-dev python3-tornado libpythonVERSION-testsuite
+)
 
 sst_say() { printf '%s\n' "$*" >&2; }
 
@@ -54,6 +64,8 @@ sst_clean()
 		sst_end_pair "$pid"
 	done
 	SST_JOBS=()
+	[[ -n $SST_POLICY ]] && sst_as_root rm -f -- "$SST_POLICY"
+	SST_POLICY=
 	[[ -n $SST_TMP ]] && rm -rf -- "$SST_TMP"
 	SST_TMP=
 }
@@ -159,6 +171,52 @@ sst_need()
 	}
 	missing=$(sst_missing "$1")
 	[[ -z $missing ]] || sst_tell_packages "$1" "$missing"
+}
+
+# Installs packages "$@" so that no server of theirs starts, now or at a boot.
+sst_install_idle()
+{
+	local policy=/usr/sbin/policy-rc.d package unit
+	if [[ ! -e $policy ]]; then
+		SST_POLICY=$policy
+		printf '#!/bin/sh\nexit 101\n' | sst_as_root tee "$policy" >/dev/null
+		sst_as_root chmod 755 "$policy"
+	fi
+	sst_as_root apt-get -q update &&
+		sst_as_root env DEBIAN_FRONTEND=noninteractive apt-get -qy install \
+			--no-install-recommends "$@" || return
+	command -v systemctl >/dev/null || return 0
+	for package in "$@"; do
+		for unit in $(dpkg -L "$package" |
+			sed -n 's|^\(/usr\)\?/lib/systemd/system/\([^/@]*\.service\)$|\2|p'); do
+			sst_as_root systemctl --quiet disable "$unit"
+		done
+	done
+	return 0
+}
+
+# What only tools/test --all needs: installs what is missing of it.
+sst_need_all()
+{
+	local package version missing=() log=$SST_TMP/apt.log
+	if ! command -v apt-get >/dev/null; then
+		sst_say "not Debian: programs that are not there are not tested"
+		return
+	fi
+	# The system's interpreter, whatever comes first on the path.
+	version=$(/usr/bin/python3 -c \
+		'import sys; print("%d.%d" % sys.version_info[:2])')
+	for package in "${SST_PACKAGES_ALL[@]/VERSION/$version}"; do
+		[[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == *" installed" ]] ||
+			missing+=("$package")
+	done
+	((${#missing[@]} > 0)) || return
+	sst_say "installing with apt: ${missing[*]}"
+	sst_install_idle "${missing[@]}" >"$log" 2>&1 || {
+		tail -n 5 "$log" >&2
+		sst_say "install these, then run this again: ${missing[*]}"
+		exit 69
+	}
 }
 
 # --- Building --------------------------------------------------------------
