@@ -112,6 +112,10 @@ void	world_skip(const char *why) __attribute__((noreturn));
 /* --- scenes --------------------------------------------------------------- */
 enum world_start { WORLD_WARM, WORLD_COLD };
 void	world_play(const char *name, void (*body)(void), enum world_start);
+/* The same without a verdict: the wait status of the scene's process, or: */
+int	world_try(const char *name, void (*body)(void), enum world_start);
+#define WORLD_TRY_SKIPPED	(-1)
+#define WORLD_TRY_LEFT		(-2)	/* agents that SIGTERM does not end */
 
 #define SCENE_(name, start)						\
 	static void name##_body(void);					\

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+/* own - the sockets of a case: TCP's, or ours; see conformance.h. */
+#include "conformance.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+int
+own_protocol(const struct trial *t)
+{
+	return t->mode == MODE_TCP ? IPPROTO_TCP : IPPROTO_TLS;
+}
+
+int
+own_socket(struct trial *t, int family, int flags)
+{
+	int fd = socket(family, SOCK_STREAM | flags, own_protocol(t));
+
+	want(fd >= 0);
+	return fd;
+}
+
+int
+own_client(struct trial *t, int family, int flags)
+{
+	return t->mode == MODE_TCP ? own_socket(t, family, flags | SOCK_CLOEXEC) :
+	    ours_client(family, flags, "one.example");
+}
+
+int
+own_server(struct trial *t, int family, int flags)
+{
+	int fd = own_socket(t, family, flags | SOCK_CLOEXEC);
+
+	if (t->mode != MODE_TCP)
+		want_eq(ours_set(fd, TLS_CERTIFICATE_CHAIN, world.one_file), 0);
+	return fd;
+}
+
+int
+own_bound(struct trial *t, struct addr *ret, int family)
+{
+	int fd = own_server(t, family, 0);
+
+	addr_loop(ret, family, 0);
+	want_eq(bind(fd, &ret->u.any, ret->len), 0);
+	addr_of_sock(fd, ret);
+	return fd;
+}
+
+int
+own_listener(struct trial *t, struct addr *ret, int family, int backlog)
+{
+	int fd = own_bound(t, ret, family);
+
+	want_eq(listen(fd, backlog), 0);
+	return fd;
+}
+
+short
+own_await(int fd, short events)
+{
+	return ours_poll(fd, events, WORLD_PATIENCE_MS);
+}
+
+static int
+pair_connects(struct trial *t, struct far *f, const struct peer_opts *o)
+{
+	struct far_listener l;
+	int fd;
+
+	far_listen(t, &l, t->family, o);
+	fd = own_client(t, t->family, SOCK_NONBLOCK);
+	want_errno(connect(fd, &l.at.u.any, l.at.len), EINPROGRESS);
+	far_accept(&l, f);
+	want_eq(own_await(fd, POLLOUT), POLLOUT);
+	want_eq(ours_get_int(fd, SOL_SOCKET, SO_ERROR), 0);
+	far_listener_close(&l);
+	return fd;
+}
+
+static int
+pair_accepts(struct trial *t, struct far *f, const struct peer_opts *o)
+{
+	struct addr at;
+	int l = own_listener(t, &at, t->family, 8), fd;
+
+	if (t->mode == MODE_SERVER) {
+		struct peer_opts client = { .sni = "one.example" };
+
+		if (o != NULL)
+			client = *o;
+		if (peer_client(&f->tls, &at, &client) != 0)
+			world_fail(__FILE__, __LINE__, "peer: %s", f->tls.why);
+		f->fd = f->tls.fd;
+	} else {
+		far_dial(t, f, &at);
+	}
+	fd = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	want(fd >= 0);
+	(void)close(l);
+	return fd;
+}
+
+int
+own_pair(struct trial *t, struct far *f, const struct peer_opts *o)
+{
+	int fd = t->side == OURS_CONNECTS ? pair_connects(t, f, o) :
+	    pair_accepts(t, f, o);
+
+	want_eq(fcntl(fd, F_SETFL, O_RDWR), 0);
+	return fd;
+}
