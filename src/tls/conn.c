@@ -2,6 +2,7 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdarg.h>
@@ -11,11 +12,12 @@
 
 #include <securesockets/certstore.h>
 
+#include "base/fail.h"
 #include "base/ossl.h"
-#include "base/sockname.h"
 #include "conf.h"
+#include "conn_inside.h"
 #include "peer.h"
-#include "sni.h"
+#include "plain.h"
 #include "trust.h"
 #include "verify.h"
 
@@ -25,23 +27,6 @@
  * limit one peer could hold the loop for as long as such records keep coming.
  */
 #define NO_DATA_MAX 65536
-
-/* RFC 5705 4 wants "EXPORTER" for labels that no standard registers. */
-static const char id_label[] = "EXPORTER-securesockets-id";
-
-struct sst_conn {
-	SSL		*ssl;
-	struct sst_tls_conf *conf;
-	struct sst_rule	*rule;		/* client */
-	struct sst_sni	 sni;		/* server */
-	union sst_inet	 local;		/* server */
-	uint64_t	 data_mark;	/* bytes received up to the last data */
-	int		 drained;	/* the last look left the socket empty */
-	unsigned	 got_finished : 1;
-	unsigned	 writing : 1;	/* a write must be repeated */
-	unsigned	 verified : 1;	/* client: chain and name */
-	unsigned	 closed : 1;	/* our close_notify is out */
-};
 
 static void
 address_copy(union sst_inet *to, const struct sockaddr *from)
@@ -65,24 +50,131 @@ note_read(BIO *bio, int oper, const char *bytes, size_t len, int argi, long argl
 	return ret;
 }
 
+/* Takes TLS off again, when it did not come to a handshake. */
+static void
+detach(struct sst_conn *conn)
+{
+	const int fd = conn->fd;
+
+	SSL_free(conn->ssl);
+	sst_sni_done(&conn->sni);
+	sst_rule_free(conn->rule);
+	sst_tls_conf_unref(conn->conf);
+	memset(conn, 0, sizeof(*conn));
+	conn->fd = fd;
+}
+
 static int
-conn_new(struct sst_tls_conf *conf, int fd, struct sst_conn **ret_conn,
+attach(struct sst_conn *conn, struct sst_tls_conf *conf, int server,
     struct sst_error *err)
+{
+	if (conn->ssl != NULL)
+		return sst_fail(err, SST_E_STATE, "the connection is TLS already");
+	if (sst_tls_conf_is_server(conf) != server)
+		return sst_fail(err, SST_E_USAGE, "these settings are a %s's",
+		    server ? "client" : "server");
+	ERR_clear_error();
+	conn->drained = 0;
+	conn->conf = sst_tls_conf_ref(conf);
+	conn->ssl = SSL_new(sst_tls_conf_ctx(conf));
+	if (conn->ssl == NULL || !SSL_set_fd(conn->ssl, conn->fd)) {
+		detach(conn);
+		return sst_fail_ossl(err, SST_E_NOMEM, "TLS connection");
+	}
+	BIO_set_callback_arg(SSL_get_rbio(conn->ssl), (char *)conn);
+	BIO_set_callback_ex(SSL_get_rbio(conn->ssl), note_read);
+	return SST_OK;
+}
+
+/* The handshake reads these bytes before those of the socket. */
+static int
+put_early(struct sst_conn *conn, const void *bytes, size_t len,
+    struct sst_error *err)
+{
+	BIO *bio;
+
+	if (len == 0)
+		return SST_OK;
+	bio = BIO_new(BIO_s_mem());
+	if (len > INT_MAX || bio == NULL ||
+	    BIO_write(bio, bytes, (int)len) != (int)len) {
+		BIO_free(bio);
+		return sst_fail_ossl(err, SST_E_NOMEM, "bytes of the ClientHello");
+	}
+	SSL_set0_rbio(conn->ssl, bio);
+	conn->early = 1;
+	return SST_OK;
+}
+
+/* 1: they are all taken, and from now on the socket is read. */
+static int
+leave_early(struct sst_conn *conn)
+{
+	BIO *socket = SSL_get_wbio(conn->ssl);
+
+	if (!conn->early || BIO_pending(SSL_get_rbio(conn->ssl)) > 0)
+		return 0;
+	(void)BIO_up_ref(socket);
+	SSL_set0_rbio(conn->ssl, socket);
+	conn->early = 0;
+	return 1;
+}
+
+int
+sst_conn_new_plain(int fd, struct sst_conn **ret_conn, struct sst_error *err)
 {
 	struct sst_conn *conn = calloc(1, sizeof(*conn));
 
 	if (conn == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
-	ERR_clear_error();
-	conn->conf = sst_tls_conf_ref(conf);
-	conn->ssl = SSL_new(sst_tls_conf_ctx(conf));
-	if (conn->ssl == NULL || !SSL_set_fd(conn->ssl, fd)) {
-		sst_conn_free(conn);
-		return sst_fail_ossl(err, SST_E_NOMEM, "TLS connection");
-	}
-	BIO_set_callback_arg(SSL_get_rbio(conn->ssl), (char *)conn);
-	BIO_set_callback_ex(SSL_get_rbio(conn->ssl), note_read);
+	conn->fd = fd;
 	*ret_conn = conn;
+	return SST_OK;
+}
+
+int
+sst_conn_upgrade_client(struct sst_conn *conn, struct sst_tls_conf *conf,
+    const char *host, const struct sockaddr *peer, struct sst_error *err)
+{
+	int rc = attach(conn, conf, 0, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sst_trust_check(sst_tls_conf_trust(conf), err);
+	if (rc == SST_OK)
+		rc = sst_rule_new(conn->ssl, host, peer, &conn->rule, err);
+	if (rc < 0) {
+		detach(conn);
+		return rc;
+	}
+	SSL_set_connect_state(conn->ssl);
+	return SST_OK;
+}
+
+int
+sst_conn_upgrade_server(struct sst_conn *conn, struct sst_tls_conf *conf,
+    const struct sockaddr *local, const void *early, size_t len,
+    struct sst_error *err)
+{
+	int rc = attach(conn, conf, 1, err);
+
+	if (rc < 0)
+		return rc;
+	if (local != NULL &&
+	    (local->sa_family == AF_INET || local->sa_family == AF_INET6)) {
+		address_copy(&conn->local, local);
+		conn->sni.local = &conn->local.any;
+	}
+	rc = sst_sni_embed(conn->ssl, &conn->sni);
+	if (rc < 0)
+		rc = sst_fail(err, rc, "out of memory");
+	else
+		rc = put_early(conn, early, len, err);
+	if (rc < 0) {
+		detach(conn);
+		return rc;
+	}
+	SSL_set_accept_state(conn->ssl);
 	return SST_OK;
 }
 
@@ -91,20 +183,14 @@ sst_conn_new_client(struct sst_tls_conf *conf, int fd, const char *host,
     const struct sockaddr *peer, struct sst_conn **ret_conn, struct sst_error *err)
 {
 	struct sst_conn *conn = NULL;
-	int rc;
+	int rc = sst_conn_new_plain(fd, &conn, err);
 
-	if (sst_tls_conf_is_server(conf))
-		return sst_fail(err, SST_E_USAGE, "these settings are a server's");
-	rc = sst_trust_check(sst_tls_conf_trust(conf), err);
 	if (rc == SST_OK)
-		rc = conn_new(conf, fd, &conn, err);
-	if (rc == SST_OK)
-		rc = sst_rule_new(conn->ssl, host, peer, &conn->rule, err);
+		rc = sst_conn_upgrade_client(conn, conf, host, peer, err);
 	if (rc < 0) {
 		sst_conn_free(conn);
 		return rc;
 	}
-	SSL_set_connect_state(conn->ssl);
 	*ret_conn = conn;
 	return SST_OK;
 }
@@ -114,26 +200,24 @@ sst_conn_new_server(struct sst_tls_conf *conf, int fd, const struct sockaddr *lo
     struct sst_conn **ret_conn, struct sst_error *err)
 {
 	struct sst_conn *conn = NULL;
-	int rc;
+	int rc = sst_conn_new_plain(fd, &conn, err);
 
-	if (!sst_tls_conf_is_server(conf))
-		return sst_fail(err, SST_E_USAGE, "these settings are a client's");
-	rc = conn_new(conf, fd, &conn, err);
-	if (rc < 0)
-		return rc;
-	if (local != NULL &&
-	    (local->sa_family == AF_INET || local->sa_family == AF_INET6)) {
-		address_copy(&conn->local, local);
-		conn->sni.local = &conn->local.any;
-	}
-	rc = sst_sni_embed(conn->ssl, &conn->sni);
+	if (rc == SST_OK)
+		rc = sst_conn_upgrade_server(conn, conf, local, NULL, 0, err);
 	if (rc < 0) {
 		sst_conn_free(conn);
-		return sst_fail(err, rc, "out of memory");
+		return rc;
 	}
-	SSL_set_accept_state(conn->ssl);
 	*ret_conn = conn;
 	return SST_OK;
+}
+
+int
+sst_conn_require(struct sst_conn *conn, const char *name, struct sst_error *err)
+{
+	if (conn->rule == NULL)
+		return sst_fail(err, SST_E_STATE, "only a client asks for names");
+	return sst_rule_require(conn->rule, name, err);
 }
 
 void
@@ -141,10 +225,7 @@ sst_conn_free(struct sst_conn *conn)
 {
 	if (conn == NULL)
 		return;
-	SSL_free(conn->ssl);
-	sst_sni_done(&conn->sni);
-	sst_rule_free(conn->rule);
-	sst_tls_conf_unref(conn->conf);
+	detach(conn);
 	free(conn);
 }
 
@@ -296,10 +377,14 @@ sst_conn_handshake(struct sst_conn *conn, struct sst_error *err)
 	char byte;
 	int ret;
 
-	ERR_clear_error();
-	errno = 0;
-	ret = SSL_do_handshake(conn->ssl);
-	step = outcome(conn, ret, errno, err);
+	if (conn->ssl == NULL)
+		return SST_STEP_DONE;
+	do {
+		ERR_clear_error();
+		errno = 0;
+		ret = SSL_do_handshake(conn->ssl);
+		step = outcome(conn, ret, errno, err);
+	} while (step == SST_STEP_WANT_READ && leave_early(conn));
 	if (step != SST_STEP_FAILED &&
 	    SSL_get_peer_finished(conn->ssl, &byte, sizeof(byte)) > 0)
 		conn->got_finished = 1;
@@ -321,6 +406,8 @@ sst_conn_read(struct sst_conn *conn, void *buf, size_t size, size_t *ret_n,
 	uint64_t received;
 	int ret, sys_errno;
 
+	if (conn->ssl == NULL)
+		return sst_plain_read(conn->fd, buf, size, ret_n, &conn->drained, err);
 	do {
 		ERR_clear_error();
 		errno = 0;
@@ -349,8 +436,11 @@ sst_conn_read(struct sst_conn *conn, void *buf, size_t size, size_t *ret_n,
 size_t
 sst_conn_pending(const struct sst_conn *conn)
 {
-	const int n = SSL_pending(conn->ssl);
+	int n;
 
+	if (conn->ssl == NULL)
+		return 0;
+	n = SSL_pending(conn->ssl);
 	if (n > 0)
 		return (size_t)n;
 	return SSL_has_pending(conn->ssl) ? 1 : 0;
@@ -369,6 +459,8 @@ sst_conn_write(struct sst_conn *conn, const void *buf, size_t len, size_t *ret_n
 	enum sst_step step;
 	int ret;
 
+	if (conn->ssl == NULL)
+		return sst_plain_write(conn->fd, buf, len, ret_n, err);
 	ERR_clear_error();
 	errno = 0;
 	ret = SSL_write_ex(conn->ssl, buf, len, ret_n);
@@ -388,7 +480,7 @@ sst_conn_close_notify(struct sst_conn *conn, struct sst_error *err)
 	int ret;
 
 	/* OpenSSL would begin to wait for the peer's. */
-	if (conn->closed)
+	if (conn->closed || conn->ssl == NULL)
 		return SST_STEP_DONE;
 	if (conn->writing)
 		return failed(conn, err, SST_E_STATE,
@@ -400,85 +492,4 @@ sst_conn_close_notify(struct sst_conn *conn, struct sst_error *err)
 	step = ret >= 0 ? SST_STEP_DONE : outcome_sent(conn, ret, errno, err);
 	conn->closed = step == SST_STEP_DONE;
 	return step;
-}
-
-uint16_t
-sst_conn_version(const struct sst_conn *conn)
-{
-	return (uint16_t)SSL_version(conn->ssl);
-}
-
-const char *
-sst_conn_cipher(const struct sst_conn *conn)
-{
-	const SSL_CIPHER *cipher = SSL_get_current_cipher(conn->ssl);
-
-	return cipher == NULL ? "" : SSL_CIPHER_standard_name(cipher);
-}
-
-const char *
-sst_conn_alpn(const struct sst_conn *conn, size_t *ret_len)
-{
-	const unsigned char *name = NULL;
-	unsigned len = 0;
-
-	SSL_get0_alpn_selected(conn->ssl, &name, &len);
-	*ret_len = len;
-	return len == 0 ? "" : (const char *)name;
-}
-
-const struct sst_choice *
-sst_conn_choice(const struct sst_conn *conn)
-{
-	return conn->sni.choice;
-}
-
-const char *
-sst_conn_sni(const struct sst_conn *conn)
-{
-	return conn->sni.choice == NULL ? "" : sst_choice_name(conn->sni.choice);
-}
-
-int
-sst_conn_saw_hello(const struct sst_conn *conn)
-{
-	return conn->sni.saw_hello;
-}
-
-int
-sst_conn_got_finished(const struct sst_conn *conn)
-{
-	return conn->got_finished;
-}
-
-int
-sst_conn_peer_chain(const struct sst_conn *conn, char *buf, size_t size,
-    size_t *ret_len, struct sst_error *err)
-{
-	return sst_peer_chain(conn->ssl, buf, size, ret_len, err);
-}
-
-int
-sst_conn_peer_identity(const struct sst_conn *conn, char *buf, size_t size,
-    size_t *ret_len, struct sst_error *err)
-{
-	return sst_peer_identity(conn->ssl, buf, size, ret_len, err);
-}
-
-int
-sst_conn_id(const struct sst_conn *conn, char out[65], struct sst_error *err)
-{
-	static const char hex[] = "0123456789abcdef";
-	unsigned char raw[32];
-
-	ERR_clear_error();
-	if (SSL_export_keying_material(conn->ssl, raw, sizeof(raw), id_label,
-	    sizeof(id_label) - 1, NULL, 0, 0) != 1)
-		return sst_fail_ossl(err, SST_E_STATE, "no name for the connection");
-	for (size_t i = 0; i < sizeof(raw); i++) {
-		out[2 * i] = hex[raw[i] >> 4];
-		out[2 * i + 1] = hex[raw[i] & 15];
-	}
-	out[64] = '\0';
-	return SST_OK;
 }

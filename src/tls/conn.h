@@ -3,16 +3,19 @@
  * conn - one TLS connection as a step function over a non-blocking socket.
  *
  * The relay's loop calls a step when the socket may be ready and acts on what
- * it returns; no step ever waits.
+ * it returns; no step ever waits. A connection may also be plain, and become
+ * TLS later (STARTTLS): the same steps pass its bytes as they are.
  *
  * Always true:
- *   1. A client's handshake is DONE only after chain and name were verified.
+ *   1. A client's handshake is DONE only after chain and names were verified.
  *   2. END is reported for a close_notify only. A FIN without one, a reset, a
- *      bad record and a fatal alert are FAILED.
+ *      bad record and a fatal alert are FAILED. Of a plain connection a FIN is
+ *      the end.
  *   3. After FAILED nothing but the getters and free may be called.
  *   4. Tickets, KeyUpdates and empty records are no data: a read goes on over
  *      them, and a peer that sends nothing else is cut off.
  *   5. A connection takes no buffer while it is idle.
+ *   6. What became TLS is never plain again.
  * SIGPIPE is the caller's: it must be ignored.
  * Threads: a connection belongs to one thread at a time.
  */
@@ -33,7 +36,7 @@ enum sst_step {
 	SST_STEP_DONE = 0,	/* the step did what was asked */
 	SST_STEP_WANT_READ,	/* call again when the socket is readable */
 	SST_STEP_WANT_WRITE,	/* call again when the socket is writable */
-	SST_STEP_END,		/* the peer sent close_notify: no more data */
+	SST_STEP_END,		/* the peer's clean end: no more data */
 	SST_STEP_FAILED		/* err says why */
 };
 
@@ -49,6 +52,21 @@ int	sst_conn_new_client(struct sst_tls_conf *, int fd, const char *host,
 int	sst_conn_new_server(struct sst_tls_conf *, int fd,
 	    const struct sockaddr *local, struct sst_conn **ret_conn,
 	    struct sst_error *err);
+/* Plain: there is no handshake, and the getters say "none". */
+int	sst_conn_new_plain(int fd, struct sst_conn **ret_conn, struct sst_error *err);
+/*
+ * A plain connection becomes what the functions above make; the handshake is the
+ * next step. `early`: what the peer sent behind the last byte that anybody read
+ * as plaintext; it is the beginning of the ClientHello or it fails. < 0: it is
+ * plain still.
+ */
+int	sst_conn_upgrade_client(struct sst_conn *, struct sst_tls_conf *,
+	    const char *host, const struct sockaddr *peer, struct sst_error *err);
+int	sst_conn_upgrade_server(struct sst_conn *, struct sst_tls_conf *,
+	    const struct sockaddr *local, const void *early, size_t len,
+	    struct sst_error *err);
+/* A client, before its handshake: the certificate must be for `name` as well. */
+int	sst_conn_require(struct sst_conn *, const char *name, struct sst_error *err);
 /* Frees; sends nothing. NULL is allowed. */
 void	sst_conn_free(struct sst_conn *);
 
@@ -78,7 +96,8 @@ enum sst_step sst_conn_write(struct sst_conn *, const void *buf, size_t len,
 enum sst_step sst_conn_close_notify(struct sst_conn *, struct sst_error *err);
 
 /* Getters. Valid after the handshake unless they say otherwise. */
-uint16_t sst_conn_version(const struct sst_conn *);	/* 0x0303, 0x0304 */
+int	sst_conn_is_plain(const struct sst_conn *);	/* always */
+uint16_t sst_conn_version(const struct sst_conn *);	/* 0x0303, 0x0304; 0 */
 const char *sst_conn_cipher(const struct sst_conn *);	/* IANA name */
 /* Chosen protocol, not NUL-terminated; *ret_len 0: none. */
 const char *sst_conn_alpn(const struct sst_conn *, size_t *ret_len);

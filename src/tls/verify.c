@@ -17,9 +17,22 @@
 
 #define REFUSAL_MAX 460		/* fits an error's text with the host before it */
 
+/* No f*.example (RFC 9525 6.3), no common name. */
+#define HOST_FLAGS \
+	(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+
+/* A name that the certificate must be for besides the first. */
+struct further {
+	struct further	*next;
+	size_t		 ip_len;	/* 0: a name */
+	unsigned char	 ip[16];
+	char		 host[256];
+};
+
 struct sst_rule {
-	char	*refusal;	/* NULL: not refused */
-	char	 host[256];	/* folded name or address in text */
+	char		*refusal;	/* NULL: not refused */
+	struct further	*further;
+	char		 host[256];	/* folded name or address in text */
 };
 
 static unsigned char *
@@ -71,12 +84,27 @@ literal_bytes(const char *text, unsigned char out[16])
 	return len;
 }
 
+/* Folds the name of a peer; *ret_ip_len > 0: it is an address. */
+static int
+host_fold(const char *host, char out[256], unsigned char ip[16],
+    size_t *ret_ip_len, struct sst_error *err)
+{
+	int rc = sst_name_fold(host, out, 256, err);
+
+	if (rc < 0)
+		return rc;
+	/* A pattern is no peer, and a leading dot would match any subdomain. */
+	if (out[0] == '*' || out[0] == '.')
+		return sst_fail(err, SST_E_USAGE,
+		    "%s is a pattern, not the name of a peer", out);
+	*ret_ip_len = literal_bytes(out, ip);
+	return SST_OK;
+}
+
 static int
 rule_host(struct sst_rule *rule, const char *host, const struct sockaddr *peer,
     unsigned char ip[16], size_t *ret_ip_len, struct sst_error *err)
 {
-	int rc;
-
 	if (host == NULL || host[0] == '\0') {
 		*ret_ip_len = address_bytes(peer, ip);
 		if (*ret_ip_len == 0)
@@ -86,15 +114,7 @@ rule_host(struct sst_rule *rule, const char *host, const struct sockaddr *peer,
 		    rule->host, sizeof(rule->host));
 		return SST_OK;
 	}
-	rc = sst_name_fold(host, rule->host, sizeof(rule->host), err);
-	if (rc < 0)
-		return rc;
-	/* A pattern is no peer, and a leading dot would match any subdomain. */
-	if (rule->host[0] == '*' || rule->host[0] == '.')
-		return sst_fail(err, SST_E_USAGE,
-		    "%s is a pattern, not the name of a peer", rule->host);
-	*ret_ip_len = literal_bytes(rule->host, ip);
-	return SST_OK;
+	return host_fold(host, rule->host, ip, ret_ip_len, err);
 }
 
 int
@@ -112,9 +132,7 @@ sst_rule_new(SSL *ssl, const char *host, const struct sockaddr *peer,
 	rc = rule_host(rule, host, peer, ip, &ip_len, err);
 	if (rc < 0)
 		goto out;
-	X509_VERIFY_PARAM_set_hostflags(param,
-	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-	    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	X509_VERIFY_PARAM_set_hostflags(param, HOST_FLAGS);
 	if (ip_len > 0)
 		ok = X509_VERIFY_PARAM_set1_ip(param, ip, ip_len);
 	else
@@ -131,11 +149,37 @@ out:
 	return rc;
 }
 
+int
+sst_rule_require(struct sst_rule *rule, const char *host, struct sst_error *err)
+{
+	struct further *f = calloc(1, sizeof(*f));
+	struct further **end = &rule->further;
+	int rc;
+
+	if (f == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	rc = host_fold(host, f->host, f->ip, &f->ip_len, err);
+	if (rc < 0) {
+		free(f);
+		return rc;
+	}
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = f;
+	return SST_OK;
+}
+
 void
 sst_rule_free(struct sst_rule *rule)
 {
+	struct further *f;
+
 	if (rule == NULL)
 		return;
+	while ((f = rule->further) != NULL) {
+		rule->further = f->next;
+		free(f);
+	}
 	free(rule->refusal);
 	free(rule);
 }
@@ -256,8 +300,27 @@ reason_text(int error)
 	}
 }
 
+/* The first further name that `leaf` is not for; NULL: it is for all. */
+static const struct further *
+missed(const struct sst_rule *rule, X509 *leaf)
+{
+	const struct further *f;
+	int ok = 1;
+
+	for (f = rule->further; f != NULL; f = f->next) {
+		if (f->ip_len > 0)
+			ok = X509_check_ip(leaf, f->ip, f->ip_len, 0);
+		else
+			ok = X509_check_host(leaf, f->host, 0, HOST_FLAGS, NULL);
+		if (ok != 1)
+			break;
+	}
+	return f;
+}
+
+/* `not_for`: which of the further names it failed for, or NULL. */
 static void
-refusal_set(struct sst_rule *rule, X509_STORE_CTX *x)
+refusal_set(struct sst_rule *rule, X509_STORE_CTX *x, const struct further *not_for)
 {
 	const int error = X509_STORE_CTX_get_error(x);
 	const X509 *leaf = X509_STORE_CTX_get0_cert(x);
@@ -268,8 +331,12 @@ refusal_set(struct sst_rule *rule, X509_STORE_CTX *x)
 	rule->refusal = malloc(REFUSAL_MAX);
 	if (rule->refusal == NULL)
 		return;
-	detail_text(error, X509_STORE_CTX_get_current_cert(x), detail,
-	    sizeof(detail));
+	if (not_for != NULL)
+		(void)snprintf(detail, sizeof(detail), ", not for %.180s",
+		    not_for->host);
+	else
+		detail_text(error, X509_STORE_CTX_get_current_cert(x), detail,
+		    sizeof(detail));
 	if (leaf != NULL)
 		covers_text(leaf, covers, sizeof(covers));
 	else
@@ -285,6 +352,8 @@ sst_verify_chain(X509_STORE_CTX *x, void *arg)
 	const struct sst_trust *trust = arg;
 	SSL *ssl = X509_STORE_CTX_get_ex_data(x,
 	    SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct sst_rule *rule = ssl == NULL ? NULL : SSL_get_app_data(ssl);
+	const struct further *not_for = NULL;
 	int ok = X509_verify_cert(x);
 
 	/* A chain that ends in a pin is not enough: the leaf itself is meant. */
@@ -292,7 +361,14 @@ sst_verify_chain(X509_STORE_CTX *x, void *arg)
 		X509_STORE_CTX_set_error(x, X509_V_ERR_CERT_REJECTED);
 		ok = 0;
 	}
-	if (ok <= 0 && ssl != NULL)
-		refusal_set(SSL_get_app_data(ssl), x);
+	if (ok > 0 && rule != NULL)
+		not_for = missed(rule, X509_STORE_CTX_get0_cert(x));
+	if (not_for != NULL) {
+		X509_STORE_CTX_set_error(x, not_for->ip_len > 0 ?
+		    X509_V_ERR_IP_ADDRESS_MISMATCH : X509_V_ERR_HOSTNAME_MISMATCH);
+		ok = 0;
+	}
+	if (ok <= 0)
+		refusal_set(rule, x, not_for);
 	return ok > 0;
 }

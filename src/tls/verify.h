@@ -8,7 +8,8 @@
  *   1. Names are compared with subjectAltName alone, never with a common name;
  *      `f*.example` is no wildcard (RFC 9525 6.3).
  *   2. An address is compared with iPAddress alone; ::ffff:a.b.c.d is a.b.c.d.
- *   3. Whoever fails gets a text with host, reason and what the certificate
+ *   3. A rule with more than one name wants a certificate for every one of them.
+ *   4. Whoever fails gets a text with host, reason and what the certificate
  *      covers.
  * Threads: a rule belongs to its connection.
  */
@@ -31,6 +32,8 @@ struct sst_rule;
  */
 int	sst_rule_new(SSL *ssl, const char *host, const struct sockaddr *peer,
 	    struct sst_rule **ret_rule, struct sst_error *err);
+/* The certificate must be for this name or address as well. */
+int	sst_rule_require(struct sst_rule *, const char *host, struct sst_error *err);
 void	sst_rule_free(struct sst_rule *);	/* NULL is allowed */
 /* The host or address, printable. Borrowed. */
 const char *sst_rule_host(const struct sst_rule *);

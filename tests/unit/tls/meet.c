@@ -200,6 +200,8 @@ meet_client(struct meet *m, const struct sst_tls_settings *settings,
 	conf = conf_of(m, settings, raw);
 	MUST(sst_conn_new_client(conf, m->fd[0], host, peer, &m->conn,
 	    &m->err) == 0);
+	for (const char *const *name = raw->also; *name != NULL; name++)
+		MUST(sst_conn_require(m->conn, *name, &m->err) == 0);
 	sst_tls_conf_unref(conf);
 	shake(m);
 }

@@ -34,6 +34,7 @@ struct raw {
 	struct sst_tls_conf *conf;	/* use this one in place of settings */
 	const struct pki_cert *serve;	/* server: its chain and key */
 	int		 no_chain;	/* server: the leaf alone */
+	const char	*also[3];	/* the engine, a client, requires these too */
 };
 
 struct meet {

@@ -334,6 +334,67 @@ a_peer_needs_a_name_or_an_address(void **state)
 	sst_tls_conf_unref(conf);
 }
 
+/* What a client of www.example.com, which wants `a` and `b` too, comes to. */
+static enum sst_step
+try_also(struct meet *m, const char *a, const char *b)
+{
+	meet_client(m, &(struct sst_tls_settings){ .trust = w.trust },
+	    "www.example.com", NULL, &(struct raw){ .serve = w.www,
+	    .also = { a, b } });
+	return m->step;
+}
+
+static void
+of_several_names_the_certificate_must_be_for_every_one(void **state)
+{
+	static const struct {
+		const char	*a, *b;		/* besides www.example.com */
+		const char	*missed;	/* NULL: accepted */
+	} cases[] = {
+		{ "a.example.org", NULL, NULL },
+		{ "WWW.example.com.", "b.example.org", NULL },
+		{ "192.0.2.1", "2001:db8::1", NULL },
+		{ "mail.example.com", NULL, "mail.example.com" },
+		{ "a.example.org", "a.b.example.org", "a.b.example.org" },
+		{ "mail.example.com", "a.example.org", "mail.example.com" },
+		{ "192.0.2.2", NULL, "192.0.2.2" },
+	};
+	struct meet m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		try_also(&m, cases[i].a, cases[i].b);
+		/* The first is the one that is sent. */
+		assert_string_equal(SSL_get_servername(m.ssl,
+		    TLSEXT_NAMETYPE_host_name), "www.example.com");
+		if (cases[i].missed == NULL) {
+			assert_int_equal(m.step, SST_STEP_DONE);
+			meet_done(&m);
+			continue;
+		}
+		assert_int_equal(m.step, SST_STEP_FAILED);
+		assert_int_equal(m.err.code, SST_E_REFUSED);
+		assert_non_null(strstr(m.err.text, "not for"));
+		assert_non_null(strstr(m.err.text, cases[i].missed));
+		assert_int_equal(m.alert, SSL_AD_BAD_CERTIFICATE);
+		meet_done(&m);
+	}
+}
+
+static void
+a_further_name_is_a_name_as_the_first_is(void **state)
+{
+	static const char *const bad[] = { "*.example.com", "a b", "" };
+	struct meet m;
+
+	(void)state;
+	assert_int_equal(try_also(&m, NULL, NULL), SST_STEP_DONE);
+	for (int i = 0; i < 3; i++)
+		assert_true(sst_conn_require(m.conn, bad[i], NULL) < 0);
+	assert_int_equal(sst_conn_require(m.conn, "a.example.org", NULL), SST_OK);
+	meet_done(&m);
+}
+
 static void
 what_a_certificate_says_is_never_printed_raw(void **state)
 {
@@ -393,6 +454,8 @@ main(void)
 		cmocka_unit_test(what_a_pinned_leaf_signed_is_refused),
 		cmocka_unit_test(without_a_name_the_address_must_be_in_the_certificate),
 		cmocka_unit_test(a_peer_needs_a_name_or_an_address),
+		cmocka_unit_test(of_several_names_the_certificate_must_be_for_every_one),
+		cmocka_unit_test(a_further_name_is_a_name_as_the_first_is),
 		cmocka_unit_test(what_a_certificate_says_is_never_printed_raw),
 		cmocka_unit_test(the_peers_certificates_come_whole_or_not_at_all),
 	};
