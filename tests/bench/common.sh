@@ -2,9 +2,10 @@
 #
 # common - what the benchmark scripts share: the release build, a throw-away
 # certificate, versions, medians. Sourced; leaves $bin, $tmp, $pem, $ca.
+# SST_BENCH_BUILD names another folder than build/release to build in.
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
-bin=$top/build/release
+bin=${SST_BENCH_BUILD:-$top/build/release}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 # The system's anchors are looked up by hash, unless a bundle is named here.
@@ -12,8 +13,8 @@ unset SSL_CERT_FILE SSL_CERT_DIR
 
 # build_release TARGET...: what is measured is what is shipped.
 build_release() {
-	(cd "$top" && cmake --preset release >"$tmp/log" 2>&1 &&
-	    cmake --build --preset release --target "$@" >"$tmp/log" 2>&1) || {
+	(cd "$top" && cmake --preset release -B "$bin" >"$tmp/log" 2>&1 &&
+	    cmake --build "$bin" --target "$@" >"$tmp/log" 2>&1) || {
 		cat "$tmp/log" >&2
 		exit 69
 	}
@@ -36,6 +37,31 @@ certificate() {
 	    -extfile "$tmp/ext" -out "$tmp/leaf.pem" 2>/dev/null
 	cat "$tmp/leaf.key" "$tmp/leaf.pem" >"$pem"
 	chmod 600 "$pem"
+}
+
+# memory_cgroup: $cgroup is a new memory cgroup, or empty with the reason printed.
+# It is for the caller to remove.
+memory_cgroup() {
+	local root
+	for root in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+		cgroup=$root/bench.$$
+		mkdir "$cgroup" 2>/dev/null || continue
+		[ -e "$cgroup/memory.stat" ] && return
+		rmdir "$cgroup"
+	done
+	cgroup=
+	echo "no memory cgroup: it takes root and a writable /sys/fs/cgroup"
+}
+
+# first_line FILE: once there is one; a program's port, as a rule.
+first_line() {
+	local i
+	for i in $(seq 1200); do
+		[ -s "$1" ] && { head -n 1 "$1"; return; }
+		sleep 0.05
+	done
+	echo "no line in $1 after $((i / 20)) s: the program did not start" >&2
+	exit 1
 }
 
 # median of the numbers on standard input, one a line.

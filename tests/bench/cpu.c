@@ -7,33 +7,44 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+/* What the processes took that `pid` has already waited for, in nanoseconds. */
+static uint64_t
+cpu_of_waited(pid_t pid)
+{
+	unsigned long user = 0, system = 0;
+	char line[1024], path[64];
+	const char *rest;
+	size_t n;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return 0;
+	n = fread(line, 1, sizeof(line) - 1, f);
+	(void)fclose(f);
+	line[n] = '\0';
+	/* The name may hold anything; fields 16 and 17 count from behind it. */
+	rest = strrchr(line, ')');
+	if (rest == NULL || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u "
+	    "%*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+		return 0;
+	return (uint64_t)(user + system) * 1000000000u /
+	    (uint64_t)sysconf(_SC_CLK_TCK);
+}
 
 uint64_t
 cpu_of(pid_t pid)
 {
-	unsigned long long ns;
-	struct dirent *e;
-	uint64_t sum = 0;
-	char path[300];
-	DIR *tasks;
-	FILE *f;
+	struct timespec t;
+	clockid_t clock;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	tasks = opendir(path);
-	if (tasks == NULL)
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) < 0)
 		return 0;
-	while ((e = readdir(tasks)) != NULL) {
-		(void)snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat",
-		    (int)pid, e->d_name);
-		f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
-		if (f == NULL)
-			continue;
-		if (fscanf(f, "%llu", &ns) == 1)
-			sum += ns;
-		(void)fclose(f);
-	}
-	(void)closedir(tasks);
-	return sum;
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec +
+	    cpu_of_waited(pid);
 }
 
 uint64_t
@@ -99,6 +110,48 @@ sum_over_pair(pid_t program, uint64_t (*what)(pid_t))
 	return sum_over(title, what);
 }
 
+/* The parent of `pid`; 0: no process. */
+static pid_t
+parent_of(pid_t pid)
+{
+	char line[256], path[64];
+	int parent = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "PPid: %d", &parent) == 1)
+			break;
+	(void)fclose(f);
+	return parent;
+}
+
+uint64_t
+sum_over_tree(pid_t root, uint64_t (*what)(pid_t))
+{
+	struct dirent *e;
+	uint64_t sum = 0;
+	DIR *proc = opendir("/proc");
+	pid_t at;
+
+	if (proc == NULL)
+		return 0;
+	while ((e = readdir(proc)) != NULL) {
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		at = (pid_t)atoi(e->d_name);
+		while (at > 1 && at != root)
+			at = parent_of(at);
+		if (at == root)
+			sum += what((pid_t)atoi(e->d_name));
+	}
+	(void)closedir(proc);
+	return sum;
+}
+
 uint64_t
 memory_of_kernel(void)
 {
@@ -116,6 +169,35 @@ memory_of_kernel(void)
 			sum += kb * 1024;
 	(void)fclose(f);
 	return sum;
+}
+
+/* The number after `key` in DIR/FILE; without a key the number in it. */
+static uint64_t
+number_in(const char *dir, const char *file, const char *key)
+{
+	unsigned long long n = 0;
+	char line[256], path[512];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, key, strlen(key)) == 0 &&
+		    sscanf(line + strlen(key), "%llu", &n) == 1)
+			break;
+	(void)fclose(f);
+	return n;
+}
+
+uint64_t
+memory_charged(const char *cgroup)
+{
+	return number_in(cgroup, "memory.kmem.usage_in_bytes", "") +
+	    number_in(cgroup, "memory.kmem.tcp.usage_in_bytes", "") +
+	    number_in(cgroup, "memory.stat", "kernel ") +
+	    number_in(cgroup, "memory.stat", "sock ");
 }
 
 double

@@ -32,8 +32,15 @@ struct listener {
 /* Listens on a free port of 127.0.0.1; `pem` holds key and chain. */
 void	end_listen(struct listener *, enum make, const char *pem);
 void	end_accept(struct listener *, struct end *);
-/* Connects to 127.0.0.1; verifies "localhost" against the file `ca`. */
+/* Connects to 127.0.0.1; verifies "localhost" against the file `ca`, NULL: the
+ * trust anchors of the environment. */
 void	end_connect(struct end *, enum make, uint16_t port, const char *ca);
+/* The same on a descriptor that does not block, which poll() watches: the first
+ * half returns while TCP and the handshake are pending, the second ends them. */
+void	end_begin(struct end *, enum make, uint16_t port, const char *ca);
+void	end_begun(struct end *);
+/* RAW, after end_begin(): sends the ClientHello. 1: and waits for the answer. */
+int	end_greet(struct end *);
 /* Moves all of `len` bytes. */
 void	end_write(struct end *, const void *, size_t len);
 void	end_read(struct end *, void *, size_t len);
