@@ -35,6 +35,13 @@ enum sst_kind sst_identify(int fd, struct sst_sockname *ret_name);
 /* Sets "OPERATION: reason" for the socket `name` and returns -err. */
 int	sst_say_errno(const struct sst_sockname *name, const char *operation, int err);
 
+/*
+ * socket.c: `tcp`, a TCP socket that listens or is connected, becomes a socket
+ * of ours of the same number, blocking mode, close-on-exec and timeouts; what is
+ * registered with epoll and every duplicate stay with the TCP socket. `flags`:
+ * SST_NEW_*. 0, or -errno: it is as it was.
+ */
+int	sst_adopt(int tcp, int flags, struct sst_sockname *ret_name);
 /* bind.c: an option that the kernel checks a privilege for, on a fresh socket. */
 int	sst_lend_option(int fd, const struct sst_sockname *name, int level,
 	    int option, const void *value, socklen_t len);

@@ -5,6 +5,7 @@
 #include "sys.h"
 #include "text.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,14 @@ SST_LIBC_NAME(socket);
 #define SEND_BUFFER	212992
 
 #define TRIES		4
+
+/* What a socket of ours is made as. */
+struct birth {
+	int	type;		/* SOCK_STREAM and flags */
+	int	family;
+	int	flags;		/* SST_NEW_* */
+	int	tcp;		/* there already: ADOPT; -1: NEW */
+};
 
 /* The trust settings of the process go with its sockets; they mean nothing in a
  * program with raised rights. */
@@ -83,7 +92,8 @@ replace(int fd, int type)
 
 /* Makes the record of `fd` in the relay. SST_CALL_* when there is nobody. */
 static int
-announce(int fd, const struct sst_sockname *name, const struct sst_pair *pair)
+announce(int fd, const struct birth *b, const struct sst_sockname *name,
+    const struct sst_pair *pair)
 {
 	struct sst_wire_new data;
 	struct sst_call c;
@@ -96,9 +106,12 @@ announce(int fd, const struct sst_sockname *name, const struct sst_pair *pair)
 		    "SSL_CERT_DIR");
 	if (r < 0)
 		return r;
-	sst_call_init(&c, SST_WIRE_NEW, fd, name);
+	sst_call_init(&c, b->tcp < 0 ? SST_WIRE_NEW : SST_WIRE_ADOPT, fd, name);
+	if (b->tcp >= 0)
+		c.fds[c.n_fds++] = b->tcp;
 	memcpy(c.head.secret, pair->secret, sizeof(c.head.secret));
 	c.head.a = name->family;
+	c.head.b = b->flags;
 	c.data = &data;
 	c.len = sizeof(data);
 	r = sst_call_raw(&c);
@@ -109,23 +122,22 @@ announce(int fd, const struct sst_sockname *name, const struct sst_pair *pair)
 
 /* Makes `fd` a TLS socket of the pair that runs, or of a new one. */
 static int
-make_served(int fd, int type, int family)
+make_served(int fd, const struct birth *b, struct sst_sockname *ret_name)
 {
-	struct sst_sockname name;
 	struct sst_pair pair;
 	uint32_t dead = 0;
 	int r;
 
 	for (int i = 0; i < TRIES; i++) {
-		r = i == 0 ? 0 : replace(fd, type);
+		r = i == 0 ? 0 : replace(fd, b->type);
 		if (r >= 0)
 			r = sst_record_get(dead, &pair);
 		if (r >= 0)
 			r = sst_call_knock(pair.door);
 		if (r >= 0)
-			r = give_name(fd, family, &pair, &name);
+			r = give_name(fd, b->family, &pair, ret_name);
 		if (r >= 0)
-			r = announce(fd, &name, &pair);
+			r = announce(fd, b, ret_name, &pair);
 		if (r != SST_CALL_GONE && r != SST_CALL_CUT)
 			return r;
 		if (r == SST_CALL_GONE)
@@ -138,6 +150,8 @@ make_served(int fd, int type, int family)
 static int
 make_tls(int family, int type)
 {
+	const struct birth b = { .type = type, .family = family, .tcp = -1 };
+	struct sst_sockname name;
 	struct sst_quiet quiet;
 	int fd;
 	int r;
@@ -150,11 +164,69 @@ make_tls(int family, int type)
 	if (fd < 0)
 		return fd;
 	sst_quiet_enter(&quiet);
-	r = make_served(fd, type, family);
+	r = make_served(fd, &b, &name);
 	sst_quiet_leave(&quiet);
 	if (r < 0)
 		sst_sys_close(fd);
 	return r < 0 ? r : fd;
+}
+
+/* The program waits on the descriptor with these, so they move with it. */
+static void
+copy_timeouts(int from, int to)
+{
+	static const int timeouts[] = { SO_RCVTIMEO, SO_SNDTIMEO };
+	struct timeval limit;
+	socklen_t len;
+
+	for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
+		len = sizeof(limit);
+		if (sst_sys_getsockopt(from, SOL_SOCKET, timeouts[i], &limit,
+		    &len) == 0)
+			(void)sst_sys_setsockopt(to, SOL_SOCKET, timeouts[i],
+			    &limit, len);
+	}
+}
+
+/* The flags that dup3() takes, or what the kernel says of a descriptor that is no
+ * such socket. */
+static int
+look_at_tcp(int tcp, struct birth *b)
+{
+	socklen_t len = sizeof(b->family);
+	long shared = SST_SYS(SYS_fcntl, tcp, F_GETFL);
+	long own = SST_SYS(SYS_fcntl, tcp, F_GETFD);
+	int r = sst_sys_getsockopt(tcp, SOL_SOCKET, SO_DOMAIN, &b->family, &len);
+
+	if (r < 0 || shared < 0 || own < 0)
+		return r < 0 ? r : shared < 0 ? (int)shared : (int)own;
+	if ((shared & O_NONBLOCK) != 0)
+		b->type |= SOCK_NONBLOCK;
+	b->tcp = tcp;
+	return (own & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0;
+}
+
+int
+sst_adopt(int tcp, int flags, struct sst_sockname *ret_name)
+{
+	/* Close-on-exec until it is in its place. */
+	struct birth b = { .type = SOCK_STREAM | SOCK_CLOEXEC, .flags = flags };
+	int own = look_at_tcp(tcp, &b);
+	struct sst_quiet quiet;
+	int made, r;
+
+	if (own < 0)
+		return own;
+	sst_quiet_enter(&quiet);
+	made = make_stream(b.type);
+	r = made < 0 ? made : make_served(made, &b, ret_name);
+	if (r >= 0) {
+		copy_timeouts(tcp, made);
+		r = (int)SST_SYS(SYS_dup3, made, tcp, own);
+	}
+	sst_sys_close(made);
+	sst_quiet_leave(&quiet);
+	return r < 0 ? r : 0;
 }
 
 SST_EXPORT int
