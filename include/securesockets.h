@@ -61,6 +61,15 @@ extern "C" {
 #endif
 
 /*
+ * Option at level IPPROTO_TCP: a connection that began plain becomes TLS
+ * (STARTTLS). The value is the peer's name with its NUL for a client; a server
+ * gives none (length 0).
+ */
+#ifndef TCP_UPGRADE_TLS
+#define TCP_UPGRADE_TLS		33
+#endif
+
+/*
  * Options. Values: text, int, uint64_t, or a *source*: the path of a file or a
  * directory, or the bytes themselves (PEM or DER).
  */
@@ -220,7 +229,8 @@ extern "C" {
 #define TLS_KEY_PERMISSIONS		147	/* int: one of the two below */
 #endif
 #ifndef TLS_START_PLAIN
-#define TLS_START_PLAIN			148
+#define TLS_START_PLAIN			148	/* int 1: connections begin plain, until
+						   TCP_UPGRADE_TLS */
 #endif
 #ifndef TLS_CERTIFICATE_STATUS
 #define TLS_CERTIFICATE_STATUS		149	/* get text: loaded, refused, pending */

@@ -29,6 +29,8 @@ enum sst_kind {
 	SST_KIND_ACCEPTED
 };
 
+struct sst_call;
+
 /* *ret_name is set unless the answer is SST_KIND_PLAIN. */
 enum sst_kind sst_identify(int fd, struct sst_sockname *ret_name);
 
@@ -42,6 +44,15 @@ int	sst_say_errno(const struct sst_sockname *name, const char *operation, int er
  * SST_NEW_*. 0, or -errno: it is as it was.
  */
 int	sst_adopt(int tcp, int flags, struct sst_sockname *ret_name);
+/*
+ * connect.c: a call about `fd` that waits for the network, as connect() does:
+ * head.a says 1 when the descriptor does not block; else signals, SO_SNDTIMEO
+ * and cancellation end the wait, and the attempt goes on in the relay.
+ */
+int	sst_ask_network(struct sst_call *, int fd);
+/* upgrade.c: TCP_UPGRADE_TLS. 1: the value is one for the kernel. 0, -errno. */
+int	sst_upgrade(int fd, enum sst_kind kind, const struct sst_sockname *name,
+	    const void *value, socklen_t len);
 /* bind.c: an option that the kernel checks a privilege for, on a fresh socket. */
 int	sst_lend_option(int fd, const struct sst_sockname *name, int level,
 	    int option, const void *value, socklen_t len);
