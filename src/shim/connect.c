@@ -41,7 +41,7 @@ wait_connected(int conn, const struct timeval *limit)
  * made without waiting, and the socket itself says when it is over.
  */
 static int
-connect_full(struct sst_call *c, int fd, const struct timeval *limit)
+ask_full(struct sst_call *c, int fd, const struct timeval *limit)
 {
 	struct timespec t = { .tv_sec = limit->tv_sec,
 	    .tv_nsec = limit->tv_usec * 1000 };
@@ -65,7 +65,7 @@ connect_full(struct sst_call *c, int fd, const struct timeval *limit)
 }
 
 static int
-connect_waiting(struct sst_call *c, int fd)
+ask_waiting(struct sst_call *c, int fd)
 {
 	struct timeval limit = { .tv_sec = 0 };
 	struct sst_quiet quiet;
@@ -79,7 +79,7 @@ connect_waiting(struct sst_call *c, int fd)
 	conn = sst_call_open(c);
 	sst_quiet_leave(&quiet);
 	if (conn == SST_CALL_FULL)
-		return connect_full(c, fd, &limit);
+		return ask_full(c, fd, &limit);
 	if (conn < 0)
 		return sst_call_judge(c, conn);
 	waited = wait_connected(conn, &limit);
@@ -95,13 +95,24 @@ connect_waiting(struct sst_call *c, int fd)
 	return r;
 }
 
+int
+sst_ask_network(struct sst_call *c, int fd)
+{
+	long flags = SST_SYS(SYS_fcntl, fd, F_GETFL);
+
+	if (flags >= 0 && (flags & O_NONBLOCK) != 0) {
+		c->head.a = 1;
+		return sst_call(c);
+	}
+	return ask_waiting(c, fd);
+}
+
 static int
 connect_tls(int fd, const struct sst_sockname *name, const struct sockaddr *addr,
     socklen_t len)
 {
 	struct sockaddr_storage copy;
 	struct sst_call c;
-	long flags;
 
 	if (len < sizeof(copy.ss_family) || len > sizeof(copy))
 		return sst_say_errno(name, "connect", EINVAL);
@@ -110,12 +121,7 @@ connect_tls(int fd, const struct sst_sockname *name, const struct sockaddr *addr
 	sst_call_init(&c, SST_WIRE_CONNECT, fd, name);
 	c.data = &copy;
 	c.len = len;
-	flags = SST_SYS(SYS_fcntl, fd, F_GETFL);
-	if (flags >= 0 && (flags & O_NONBLOCK) != 0) {
-		c.head.a = 1;
-		return sst_call(&c);
-	}
-	return connect_waiting(&c, fd);
+	return sst_ask_network(&c, fd);
 }
 
 static int

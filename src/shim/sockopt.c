@@ -172,7 +172,13 @@ set_any(int fd, int level, int option, const void *value, socklen_t len)
 {
 	struct sst_sockname name;
 	enum sst_kind kind = sst_identify(fd, &name);
+	int r;
 
+	if (level == IPPROTO_TCP && option == TCP_UPGRADE_TLS) {
+		r = sst_upgrade(fd, kind, &name, value, len);
+		if (r <= 0)
+			return r;
+	}
 	if (kind == SST_KIND_PLAIN)
 		return sst_sys_setsockopt(fd, level, option, value, len);
 	if ((int)len < 0)

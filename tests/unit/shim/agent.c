@@ -229,8 +229,9 @@ report(int conn, const struct sst_wire_head *h)
 	answer(conn, 0, 0, data, len < (size_t)h->c ? len : (size_t)h->c, -1);
 }
 
+/* `tcp`: the socket that is adopted, or -1. */
 static void
-make_record(int conn, const struct sst_wire_head *h, int app)
+make_record(int conn, const struct sst_wire_head *h, int app, int tcp)
 {
 	struct record *r;
 
@@ -243,8 +244,12 @@ make_record(int conn, const struct sst_wire_head *h, int app)
 		(void)close(r->tcp);	/* the oldest is long closed */
 	memset(r, 0, sizeof(*r));
 	r->cookie = cookie_of(app);
-	r->tcp = socket(h->a, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	answer(conn, 0, 0, NULL, 0, -1);
+	r->tcp = tcp < 0 ? socket(h->a, SOCK_STREAM | SOCK_CLOEXEC, 0) :
+	    fcntl(tcp, F_DUPFD_CLOEXEC, 0);
+	if (tcp >= 0 && link_to(r, app, 2) < 0)
+		answer(conn, -1, EINVAL, "not to be linked", 17, -1);
+	else
+		answer(conn, 0, 0, NULL, 0, -1);
 }
 
 static void
@@ -322,11 +327,12 @@ remember(const struct sst_wire_head *h, const void *data)
 static void
 perform(int conn, const struct sst_wire_head *h, const char *data, int fds[2])
 {
-	struct record *r = h->verb == SST_WIRE_NEW ? NULL : find(fds[0]);
+	int makes = h->verb == SST_WIRE_NEW || h->verb == SST_WIRE_ADOPT;
+	struct record *r = makes ? NULL : find(fds[0]);
 	ssize_t n;
 
-	if (h->verb == SST_WIRE_NEW) {
-		make_record(conn, h, fds[0]);
+	if (makes) {
+		make_record(conn, h, fds[0], fds[1]);
 		return;
 	}
 	if (r == NULL) {
@@ -354,6 +360,10 @@ perform(int conn, const struct sst_wire_head *h, const char *data, int fds[2])
 		issue(r, (uint16_t)((const struct sst_wire_accepted *)(const void *)
 		    data)->id, SST_WIRE_VERSION);
 		answer(conn, 0, 0, NULL, 0, -1);
+		break;
+	case SST_WIRE_UPGRADE:
+		answer(conn, h->a == 1 ? -1 : 0, h->a == 1 ? EINPROGRESS : 0, NULL, 0,
+		    -1);
 		break;
 	case SST_WIRE_FILE:
 		n = pread(fds[1], file, sizeof(file), 0);
@@ -385,7 +395,8 @@ serve(int listener)
 			report(conn, &h);
 	} else {
 		remember(&h, data);
-		if (fail_with != 0 && h.verb != SST_WIRE_NEW) {
+		if (fail_with != 0 && h.verb != SST_WIRE_NEW &&
+		    h.verb != SST_WIRE_ADOPT) {
 			answer(conn, -1, fail_with, "because", 8, -1);
 			fail_with = 0;
 		} else {

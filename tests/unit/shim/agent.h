@@ -18,7 +18,7 @@ enum {
 	AGENT_LAST,		/* get bytes: verb (int), a, b, c and the data of the
 				   last call that was not AGENT_LEVEL's */
 	AGENT_FILE,		/* get bytes: what the last FILE's descriptor held */
-	AGENT_RECORDS,		/* get int: how many NEW were accepted */
+	AGENT_RECORDS,		/* get int: how many NEW and ADOPT came */
 	AGENT_ISSUE,		/* set int: that many connections for accept() */
 	AGENT_ISSUE_BAD,	/* set: a record of another version */
 	AGENT_MUTE,		/* set int 1: answers no CONNECT any more */
