@@ -39,18 +39,37 @@ certificate() {
 	chmod 600 "$pem"
 }
 
-# memory_cgroup: $cgroup is a new memory cgroup, or empty with the reason printed.
-# It is for the caller to remove.
+# memory_cgroup NAME: $cgroup is a new memory cgroup, or empty with the reason
+# printed. memory_cgroup_enter moves a subshell into it, memory_cgroup_end removes
+# it (a pair outlives its program by half a minute: it is moved out).
+cgroup=
 memory_cgroup() {
 	local root
 	for root in /sys/fs/cgroup/memory /sys/fs/cgroup; do
-		cgroup=$root/bench.$$
+		cgroup=$root/bench.$$.$1
 		mkdir "$cgroup" 2>/dev/null || continue
 		[ -e "$cgroup/memory.stat" ] && return
 		rmdir "$cgroup"
 	done
 	cgroup=
 	echo "no memory cgroup: it takes root and a writable /sys/fs/cgroup"
+}
+
+memory_cgroup_enter() {
+	[ -z "$cgroup" ] || echo "$BASHPID" >"$cgroup/cgroup.procs"
+}
+
+memory_cgroup_end() {
+	local p
+	[ -n "$cgroup" ] || return 0
+	while read -r p; do
+		echo "$p" >"${cgroup%/*}/cgroup.procs" || :
+	done <"$cgroup/cgroup.procs" 2>/dev/null
+	for _ in $(seq 20); do
+		rmdir "$cgroup" 2>/dev/null && break
+		sleep 0.1
+	done
+	cgroup=
 }
 
 # first_line FILE: once there is one; a program's port, as a rule.
