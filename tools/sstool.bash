@@ -4,13 +4,14 @@ _sstool()
 {
 	local word="${COMP_WORDS[COMP_CWORD]}" verb="${COMP_WORDS[1]}" list=
 	if ((COMP_CWORD == 1)); then
-		list="cert connect options status --version --help"
+		list="cert connect doctor options status --version --help"
 	elif [[ $verb == cert ]] && ((COMP_CWORD == 2)); then
 		list="explain list"
 	elif [[ $word == -* ]]; then
 		case "$verb ${COMP_WORDS[2]}" in
 		"cert explain") list="--sni --no-sni --ip --sigalgs --tls --default --strict --at --json" ;;
 		"cert list") list="--limit --json" ;;
+		doctor*) list="--unit --json" ;;
 		connect*) list="--name --trust --alpn --json" ;;
 		status*) list="--limit --json" ;;
 		options*) list="--json" ;;

@@ -29,6 +29,8 @@ static const struct verb {
 	    "what a file or directory of certificates holds" },
 	{ NULL, "connect", sst_verb_connect,
 	    "[--name N] [--trust PATH] HOST:PORT", "what a server serves" },
+	{ NULL, "doctor", sst_verb_doctor, "[--unit U]",
+	    "what a sandbox, a container or a missing package forbids" },
 	{ NULL, "options", sst_verb_options, "",
 	    "the socket options of level IPPROTO_TLS" },
 	{ NULL, "status", sst_verb_status, "",

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * doctor - what the files of sstool doctor share: findings, and trials.
+ *
+ *	doctor.c ---> doctor_try.c	what can be tried
+ *	         \--> doctor_system.c	what can be read
+ *	         \--> doctor_unit.c	what a unit's settings forbid
+ *
+ * Always true:
+ *   1. A finding is one line, or one JSON object: ok, warn or fail; what was
+ *      looked at; why; what to type. Only something that makes TLS sockets
+ *      impossible is a fail.
+ *   2. What a filter may answer with a deadly signal is tried in a process of
+ *      its own.
+ * Threads: one.
+ */
+#ifndef SST_TOOLS_DOCTOR_H
+#define SST_TOOLS_DOCTOR_H
+
+#include <stddef.h>
+
+enum sst_level { SST_FINE, SST_WARN, SST_FAIL };
+
+struct sst_doctor {
+	int		 json;
+	unsigned	 warns, fails;
+	int		 alone;		/* no process can be started */
+	const char	*agent;		/* path of securesocketsd */
+};
+
+/* `what` is one word; `type` (a command or a setting) may be NULL. */
+void	sst_find(struct sst_doctor *, enum sst_level, const char *what,
+	    const char *type, const char *fmt, ...)
+	    __attribute__((format(printf, 5, 6)));
+
+/* How a trial went. */
+struct sst_trial {
+	int	error;		/* errno; 0: it worked */
+	int	signal;		/* it was killed, mostly by SIGSYS */
+	long	number;		/* what the trial returns besides */
+	char	text[700];	/* a sentence, or "" */
+};
+
+/* Runs `body` in a process of its own, 10 s at most. */
+void	sst_try(void (*body)(struct sst_trial *, const void *), const void *arg,
+	    struct sst_trial *);
+/* "Bad system call", the sentence, or the errno as text. */
+const char *sst_trial_why(const struct sst_trial *);
+
+/* The parts of doctor without --unit. */
+void	sst_doctor_try(struct sst_doctor *);
+void	sst_doctor_system(struct sst_doctor *);
+/* --unit. An exit code below 0 never is; SST_EXIT_YES when it was judged. */
+int	sst_doctor_unit(struct sst_doctor *, const char *unit);
+
+/* Descriptors that a pair takes before its first connection, and tasks. */
+#define SST_DOCTOR_PAIR_FILES	38
+#define SST_DOCTOR_PAIR_TASKS	4
+/* Connections for which there is room under limits of descriptors. */
+unsigned long sst_doctor_room(unsigned long soft, unsigned long hard);
+
+#endif
