@@ -4,7 +4,7 @@ _sstool()
 {
 	local word="${COMP_WORDS[COMP_CWORD]}" verb="${COMP_WORDS[1]}" list=
 	if ((COMP_CWORD == 1)); then
-		list="cert connect doctor options status --version --help"
+		list="cert connect doctor options run status --version --help"
 	elif [[ $verb == cert ]] && ((COMP_CWORD == 2)); then
 		list="explain list"
 	elif [[ $word == -* ]]; then
@@ -13,6 +13,7 @@ _sstool()
 		"cert list") list="--limit --json" ;;
 		doctor*) list="--unit --json" ;;
 		connect*) list="--name --trust --alpn --json" ;;
+		run*) list="--tls-port --tls --cert --trust --name --name-from-address --lenient --verbose --help" ;;
 		status*) list="--limit --json" ;;
 		options*) list="--json" ;;
 		esac

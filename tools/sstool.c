@@ -33,6 +33,9 @@ static const struct verb {
 	    "what a sandbox, a container or a missing package forbids" },
 	{ NULL, "options", sst_verb_options, "",
 	    "the socket options of level IPPROTO_TLS" },
+	{ NULL, "run", sst_verb_run,
+	    "[--tls-port N] [--cert PATH] PROGRAM ...",
+	    "start an unchanged program whose TCP ports become TLS" },
 	{ NULL, "status", sst_verb_status, "",
 	    "the programs that serve or connect through the library" },
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "shim.h"
 #include "call.h"
+#include "forced.h"
 #include "sys.h"
 #include "text.h"
 
@@ -133,9 +134,17 @@ static long
 accept_any(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	struct sst_sockname name;
+	enum sst_kind kind = sst_identify(fd, &name);
 	long r;
 
-	switch (sst_identify(fd, &name)) {
+	/* A listener from elsewhere whose port is TLS: becomes one here. */
+	if (kind == SST_KIND_PLAIN && sst_forced_foreign(fd, 0)) {
+		r = sst_forced_adopt(fd);
+		if (r < 0)
+			return r;
+		kind = sst_identify(fd, &name);
+	}
+	switch (kind) {
 	case SST_KIND_PLAIN:
 		SST_SYS_CANCELABLE(r, SYS_accept4, fd, addr, len, flags);
 		return r;

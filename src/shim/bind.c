@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "shim.h"
 #include "call.h"
+#include "forced.h"
 #include "sys.h"
 #include "text.h"
 
@@ -86,15 +87,26 @@ static long
 listen_any(int fd, int backlog)
 {
 	struct sst_sockname name;
+	enum sst_kind kind = sst_identify(fd, &name);
 	struct sst_call c;
+	int mode = SST_MODE_TLS;
 
-	switch (sst_identify(fd, &name)) {
+	switch (kind) {
 	case SST_KIND_PLAIN:
+		if (sst_forced_foreign(fd, 0))
+			return sst_say(-EPERM, "listen: this TCP socket was not "
+			    "made under the policy of sstool run, which makes "
+			    "its port TLS", NULL);
 		return SST_SYS(SYS_listen, fd, backlog);
 	case SST_KIND_ACCEPTED:
 		return sst_say_errno(&name, "listen", EOPNOTSUPP);
 	default:
+		if (sst_is_forced(&name))
+			mode = sst_forced_listen(fd, &name, kind);
+		if (mode < 0)
+			return mode;
 		sst_call_init(&c, SST_WIRE_LISTEN, fd, &name);
+		c.head.b = mode;
 		c.head.a = backlog;
 		return sst_call(&c);
 	}

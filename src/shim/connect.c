@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "shim.h"
 #include "call.h"
+#include "forced.h"
 #include "sys.h"
 #include "text.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/time.h>
 
 SST_LIBC_NAME(connect);
@@ -108,17 +110,24 @@ sst_ask_network(struct sst_call *c, int fd)
 }
 
 static int
-connect_tls(int fd, const struct sst_sockname *name, const struct sockaddr *addr,
-    socklen_t len)
+connect_tls(int fd, const struct sst_sockname *name, enum sst_kind kind,
+    const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_storage copy;
 	struct sst_call c;
+	int mode = SST_MODE_TLS;
 
 	if (len < sizeof(copy.ss_family) || len > sizeof(copy))
 		return sst_say_errno(name, "connect", EINVAL);
 	if (sst_user_read(&copy, addr, len) != (long)len)
 		return sst_say_errno(name, "connect", EFAULT);
+	memset((char *)&copy + len, 0, sizeof(copy) - len);
+	if (sst_is_forced(name))
+		mode = sst_forced_connect(fd, name, kind, &copy);
+	if (mode < 0)
+		return mode;
 	sst_call_init(&c, SST_WIRE_CONNECT, fd, name);
+	c.head.b = mode;
 	c.data = &copy;
 	c.len = len;
 	return sst_ask_network(&c, fd);
@@ -142,6 +151,10 @@ connect_any(int fd, const struct sockaddr *addr, socklen_t len)
 	long r;
 
 	if (kind == SST_KIND_PLAIN) {
+		if (sst_forced_foreign(fd, 1))
+			return sst_say(-EPERM, "connect: this TCP socket was not "
+			    "made under the policy of sstool run and would be "
+			    "a plain connection", NULL);
 		SST_SYS_CANCELABLE(r, SYS_connect, fd, addr, len);
 		return r;
 	}
@@ -150,7 +163,7 @@ connect_any(int fd, const struct sockaddr *addr, socklen_t len)
 		    sst_say_errno(&name, "connect to AF_UNSPEC", EOPNOTSUPP);
 	if (kind == SST_KIND_ACCEPTED)
 		return sst_say_errno(&name, "connect", EISCONN);
-	return connect_tls(fd, &name, addr, len);
+	return connect_tls(fd, &name, kind, addr, len);
 }
 
 SST_EXPORT int

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "record.h"
+#include "policy.h"
+#include "shim.h"
 #include "start.h"
 #include "sys.h"
 #include "text.h"
@@ -175,4 +177,51 @@ sst_record_get(uint32_t dead, struct sst_pair *ret_pair)
 	r = get(dead, ret_pair);
 	sst_quiet_leave(&quiet);
 	return r;
+}
+
+/* Adds hex digits; *n counts them. */
+static void
+put_hex(char *out, size_t *n, const uint8_t *bytes, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		out[(*n)++] = digits[bytes[i] >> 4];
+		out[(*n)++] = digits[bytes[i] & 15];
+	}
+}
+
+static void
+put_number(char *out, size_t *n, uint32_t v)
+{
+	char digits[10];
+	size_t len = 0;
+
+	do
+		digits[len++] = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
+	out[(*n)++] = ' ';
+	while (len > 0)
+		out[(*n)++] = digits[--len];
+}
+
+SST_EXPORT int
+sst_policy_pair(char *out, size_t size)
+{
+	struct sst_pair pair;
+	size_t n = 5;
+
+	if (size < SST_POLICY_PAIR_MAX || !sst_record_peek(&pair))
+		return -1;
+	memcpy(out, "pair ", n);
+	memcpy(out + n, pair.door, sizeof(pair.door));
+	n += sizeof(pair.door);
+	out[n++] = ' ';
+	put_hex(out, &n, pair.secret, sizeof(pair.secret));
+	put_number(out, &n, (uint32_t)pair.keeper_pid);
+	put_number(out, &n, (uint32_t)pair.uid);
+	out[n++] = '\n';
+	out[n] = '\0';
+	explicit_bzero(&pair, sizeof(pair));
+	return 0;
 }

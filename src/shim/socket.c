@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "shim.h"
 #include "call.h"
+#include "forced.h"
 #include "record.h"
 #include "sys.h"
 #include "text.h"
@@ -53,10 +54,11 @@ make_stream(int type)
 
 /* Gives the stream the name that makes it ours. */
 static int
-give_name(int fd, int family, const struct sst_pair *pair,
+give_name(int fd, const struct birth *b, const struct sst_pair *pair,
     struct sst_sockname *ret_name)
 {
-	struct sst_sockname name = { .kind = SST_SOCKNAME_MADE, .family = family };
+	struct sst_sockname name = { .kind = SST_SOCKNAME_MADE,
+	    .family = b->family };
 	struct sockaddr_un addr;
 	socklen_t len;
 	int size = SEND_BUFFER;
@@ -65,6 +67,9 @@ give_name(int fd, int family, const struct sst_pair *pair,
 	memcpy(name.door, pair->door, sizeof(name.door));
 	r = (int)SST_SYS(SYS_getrandom, &name.serial, sizeof(name.serial), 0);
 	if (r >= 0) {
+		name.serial &= ~(uint64_t)SST_SERIAL_FORCED;
+		if ((b->flags & SST_NEW_FORCED) != 0)
+			name.serial |= SST_SERIAL_FORCED;
 		len = sst_sockname_encode(&name, &addr);
 		r = (int)SST_SYS(SYS_bind, fd, &addr, len);
 	}
@@ -135,7 +140,7 @@ make_served(int fd, const struct birth *b, struct sst_sockname *ret_name)
 		if (r >= 0)
 			r = sst_call_knock(pair.door);
 		if (r >= 0)
-			r = give_name(fd, b->family, &pair, ret_name);
+			r = give_name(fd, b, &pair, ret_name);
 		if (r >= 0)
 			r = announce(fd, b, ret_name, &pair);
 		if (r != SST_CALL_GONE && r != SST_CALL_CUT)
@@ -148,9 +153,10 @@ make_served(int fd, const struct birth *b, struct sst_sockname *ret_name)
 }
 
 static int
-make_tls(int family, int type)
+make_tls(int family, int type, int flags)
 {
-	const struct birth b = { .type = type, .family = family, .tcp = -1 };
+	const struct birth b = { .type = type, .family = family, .flags = flags,
+	    .tcp = -1 };
 	struct sst_sockname name;
 	struct sst_quiet quiet;
 	int fd;
@@ -229,14 +235,38 @@ sst_adopt(int tcp, int flags, struct sst_sockname *ret_name)
 	return r < 0 ? r : 0;
 }
 
-SST_EXPORT int
-sst_socket(int family, int type, int protocol)
+/* Every TCP socket of a program under a policy; MPTCP is TCP by another name. */
+static int
+is_tcp(int family, int base, int protocol)
+{
+	return (family == AF_INET || family == AF_INET6) && base == SOCK_STREAM &&
+	    (protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+static long
+socket_any(int family, int type, int protocol)
 {
 	int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
-	int saved = errno;
+	int broken;
 
 	if ((family == AF_INET || family == AF_INET6) && protocol == IPPROTO_TLS &&
 	    (base == SOCK_STREAM || base == SOCK_DGRAM))
-		return sst_sys_return(make_tls(family, type), saved);
-	return sst_sys_return(SST_SYS(SYS_socket, family, type, protocol), saved);
+		return make_tls(family, type, 0);
+	if (is_tcp(family, base, protocol)) {
+		if (sst_forced_policy(&broken) != NULL)
+			return make_tls(family, type, SST_NEW_FORCED);
+		if (broken)
+			return sst_say(-EPROTO, "the policy in " SST_POLICY_VAR
+			    " cannot be used; start the program with sstool run",
+			    NULL);
+	}
+	return SST_SYS(SYS_socket, family, type, protocol);
+}
+
+SST_EXPORT int
+sst_socket(int family, int type, int protocol)
+{
+	int saved = errno;
+
+	return sst_sys_return(socket_any(family, type, protocol), saved);
 }

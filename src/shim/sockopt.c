@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "shim.h"
 #include "call.h"
+#include "forced.h"
 #include "sys.h"
 #include "text.h"
 
@@ -251,7 +252,29 @@ pending_error(int fd, const struct sst_sockname *name)
 	return err != 0 ? err : native;
 }
 
-/* 1: *ret_value is the answer, without a call but for SO_ERROR. */
+/* A program that asked for TCP is told TCP. Of a connection that was accepted
+ * under a policy the relay knows what its listener was made as. */
+static int
+protocol_of(int fd, const struct sst_sockname *name)
+{
+	struct sst_call c;
+	int protocol = IPPROTO_TLS;
+
+	if (sst_is_forced(name))
+		return IPPROTO_TCP;
+	if (name->kind != SST_SOCKNAME_ACCEPTED || sst_forced_policy(NULL) == NULL)
+		return IPPROTO_TLS;
+	sst_call_init(&c, SST_WIRE_GET, fd, name);
+	c.silent = 1;
+	c.head.a = SOL_SOCKET;
+	c.head.b = SO_PROTOCOL;
+	c.head.c = (int)sizeof(protocol);
+	c.reply = &protocol;
+	c.room = sizeof(protocol);
+	return sst_call(&c) < 0 ? IPPROTO_TCP : protocol;
+}
+
+/* 1: *ret_value is the answer, without a call but for SO_ERROR and SO_PROTOCOL. */
 static int
 answered_here(int fd, const struct sst_sockname *name, enum sst_kind kind,
     int option, int *ret_value)
@@ -264,7 +287,7 @@ answered_here(int fd, const struct sst_sockname *name, enum sst_kind kind,
 		*ret_value = name->family;
 		return 1;
 	case SO_PROTOCOL:
-		*ret_value = IPPROTO_TLS;
+		*ret_value = protocol_of(fd, name);
 		return 1;
 	case SO_ACCEPTCONN:
 		*ret_value = kind == SST_KIND_LISTENING;

@@ -18,8 +18,8 @@
 #include "record.h"
 
 /*
- * On 0 *ret_pair is a pair that serves: a new one, or the one whose record
- * SECURESOCKETS_SERVE names. -errno with a sentence otherwise.
+ * On 0 *ret_pair is a pair that serves: a new one, the policy's, or the one whose
+ * record SECURESOCKETS_SERVE names. -errno with a sentence otherwise.
  */
 int	sst_start(struct sst_pair *ret_pair);
 /* Takes the anchor of a pair that ended from the table of processes. */

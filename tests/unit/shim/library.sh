@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: ISC
 #
 # library LIBRARY INCLUDE: what a program sees of libsecuresockets.so: it needs
-# libc only, exports the eleven calls under both names, unversioned, and takes
-# over a program that is linked with it or preloads it.
+# libc only, exports the eleven calls under both names, what it corrects or
+# listens to under libc's alone, unversioned, and takes over a program that is
+# linked with it or preloads it.
 set -eu
 lib=$1
 include=$2
@@ -25,7 +26,12 @@ soname=$(readelf -d "$lib" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
 
 calls='accept accept4 bind connect getpeername getsockname getsockopt listen
 setsockopt shutdown socket'
-want=$(for c in $calls; do echo "$c"; echo "sst_$c"; done | sort)
+# Data calls whose errors are TCP's, names that are looked up, and what sstool asks.
+others='__read_chk __recv_chk __recvfrom_chk getaddrinfo gethostbyname
+gethostbyname2 gethostbyname2_r gethostbyname_r read readv recv recvfrom recvmsg
+send sendmsg sendto sst_policy_pair write writev'
+want=$(for c in $calls; do echo "$c"; echo "sst_$c"; done; printf '%s\n' $others)
+want=$(echo "$want" | sort)
 # A node after the name (socket@@VERSION) would show here.
 have=$(nm -D --defined-only "$lib" | awk '{ print $3 }' | sort)
 [ "$have" = "$want" ] || fail "exports:
@@ -42,7 +48,7 @@ done
 # and nothing that allocates or buffers.
 taken=$(nm -D -u "$lib" | sed 's/@.*//' | awk '{ print $NF }' | grep -x \
 	-e malloc -e calloc -e realloc -e free -e printf -e fprintf -e snprintf \
-	-e vsnprintf -e pthread_mutex_lock $(printf -- '-e %s ' $calls) || true)
+	-e vsnprintf -e pthread_mutex_lock $(printf -- '-e %s ' $calls $others) || true)
 case $needed in
 *asan* | *tsan*) ;;
 *) [ -z "$taken" ] || fail "calls: $taken" ;;

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+#include "data.h"
+#include "real.h"
+#include "sys.h"
+
+#include "base/wire.h"
+
+#define SCRATCH	16384
+
+/* recv(NULL, n, MSG_TRUNC): what is there goes away, n bytes at most. */
+static ssize_t
+discard(int fd, size_t n, int flags)
+{
+	char scratch[SCRATCH];
+	size_t done = 0;
+	ssize_t r;
+
+	flags &= ~MSG_TRUNC;
+	do {
+		r = SST_REAL(recv)(fd, scratch, n - done < sizeof(scratch) ?
+		    n - done : sizeof(scratch), flags);
+		if (r <= 0)
+			break;
+		done += (size_t)r;
+		flags |= MSG_DONTWAIT;
+	} while (done < n && (flags & MSG_PEEK) == 0);
+	return done > 0 ? (ssize_t)done : r;
+}
+
+/* After a failure: -1 with TCP's errno, or what a discard removed. */
+static ssize_t
+failed(int fd, const void *buf, size_t n, int flags)
+{
+	struct sst_sockname name;
+	int err = errno;
+
+	if (err == EINVAL && sst_identify(fd, &name) == SST_KIND_FRESH)
+		err = ENOTCONN;
+	if (err == EFAULT && buf == NULL && (flags & MSG_TRUNC) != 0 &&
+	    sst_identify(fd, &name) != SST_KIND_PLAIN)
+		return discard(fd, n, flags);
+	errno = err;
+	return -1;
+}
+
+/* A stream has no sender to tell of; the relay's name is nobody's business. */
+static void
+strip(const struct sockaddr *addr, socklen_t *len)
+{
+	struct sst_sockname name;
+	const struct sockaddr_un *un = (const void *)addr;
+	char door[16];
+
+	if (addr == NULL || len == NULL || *len <= sizeof(sa_family_t) ||
+	    addr->sa_family != AF_UNIX)
+		return;
+	if (sst_wire_door_parse(un, *len, door) != 0 ||
+	    sst_sockname_decode(un, *len, &name))
+		*len = 0;
+}
+
+SST_EXPORT ssize_t
+read(int fd, void *buf, size_t n)
+{
+	ssize_t r = SST_REAL(read)(fd, buf, n);
+
+	return r >= 0 || errno != EINVAL ? r : failed(fd, buf, n, 0);
+}
+
+SST_EXPORT ssize_t
+__read_chk(int fd, void *buf, size_t n, size_t size)
+{
+	ssize_t r = SST_REAL(__read_chk)(fd, buf, n, size);
+
+	return r >= 0 || errno != EINVAL ? r : failed(fd, buf, n, 0);
+}
+
+SST_EXPORT ssize_t
+readv(int fd, const struct iovec *iov, int n)
+{
+	ssize_t r = SST_REAL(readv)(fd, iov, n);
+
+	return r >= 0 || errno != EINVAL ? r : failed(fd, iov, 0, 0);
+}
+
+SST_EXPORT ssize_t
+recv(int fd, void *buf, size_t n, int flags)
+{
+	ssize_t r = SST_REAL(recv)(fd, buf, n, flags);
+
+	return r >= 0 ? r : failed(fd, buf, n, flags);
+}
+
+SST_EXPORT ssize_t
+__recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
+{
+	ssize_t r = SST_REAL(__recv_chk)(fd, buf, n, size, flags);
+
+	return r >= 0 ? r : failed(fd, buf, n, flags);
+}
+
+SST_EXPORT ssize_t
+recvfrom(int fd, void *restrict buf, size_t n, int flags,
+    struct sockaddr *restrict addr, socklen_t *restrict len)
+{
+	ssize_t r = SST_REAL(recvfrom)(fd, buf, n, flags, addr, len);
+
+	if (r < 0)
+		return failed(fd, buf, n, flags);
+	strip(addr, len);
+	return r;
+}
+
+SST_EXPORT ssize_t
+__recvfrom_chk(int fd, void *restrict buf, size_t n, size_t size, int flags,
+    struct sockaddr *restrict addr, socklen_t *restrict len)
+{
+	ssize_t r = SST_REAL(__recvfrom_chk)(fd, buf, n, size, flags, addr, len);
+
+	if (r < 0)
+		return failed(fd, buf, n, flags);
+	strip(addr, len);
+	return r;
+}
+
+SST_EXPORT ssize_t
+recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r = SST_REAL(recvmsg)(fd, msg, flags);
+
+	if (r < 0)
+		return errno == EINVAL ? failed(fd, msg, 0, flags) : r;
+	strip(msg->msg_name, &msg->msg_namelen);
+	return r;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+#include "data.h"
+#include "real.h"
+#include "sys.h"
+
+#include <netinet/tcp.h>
+
+/* As TCP: EPIPE, and a signal of the thread unless it is not wanted. */
+static ssize_t
+broken_pipe(int flags)
+{
+	if ((flags & MSG_NOSIGNAL) == 0)
+		(void)SST_SYS(SYS_tgkill, getpid(), SST_SYS(SYS_gettid), SIGPIPE);
+	errno = EPIPE;
+	return -1;
+}
+
+/* After a failure without an address. */
+static ssize_t
+failed(int fd, int flags)
+{
+	struct sst_sockname name;
+
+	if (errno == ENOTCONN && sst_identify(fd, &name) == SST_KIND_FRESH)
+		return broken_pipe(flags);
+	return -1;
+}
+
+/* TLS has no urgent data, and a relay that looks at the bytes must find them. */
+static int
+without_urgent(int fd, int flags)
+{
+	struct sst_sockname name;
+
+	if ((flags & MSG_OOB) != 0 && sst_identify(fd, &name) != SST_KIND_PLAIN)
+		flags &= ~MSG_OOB;
+	return flags;
+}
+
+/*
+ * After a failure with an address: TCP ignores it on a connected socket, and
+ * MSG_FASTOPEN connects with it. 1: send again without it.
+ */
+static int
+connected_after(int fd, int flags, const struct sockaddr *addr, socklen_t len)
+{
+	struct sst_sockname name;
+	int err = errno;
+
+	if (err != EISCONN && err != EOPNOTSUPP)
+		return 0;
+	switch (sst_identify(fd, &name)) {
+	case SST_KIND_LINKED:
+	case SST_KIND_ACCEPTED:
+		return err == EISCONN;
+	case SST_KIND_FRESH:
+		if ((flags & MSG_FASTOPEN) != 0)
+			return sst_connect(fd, addr, len) == 0;
+		(void)broken_pipe(flags);
+		return 0;
+	case SST_KIND_LISTENING:
+		(void)broken_pipe(flags);
+		return 0;
+	default:
+		errno = err;
+		return 0;
+	}
+}
+
+SST_EXPORT ssize_t
+write(int fd, const void *buf, size_t n)
+{
+	ssize_t r = SST_REAL(write)(fd, buf, n);
+
+	return r >= 0 ? r : failed(fd, 0);
+}
+
+SST_EXPORT ssize_t
+writev(int fd, const struct iovec *iov, int n)
+{
+	ssize_t r = SST_REAL(writev)(fd, iov, n);
+
+	return r >= 0 ? r : failed(fd, 0);
+}
+
+SST_EXPORT ssize_t
+send(int fd, const void *buf, size_t n, int flags)
+{
+	ssize_t r;
+
+	flags = without_urgent(fd, flags);
+	r = SST_REAL(send)(fd, buf, n, flags);
+	return r >= 0 ? r : failed(fd, flags);
+}
+
+SST_EXPORT ssize_t
+sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
+    socklen_t len)
+{
+	ssize_t r;
+
+	flags = without_urgent(fd, flags);
+	r = SST_REAL(sendto)(fd, buf, n, flags, addr, len);
+	if (r < 0 && addr != NULL && connected_after(fd, flags, addr, len))
+		r = SST_REAL(sendto)(fd, buf, n, flags & ~MSG_FASTOPEN, NULL, 0);
+	return r >= 0 ? r : failed(fd, flags);
+}
+
+SST_EXPORT ssize_t
+sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct msghdr nameless;
+	ssize_t r;
+
+	flags = without_urgent(fd, flags);
+	r = SST_REAL(sendmsg)(fd, msg, flags);
+	if (r < 0 && (errno == EISCONN || errno == EOPNOTSUPP) &&
+	    connected_after(fd, flags, msg->msg_name, msg->msg_namelen)) {
+		nameless = *msg;
+		nameless.msg_name = NULL;
+		nameless.msg_namelen = 0;
+		r = SST_REAL(sendmsg)(fd, &nameless, flags & ~MSG_FASTOPEN);
+	}
+	return r >= 0 ? r : failed(fd, flags);
+}
