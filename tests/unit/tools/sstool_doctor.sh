@@ -278,6 +278,9 @@ settings_of_a_unit()
 	says "^fail +NoExecPaths +$SECURESOCKETS_AGENT may not.*; type: ExecPaths=$SECURESOCKETS_AGENT$"
 	unit 0 'NoExecPaths=/' "ExecPaths=/usr/bin /usr/lib $(dirname "$SECURESOCKETS_AGENT")"
 	unit 1 'NoExecPaths=/' "ExecPaths=/usr/bin /usr/lib ${SECURESOCKETS_AGENT}x"
+	unit 1 'NoExecPaths=/' "ExecPaths=/usr/bin /usr/lib ${SECURESOCKETS_AGENT%/*/*}/s"
+	unit 1 "NoExecPaths=$(dirname "$SECURESOCKETS_AGENT")" 'ExecPaths=/'
+	unit 0 "NoExecPaths=/boot" 'ExecPaths=/'
 	unit 1 "InaccessiblePaths=-$(dirname "$SECURESOCKETS_AGENT")"
 	unit 0 'InaccessiblePaths=/boot'
 	unit 1 "RootDirectory=$SST_TMP/units"
@@ -316,6 +319,8 @@ filters_of_a_unit()
 	unit 1 'SystemCallFilter=~@process'
 	says '^fail +SystemCallFilter .* clone clone3 '
 	unit 0 'SystemCallFilter=~@mount @reboot @swap'
+	unit 1 'SystemCallFilter=~@resources'
+	says '^fail +SystemCallFilter +the pair is killed .*: sched_setaffinity '
 }
 
 limits_and_the_end_of_a_unit()
@@ -352,6 +357,7 @@ rights_of_a_unit()
 	says '^fail +CapabilityBoundingSet .*; type: CapabilityBoundingSet=CAP_SETUID CAP_SETGID$'
 	unit 1 'CapabilityBoundingSet='
 	unit 1 'CapabilityBoundingSet=~CAP_SETGID'
+	unit 1 'CapabilityBoundingSet=~CAP_SETUID'
 	unit 0 'CapabilityBoundingSet=CAP_NET_BIND_SERVICE cap_setuid cap_setgid'
 	unit 0 'CapabilityBoundingSet=CAP_NET_BIND_SERVICE' 'User=nobody'
 	says '^warn +User +nobody has no /run/user.*; type: loginctl enable-linger nobody$'
@@ -375,10 +381,30 @@ rights_of_a_unit()
 	cp -p "$SST_TMP/key.pem" "$SST_TMP/closed/key.pem"
 	unit 0 'User=nobody' "Environment=KEY=$SST_TMP/closed/key.pem"
 	says "^warn +User .*\($SST_TMP/closed\)"
+	chmod 711 "$SST_TMP/closed"
+	unit 0 'User=nobody' "Environment=KEY=$SST_TMP/closed/key.pem"
+	says "^ok +User +nobody reads $SST_TMP/closed/key\.pem$"
+	mkdir -m 711 "$SST_TMP/certs"
+	unit 0 'User=nobody' "Environment=KEY=$SST_TMP/certs"
+	says "^warn +User .*\($SST_TMP/certs\)"
 	unit 0 'User=nobody' "Environment=KEY=$SST_TMP/units/probe.service"
 	says_not 'probe\.service.*reads|reads .*probe\.service'
 }
 
+# What the manual's rows begin with is what strerror() says.
+symptoms_are_the_texts_of_the_system()
+{
+	check "texts in securesockets(7)" python3 -c '
+import os, re, sys
+texts = {os.strerror(n) for n in range(1, 134)}
+rows = re.findall(r"^\.It Li (?:socket|connect|listen|accept|read|write|setsockopt): (.*?)(?: [,N].*)?$",
+    open(sys.argv[1]).read(), re.M)
+assert len(rows) > 12, rows
+for row in rows:
+    assert row.replace("\\&", "") in texts, row' "$SST_SOURCE/tools/man/securesockets.7"
+}
+
+symptoms_are_the_texts_of_the_system
 here_nothing_is_forbidden
 if ((FILTERS)); then
 	families_that_a_filter_takes
