@@ -193,6 +193,22 @@ COLD_SCENE(sk_87_the_death_of_the_relay_is_a_reset_everywhere)
 	in_every_state_alone(kill_relay, "queued");
 }
 
+static void
+kill_both(struct link *k)
+{
+	pid_t keeper, relay;
+
+	want_eq(world_pair(k->fd, &keeper, &relay), 0);
+	want_eq(kill(keeper, SIGKILL), 0);
+	want_eq(kill(relay, SIGKILL), 0);
+}
+
+COLD_SCENE(the_death_of_the_whole_pair_is_a_reset_everywhere)
+{
+	in_every_state_alone(kill_both, "");
+	in_every_state_alone(kill_both, "queued");
+}
+
 SCENE(a_clean_end_is_an_end_in_every_state)
 {
 	for_each_side(side)
@@ -399,6 +415,7 @@ main(void)
 		cmocka_unit_test(sk_80_a_corrupted_record_is_a_reset_that_says_why),
 		cmocka_unit_test(bytes_that_are_no_records_are_a_reset),
 		cmocka_unit_test(sk_87_the_death_of_the_relay_is_a_reset_everywhere),
+		cmocka_unit_test(the_death_of_the_whole_pair_is_a_reset_everywhere),
 		cmocka_unit_test(a_clean_end_is_an_end_in_every_state),
 		cmocka_unit_test(sk_83_closing_with_unread_data_resets_the_peer),
 		cmocka_unit_test(sk_82_linger_zero_is_an_abort),

@@ -2,6 +2,7 @@
 /* peer - the other end of a connection; see peer.h. */
 #include "peer.h"
 
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -205,6 +206,44 @@ int
 peer_client(struct peer *p, const struct addr *to, const struct peer_opts *o)
 {
 	return shake(p, tcp_dial(to), 0, o);
+}
+
+SSL_CTX *
+peer_ctx(int server)
+{
+	SSL_CTX *ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+
+	want(ctx != NULL);
+	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	if (server) {
+		want_eq(SSL_CTX_set_num_tickets(ctx, 0), 1);
+		want_eq(SSL_CTX_use_certificate(ctx, world.one->cert), 1);
+		want_eq(SSL_CTX_use_PrivateKey(ctx, world.one->key), 1);
+		return ctx;
+	}
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	want_eq(X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), world.ca->cert), 1);
+	return ctx;
+}
+
+void
+peer_shake(struct peer *p, SSL_CTX *ctx, int fd)
+{
+	int server = SSL_CTX_get_ssl_method(ctx) == TLS_server_method();
+
+	/* Many bytes in few segments: the last one waits for nobody. */
+	want_eq(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)), 0);
+	memset(p, 0, sizeof(*p));
+	p->fd = fd;
+	p->ssl = SSL_new(ctx);
+	want(p->ssl != NULL && SSL_set_fd(p->ssl, fd) == 1);
+	if (!server)
+		want_eq(SSL_set_tlsext_host_name(p->ssl, "one.example"), 1);
+	if ((server ? SSL_accept(p->ssl) : SSL_connect(p->ssl)) != 1) {
+		explain(p, "handshake");
+		world_fail(__FILE__, __LINE__, "%s", p->why);
+	}
 }
 
 void

@@ -51,6 +51,11 @@ int	peer_client(struct peer *p, const struct addr *to, const struct peer_opts *)
 int	peer_client_on(struct peer *p, int fd, const struct peer_opts *);
 int	peer_server_on(struct peer *p, int fd, const struct peer_opts *);
 
+/* For many connections, in any number of threads: a context that resumes no
+ * session, and a handshake that must succeed. */
+SSL_CTX	*peer_ctx(int server);
+void	peer_shake(struct peer *, SSL_CTX *, int fd);
+
 void	peer_write(struct peer *, const void *, size_t len);
 /* > 0 bytes, 0 close_notify, -1 broken. */
 int	peer_read(struct peer *, void *, size_t size);

@@ -7,7 +7,6 @@
  * connections is broken off by the other side in the middle.
  */
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -60,24 +59,6 @@ wanted(void)
 
 /* --- the side that is not ours -------------------------------------------------------- */
 static void
-make_ctx(int server)
-{
-	soak.ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-	want(soak.ctx != NULL);
-	(void)SSL_CTX_set_session_cache_mode(soak.ctx, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_options(soak.ctx, SSL_OP_NO_TICKET);
-	if (server) {
-		want_eq(SSL_CTX_set_num_tickets(soak.ctx, 0), 1);
-		want_eq(SSL_CTX_use_certificate(soak.ctx, world.one->cert), 1);
-		want_eq(SSL_CTX_use_PrivateKey(soak.ctx, world.one->key), 1);
-	} else {
-		SSL_CTX_set_verify(soak.ctx, SSL_VERIFY_PEER, NULL);
-		want_eq(X509_STORE_add_cert(SSL_CTX_get_cert_store(soak.ctx),
-		    world.ca->cert), 1);
-	}
-}
-
-static void
 peer_send(struct peer *p, long len)
 {
 	for (long at = 0; at < len; at += BLOCK)
@@ -95,12 +76,6 @@ peer_take(struct peer *p, long len)
 		peer_read_all(p, got, n);
 		want_eq(memcmp(got, soak.pattern, n), 0);
 	}
-}
-
-static void
-no_delay(int fd)
-{
-	want_eq(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)), 0);
 }
 
 /* One connection as its turn says; `first` writes before it reads. */
@@ -132,12 +107,9 @@ inline_clients(void *arg)
 {
 	(void)arg;
 	while (soak.left-- > 0) {
-		struct peer p = { .fd = tcp_dial(&soak.at), .ssl = SSL_new(soak.ctx) };
+		struct peer p;
 
-		no_delay(p.fd);
-		want(p.ssl != NULL && SSL_set_fd(p.ssl, p.fd) == 1);
-		want_eq(SSL_set_tlsext_host_name(p.ssl, "one.example"), 1);
-		want_eq(SSL_connect(p.ssl), 1);
+		peer_shake(&p, soak.ctx, tcp_dial(&soak.at));
 		peer_plays(&p, 1);
 	}
 	return NULL;
@@ -148,14 +120,12 @@ inline_server(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		struct peer p = { .fd = accept4(soak.listener, NULL, NULL, SOCK_CLOEXEC) };
+		int fd = accept4(soak.listener, NULL, NULL, SOCK_CLOEXEC);
+		struct peer p;
 
-		if (p.fd < 0)
+		if (fd < 0)
 			return NULL;	/* the listener was shut down */
-		no_delay(p.fd);
-		p.ssl = SSL_new(soak.ctx);
-		want(p.ssl != NULL && SSL_set_fd(p.ssl, p.fd) == 1);
-		want_eq(SSL_accept(p.ssl), 1);
+		peer_shake(&p, soak.ctx, fd);
 		peer_plays(&p, 0);
 	}
 }
@@ -184,7 +154,7 @@ client_program(int ch, void *arg)
 
 	(void)alarm(0);
 	soak.bytes = a->bytes;
-	make_ctx(0);
+	soak.ctx = peer_ctx(0);
 	prog_recv(ch, &soak.at, sizeof(soak.at));
 	for (;;) {
 		prog_recv(ch, &n, sizeof(n));
@@ -206,7 +176,7 @@ server_program(int ch, void *arg)
 
 	(void)alarm(0);
 	soak.bytes = a->bytes;
-	make_ctx(1);
+	soak.ctx = peer_ctx(1);
 	soak.listener = tcp_listen(&soak.at, world.families[0], 64);
 	want_eq(setsockopt(soak.listener, SOL_SOCKET, SO_RCVTIMEO, &never,
 	    sizeof(never)), 0);
