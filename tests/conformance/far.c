@@ -33,9 +33,13 @@ far_write(struct far *f, const void *bytes, size_t len)
 ssize_t
 far_read(struct far *f, void *bytes, size_t size)
 {
+	ssize_t n;
+
 	errno = 0;
-	return far_is_tls(f) ? peer_read(&f->tls, bytes, size) :
+	n = far_is_tls(f) ? peer_read(&f->tls, bytes, size) :
 	    read(f->fd, bytes, size);
+	f->broken |= n < 0;
+	return n;
 }
 
 void
@@ -65,7 +69,9 @@ far_cut(struct far *f)
 void
 far_close(struct far *f)
 {
-	if (far_is_tls(f))
+	if (far_is_tls(f) && f->broken)
+		peer_drop(&f->tls);	/* no close_notify into a reset connection */
+	else if (far_is_tls(f))
 		peer_end(&f->tls);
 	else
 		(void)close(f->fd);
