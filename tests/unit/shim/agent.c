@@ -200,6 +200,9 @@ steer(int conn, struct record *r, const struct sst_wire_head *h, const void *dat
 		(void)close(doors[0]);
 		doors[0] = -1;
 		break;
+	case AGENT_SAY:
+		(void)!send(r->end, data, h->length, MSG_NOSIGNAL);
+		break;
 	case AGENT_EXIT:
 		_exit(0);
 	}
@@ -207,8 +210,9 @@ steer(int conn, struct record *r, const struct sst_wire_head *h, const void *dat
 }
 
 static void
-report(int conn, const struct sst_wire_head *h)
+report(int conn, const struct record *r, const struct sst_wire_head *h)
 {
+	char heard[4096];
 	int pids[2] = { getpid(), getppid() };
 	const void *data = found;
 	size_t len = strlen(found) + 1;
@@ -225,6 +229,11 @@ report(int conn, const struct sst_wire_head *h)
 	} else if (h->b == AGENT_RECORDS) {
 		data = &n_records;
 		len = sizeof(n_records);
+	} else if (h->b == AGENT_HEAR) {
+		ssize_t n = recv(r->end, heard, sizeof(heard), MSG_DONTWAIT);
+
+		data = heard;
+		len = n > 0 ? (size_t)n : 0;
 	}
 	answer(conn, 0, 0, data, len < (size_t)h->c ? len : (size_t)h->c, -1);
 }
@@ -392,7 +401,7 @@ serve(int listener)
 		if (h.verb == SST_WIRE_SET)
 			steer(conn, find(fds[0]), &h, data);
 		else
-			report(conn, &h);
+			report(conn, find(fds[0]), &h);
 	} else {
 		remember(&h, data);
 		if (fail_with != 0 && h.verb != SST_WIRE_NEW &&

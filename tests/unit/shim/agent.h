@@ -25,7 +25,9 @@ enum {
 	AGENT_FAIL,		/* set int: errno for the next call; text "because" */
 	AGENT_NO_KEEPER,	/* set: the keeper's door is closed */
 	AGENT_EXIT,		/* set: ends at once */
-	AGENT_LINKED		/* set: the end of the listener is closed */
+	AGENT_LINKED,		/* set: the end of the listener is closed */
+	AGENT_SAY,		/* set bytes: what can be read on a connection */
+	AGENT_HEAR		/* get bytes: what was written to a connection */
 };
 
 #endif
