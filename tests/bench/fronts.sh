@@ -37,6 +37,10 @@ free_port() {
 need_fronts() {
 	local name missing=
 	for name; do
+		[ -n "${package[$name]:-}" ] || {
+			echo "$name: none of ${!package[*]}" >&2
+			exit 64
+		}
 		command -v "${package[$name]}" >/dev/null || missing="$missing ${package[$name]}"
 	done
 	[ -z "$missing" ] && return
