@@ -5,7 +5,7 @@
  * Always true:
  *   1. A descriptor that a message does not call for is closed.
  *   2. When the keeper is gone the relay serves what it has, and ends.
- * Threads: the worker.
+ * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_CHANNEL_H
 #define SST_RELAY_CHANNEL_H

@@ -65,7 +65,7 @@ static void
 fail(struct sst_record *r, int code, const char *text)
 {
 	const struct sockaddr none = { .sa_family = AF_UNSPEC };
-	struct sst_loop *loop = &r->relay->loop;
+	struct sst_loop *loop = sst_record_loop(r);
 	int linked = r->end >= 0;
 
 	sst_record_say(r, text);
@@ -81,6 +81,7 @@ fail(struct sst_record *r, int code, const char *text)
 	sst_conn_free(r->conn);
 	r->conn = NULL;
 	(void)connect(r->tcp, &none, sizeof(none));
+	sst_worker_leave(r->worker);
 	r->state = SST_REC_FRESH;
 	sst_record_watch_name(r);
 }
@@ -103,7 +104,7 @@ succeed(struct sst_record *r)
 
 	/* Before the gate: whoever sees it open may ask for the peer at once. */
 	r->state = SST_REC_OPEN;
-	if (sst_link_open(&relay->link, r->end, relay->scratch, SST_PUMP_SCRATCH,
+	if (sst_link_open(&relay->link, r->end, r->worker->scratch, SST_PUMP_SCRATCH,
 	    &early, &early_len) < 0 ||
 	    sst_stream_start(r, early, early_len) < 0) {
 		free(early);
@@ -114,12 +115,17 @@ succeed(struct sst_record *r)
 	client_free(r);
 }
 
+/* Under the lock, but while it computes. */
 static void
 shake(struct sst_record *r)
 {
 	struct sst_error err = { 0 };
+	enum sst_step now;
 
-	switch (sst_conn_handshake(r->conn, &err)) {
+	sst_core_unlock(r->relay);
+	now = sst_conn_handshake(r->conn, &err);
+	sst_core_lock(r->relay);
+	switch (now) {
 	case SST_STEP_DONE:
 		succeed(r);
 		break;
@@ -137,21 +143,27 @@ static void
 too_slow(struct sst_timer *t)
 {
 	struct sst_record *r = SST_HOLDER(t, struct sst_record, timer);
+	struct sst_relay *relay = r->relay;
 
+	sst_core_lock(relay);
 	fail(r, ETIMEDOUT, "the TLS handshake did not end in time");
+	sst_core_unlock(relay);
 }
 
 static void
 end_ready(struct sst_watch *w, uint32_t events)
 {
 	struct sst_record *r = SST_HOLDER(w, struct sst_record, end_watch);
+	struct sst_relay *relay = r->relay;
 
 	if ((events & EPOLLHUP) == 0)
 		return;
+	sst_core_lock(relay);
 	/* The program closed it: nobody is left to be told. */
 	(void)answer_all(r, ECONNABORTED, NULL);
 	client_free(r);
 	sst_record_end(r, 0);
+	sst_core_unlock(relay);
 }
 
 /* Joins the program's descriptor and shuts the gate. 0, or -1 with errno. */
@@ -168,20 +180,22 @@ join(struct sst_record *r, int app)
 	sst_record_unwatch_name(r);
 	if (sst_link_gate(&relay->link, app) < 0)
 		return -1;
-	return sst_loop_add(&relay->loop, &r->end_watch, end, EPOLLRDHUP | EPOLLET,
-	    end_ready);
+	return sst_loop_add(sst_record_loop(r), &r->end_watch, end,
+	    EPOLLRDHUP | EPOLLET, end_ready);
 }
 
 /* The caller of a blocking connect() gave up; the attempt goes on, and the
  * descriptor has to look like one that is pending. */
 static void
-caller_gone(struct sst_call *call)
+obey_gone(struct sst_order *order, struct sst_worker *worker)
 {
+	struct sst_call *call = SST_HOLDER(order, struct sst_call, order);
 	struct sst_record *r = call->owner;
 	struct sst_client *c = r->client;
 	struct sst_call **at;
 	int app = c->app;
 
+	(void)worker;
 	for (at = &c->waiting; *at != call; at = &(*at)->wait_next)
 		continue;
 	*at = call->wait_next;
@@ -192,6 +206,14 @@ caller_gone(struct sst_call *call)
 	if (join(r, app) < 0)
 		fail(r, errno, "the connection could not be handed over");
 	(void)close(app);
+}
+
+static void
+caller_gone(struct sst_call *call)
+{
+	const struct sst_record *r = call->owner;
+
+	sst_worker_post(r->worker, &call->order, obey_gone);
 }
 
 static void
@@ -207,7 +229,7 @@ static void
 start_tls(struct sst_record *r)
 {
 	struct sst_client *c = r->client;
-	struct sst_relay *relay = r->relay;
+	struct sst_loop *loop = &r->worker->loop;
 	struct sst_error err = { 0 };
 	const char *host = NULL;
 	socklen_t len = sizeof(r->local);
@@ -234,21 +256,17 @@ start_tls(struct sst_record *r)
 		return;
 	}
 	ms = r->set->timeout_ms > 0 ? r->set->timeout_ms : SST_TIMEOUT_CLIENT_MS;
-	sst_loop_arm(&relay->loop, &r->timer, relay->loop.now + ms, too_slow);
+	sst_loop_arm(loop, &r->timer, loop->now + ms, too_slow);
 	shake(r);
 }
 
+/* TCP's answer is there, or not yet. */
 static void
-tcp_ready(struct sst_watch *w, uint32_t events)
+tcp_answered(struct sst_record *r, uint32_t events)
 {
-	struct sst_record *r = SST_HOLDER(w, struct sst_record, tcp_watch);
 	int code = 0;
 	socklen_t len = sizeof(code);
 
-	if (r->state == SST_REC_HANDSHAKE) {
-		shake(r);
-		return;
-	}
 	if (getsockopt(r->tcp, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
 		code = errno;
 	if (code == 0 && (events & EPOLLOUT) == 0)
@@ -264,6 +282,20 @@ tcp_ready(struct sst_watch *w, uint32_t events)
 		fail_tcp(r, code);
 	else
 		start_tls(r);
+}
+
+static void
+tcp_ready(struct sst_watch *w, uint32_t events)
+{
+	struct sst_record *r = SST_HOLDER(w, struct sst_record, tcp_watch);
+	struct sst_relay *relay = r->relay;
+
+	sst_core_lock(relay);
+	if (r->state == SST_REC_HANDSHAKE)
+		shake(r);
+	else
+		tcp_answered(r, events);
+	sst_core_unlock(relay);
 }
 
 /* 0: an attempt may begin; else why not. */
@@ -289,7 +321,6 @@ state_fault(const struct sst_record *r, const struct sst_call *call)
 static int
 start_tcp(struct sst_record *r, const struct sst_call *call)
 {
-	struct sst_loop *loop = &r->relay->loop;
 	int rc;
 
 	do
@@ -298,8 +329,7 @@ start_tcp(struct sst_record *r, const struct sst_call *call)
 	while (rc < 0 && errno == EINTR);
 	if (rc < 0 && errno != EINPROGRESS)
 		return errno;
-	if (sst_loop_add(loop, &r->tcp_watch, r->tcp, EVENTS, tcp_ready) < 0)
-		return errno;
+	sst_record_employ(r);
 	r->state = SST_REC_CONNECTING;
 	return 0;
 }
@@ -343,18 +373,21 @@ begin(struct sst_call *call, struct sst_record *r)
 		sst_call_fail(call, code, NULL);
 		return;
 	}
+	/* The worker has it from sst_loop_add() on. */
 	if (call->head.a != 1) {
 		r->client->app = call->fds[0];
 		call->fds[0] = -1;
 		wait_for_end(r, call);
-		return;
-	}
-	if (join(r, call->fds[0]) < 0) {
+	} else if (join(r, call->fds[0]) < 0) {
 		fail(r, errno, "the connection could not be handed over");
 		sst_call_fail(call, ENOBUFS, "the connection could not be handed over");
 		return;
 	}
-	sst_call_fail(call, EINPROGRESS, NULL);
+	if (sst_loop_add(sst_record_loop(r), &r->tcp_watch, r->tcp, EVENTS,
+	    tcp_ready) < 0)
+		fail(r, ENOBUFS, "the helper process has no memory left");
+	if (call->head.a == 1)
+		sst_call_fail(call, EINPROGRESS, NULL);
 }
 
 void

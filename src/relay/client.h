@@ -12,7 +12,7 @@
  *   2. What was linked and failed stays failed: its error is told once by
  *      SO_ERROR or by the call that waits, the sentence stays in TLS_ERROR.
  *   3. A program that closes a pending descriptor ends the attempt.
- * Threads: the worker.
+ * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_CLIENT_H
 #define SST_RELAY_CLIENT_H

@@ -169,10 +169,15 @@ static const struct verb verbs[] = {
 	{ SST_WIRE_LOST, 1, sst_listener_lost },
 };
 
-void
-sst_control(struct sst_call *call)
+static void obey(struct sst_order *, struct sst_worker *);
+
+/* Acts in `self`, or in the control thread (NULL). A connection's calls go to
+ * the worker it belongs to. */
+static void
+act(struct sst_call *call, const struct sst_worker *self)
 {
 	struct sst_record *r = NULL;
+	struct sst_worker *owner;
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (verbs[i].verb != call->head.verb)
@@ -185,8 +190,24 @@ sst_control(struct sst_call *call)
 			    "processes that have ended");
 			return;
 		}
-		verbs[i].act(call, r);
+		owner = r == NULL ? NULL : sst_record_owner(r);
+		if (owner != NULL && owner != self)
+			sst_worker_post(owner, &call->order, obey);
+		else
+			verbs[i].act(call, r);
 		return;
 	}
 	sst_call_fail(call, ENOSYS, "not a call for the relay");
+}
+
+static void
+obey(struct sst_order *order, struct sst_worker *worker)
+{
+	act(SST_HOLDER(order, struct sst_call, order), worker);
+}
+
+void
+sst_control(struct sst_call *call)
+{
+	act(call, NULL);
 }

@@ -7,7 +7,7 @@
  *
  * Always true:
  *   1. No verb waits: what takes time keeps the call and answers it later.
- * Threads: the worker.
+ * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_CONTROL_H
 #define SST_RELAY_CONTROL_H

@@ -2,15 +2,18 @@
 /*
  * core - what the parts of one relay share.
  *
- * relay.c makes it; whoever is called from its loop reaches the rest through
- * it. There are no globals besides.
+ * relay.c makes it; whoever is called from a loop reaches the rest through it.
+ * There are no globals besides.
  *
- * Threads: the worker; `files` and `loader` say of themselves what others may
- * touch.
+ * Threads: `lock` guards all of it but `files`, `loader` and the workers, which
+ * say of themselves what others may touch. The control thread holds it but while
+ * it waits; a worker takes it where a connection begins, changes its state or
+ * ends (worker.h).
  */
 #ifndef SST_RELAY_CORE_H
 #define SST_RELAY_CORE_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -20,13 +23,16 @@
 #include "loader.h"
 #include "log.h"
 #include "loop.h"
-#include "pump.h"
 #include "record.h"
+#include "worker.h"
 
 struct sst_restored;	/* hold.c */
 
 struct sst_relay {
-	struct sst_loop	 loop;
+	pthread_mutex_t	 lock;
+	struct sst_loop	 loop;		/* of the control thread */
+	struct sst_worker *workers[SST_WORKERS_MOST];
+	int		 n_workers;
 	struct sst_link	 link;
 	struct sst_files files;
 	struct sst_loader loader;
@@ -59,9 +65,11 @@ struct sst_relay {
 	int		 draining;
 	int		 idle_told;	/* what the keeper knows */
 
-	uint8_t		 scratch[SST_PUMP_SCRATCH + 1];
+	uint8_t		 scratch[SST_WIRE_DATA_MAX + 1];
 };
 
+void	sst_core_lock(struct sst_relay *);
+void	sst_core_unlock(struct sst_relay *);
 /* Something is to be served: the keeper may not count us idle. */
 void	sst_core_busy(struct sst_relay *);
 /* Perhaps nothing is left: tells the keeper, or ends a relay that drains. */

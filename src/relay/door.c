@@ -56,6 +56,7 @@ call_free(struct sst_call *call)
 	struct sst_relay *relay = call->relay;
 
 	read_is_over(call);
+	sst_order_cancel(&call->order);
 	*call->at_me = call->next;
 	if (call->next != NULL)
 		call->next->at_me = call->at_me;

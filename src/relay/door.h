@@ -12,7 +12,8 @@
  *      nobody keeps others out by coming often.
  *   3. NEW needs the secret; every other verb is about the descriptor that
  *      came with it, found by its cookie.
- * Threads: the worker.
+ * Threads: under the relay's lock; the watches and timers of calls are the control
+ * thread's.
  */
 #ifndef SST_RELAY_DOOR_H
 #define SST_RELAY_DOOR_H
@@ -22,6 +23,7 @@
 
 #include "base/wire.h"
 #include "loop.h"
+#include "worker.h"
 
 #define SST_DOOR_UNREAD	128
 #define SST_CALL_FDS	2
@@ -38,6 +40,7 @@ struct sst_call {
 	struct sst_call		*silent_next, **silent_at; /* who owe a request */
 	struct sst_watch	 watch;
 	struct sst_timer	 timer;
+	struct sst_order	 order;		/* to the worker it is about */
 	int			 fd;
 	struct sst_wire_head	 head;
 	char			*data;		/* NUL added behind len bytes */

@@ -9,7 +9,7 @@
  * Always true:
  *   1. No private key is in the bytes: sources carry descriptors.
  *   2. What comes back is read as if it were hostile: every length is checked.
- * Threads: the worker.
+ * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_HOLD_H
 #define SST_RELAY_HOLD_H

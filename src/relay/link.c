@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/sendfile.h>
-#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/wire.h"
@@ -22,6 +22,13 @@
 #define CHUNK_COST	(CHUNK + 2048u)	/* at most, on the sender's books */
 #define JUNK_LEN	(16 * CHUNK)
 #define STUCK_MS	50
+
+/* glibc 2.36 has no name for it. */
+#ifndef sigev_notify_thread_id
+#define THREAD_OF	_sigev_un._tid
+#else
+#define THREAD_OF	sigev_notify_thread_id
+#endif
 
 /* The memory behind every gate: pages that all start with the nonce. */
 static int
@@ -136,15 +143,18 @@ wake_up(int sig)
 
 /*
  * sendfile() to a blocking descriptor waits when another thread of the program
- * fills the buffer in this very moment. A timer gets us out.
+ * fills the buffer in this very moment. A timer of this thread gets us out.
  */
 static ssize_t
 send_junk(const struct sst_link *link, int app, size_t len)
 {
-	const struct itimerval soon = { { 0, STUCK_MS * 1000 }, { 0, STUCK_MS * 1000 } };
-	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	const struct timespec stuck = { 0, STUCK_MS * 1000000 };
+	const struct itimerspec soon = { stuck, stuck };
 	struct sigaction act = { .sa_handler = wake_up };
+	struct sigevent here = { .sigev_notify = SIGEV_THREAD_ID,
+	    .sigev_signo = SIGALRM };
 	int flags = fcntl(app, F_GETFL);
+	timer_t timer;
 	off_t at = 0;
 	ssize_t n;
 
@@ -152,10 +162,13 @@ send_junk(const struct sst_link *link, int app, size_t len)
 		return -1;
 	if ((flags & O_NONBLOCK) != 0)
 		return sendfile(app, link->junk, &at, len);
+	here.THREAD_OF = gettid();
 	(void)sigaction(SIGALRM, &act, NULL);
-	(void)setitimer(ITIMER_REAL, &soon, NULL);
+	if (timer_create(CLOCK_MONOTONIC, &here, &timer) < 0)
+		return -1;
+	(void)timer_settime(timer, 0, &soon, NULL);
 	n = sendfile(app, link->junk, &at, len);
-	(void)setitimer(ITIMER_REAL, &never, NULL);
+	(void)timer_delete(timer);
 	return n;
 }
 

@@ -17,7 +17,8 @@
  *   3. Only an end that this process connected itself is taken from the
  *      linking sockets; strangers are closed.
  *   4. The relay keeps no copy of the application's end.
- * Threads: one worker at a time for one struct sst_link.
+ * Threads: one at a time for one struct sst_link, but sst_link_open(), which only
+ * reads it.
  */
 #ifndef SST_RELAY_LINK_H
 #define SST_RELAY_LINK_H

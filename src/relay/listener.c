@@ -56,40 +56,63 @@ in_flight(const struct sst_listener *l)
 }
 
 static void
-append(struct sst_record ***end, struct sst_record *r)
+queue_init(struct sst_queue *q)
 {
-	r->queue_next = NULL;
-	**end = r;
-	*end = &r->queue_next;
+	q->first = NULL;
+	q->end = &q->first;
+	q->n = 0;
 }
 
-static int
-take_out(struct sst_record **list, struct sst_record ***end, struct sst_record *r)
+static void
+append(struct sst_queue *q, struct sst_record *r)
 {
-	for (struct sst_record **at = list; *at != NULL; at = &(*at)->queue_next) {
-		if (*at != r)
-			continue;
-		*at = r->queue_next;
-		if (*end == &r->queue_next)
-			*end = at;
-		r->queue_next = NULL;
-		return 1;
-	}
-	return 0;
+	r->queue = q;
+	r->queue_next = NULL;
+	r->queue_at = q->end;
+	*q->end = r;
+	q->end = &r->queue_next;
+	q->n++;
+}
+
+/* The order of arrival holds for what is given again. */
+static void
+prepend(struct sst_queue *q, struct sst_record *r)
+{
+	r->queue = q;
+	r->queue_next = q->first;
+	r->queue_at = &q->first;
+	if (q->first != NULL)
+		q->first->queue_at = &r->queue_next;
+	else
+		q->end = &r->queue_next;
+	q->first = r;
+	q->n++;
+}
+
+static void
+take_out(struct sst_record *r)
+{
+	struct sst_queue *q = r->queue;
+
+	if (q == NULL)
+		return;
+	*r->queue_at = r->queue_next;
+	if (r->queue_next != NULL)
+		r->queue_next->queue_at = r->queue_at;
+	else
+		q->end = r->queue_at;
+	q->n--;
+	r->queue = NULL;
 }
 
 void
 sst_listener_forget(struct sst_record *r)
 {
-	struct sst_listener *l = r->listener;
-
-	if (l == NULL || r->kind != SST_SOCKNAME_ACCEPTED)
-		return;
+	take_out(r);
 	r->listener = NULL;
-	if (take_out(&l->ready, &l->ready_end, r))
-		l->n_ready--;
-	else
-		(void)take_out(&l->given, &l->given_end, r);
+	if (r->held >= 0)
+		(void)close(r->held);
+	r->held = -1;
 }
 
 static void
@@ -106,7 +129,7 @@ retry_soon(struct sst_listener *l)
 {
 	struct sst_loop *loop = &l->record->relay->loop;
 
-	sst_loop_arm(loop, &l->retry, loop->now + RETRY_MS, retry);
+	sst_loop_arm(loop, &l->retry, loop->clock() + RETRY_MS, retry);
 }
 
 /* One record and its descriptor. 1: given; 0: later; -1: nobody listens. */
@@ -129,6 +152,24 @@ give(struct sst_listener *l, struct sst_record *r)
 	return 0;
 }
 
+static void
+reset(struct sst_order *order, struct sst_worker *worker)
+{
+	(void)worker;
+	sst_record_end(SST_HOLDER(order, struct sst_record, order), 1);
+}
+
+/* Whether somebody took it shows when the relay's copy is closed. */
+static void
+doubt(struct sst_order *order, struct sst_worker *worker)
+{
+	struct sst_record *r = SST_HOLDER(order, struct sst_record, order);
+
+	(void)worker;
+	r->unproven = 1;
+	sst_listener_forget(r);
+}
+
 /* The program shut the listener down, or closed it: as TCP in state CLOSE. */
 static void
 shut(struct sst_listener *l)
@@ -142,22 +183,45 @@ shut(struct sst_listener *l)
 	sst_loop_disarm(&relay->loop, &l->retry);
 	sst_shake_end_all(l);
 	sst_record_close_tcp(l->record, 0);
-	while ((r = l->ready) != NULL)
-		sst_record_end(r, 1);
+	while ((r = l->ready.first) != NULL) {
+		take_out(r);
+		r->listener = NULL;
+		sst_worker_post(r->worker, &r->order, reset);
+	}
 	sst_hold_release(relay, l->id);
+}
+
+static void
+release(struct sst_timer *t)
+{
+	struct sst_listener *l = SST_HOLDER(t, struct sst_listener, release);
+	struct sst_loop *loop = &l->record->relay->loop;
+	int64_t now = loop->clock();
+	struct sst_record *r;
+
+	while ((r = l->taken.first) != NULL &&
+	    r->taken_at + SST_LISTENER_HELD_MS <= now)
+		sst_listener_forget(r);
+	if (r != NULL)
+		sst_loop_arm(loop, t, r->taken_at + SST_LISTENER_HELD_MS, release);
 }
 
 /* What left the queue was taken, or lost: its copy has its time from now on. */
 static void
 note_taken(struct sst_listener *l)
 {
+	struct sst_loop *loop = &l->record->relay->loop;
 	uint64_t left = in_flight(l);
 	struct sst_record *r;
 
 	left = l->seq > left ? l->seq - left : 0;
-	while ((r = l->given) != NULL && r->queue_seq <= left) {
-		sst_listener_forget(r);
-		sst_stream_taken(r);
+	while ((r = l->given.first) != NULL && r->queue_seq <= left) {
+		take_out(r);
+		r->taken_at = loop->clock();
+		append(&l->taken, r);
+		if (l->release.at_me == NULL)
+			sst_loop_arm(loop, &l->release,
+			    r->taken_at + SST_LISTENER_HELD_MS, release);
 	}
 }
 
@@ -172,15 +236,13 @@ deliver(struct sst_listener *l)
 	if (l->closed)
 		return;
 	note_taken(l);
-	while (rc == 1 && (r = l->ready) != NULL && in_flight(l) < most) {
+	while (rc == 1 && (r = l->ready.first) != NULL && in_flight(l) < most) {
 		rc = give(l, r);
 		if (rc != 1)
 			continue;
-		(void)take_out(&l->ready, &l->ready_end, r);
-		l->n_ready--;
+		take_out(r);
 		r->queue_seq = ++l->seq;
-		r->given_by = l->record->cookie;
-		append(&l->given_end, r);
+		append(&l->given, r);
 	}
 	if (rc < 0)
 		shut(l);
@@ -190,7 +252,7 @@ void
 sst_listener_room(struct sst_listener *l)
 {
 	struct sst_relay *relay = l->record->relay;
-	int full = l->n_ready + in_flight(l) >= wanted(l) || sst_shake_full(l);
+	int full = l->ready.n + in_flight(l) >= wanted(l) || sst_shake_full(l);
 
 	if (l->closed || l->restoring || full == l->paused)
 		return;
@@ -213,8 +275,8 @@ next_serial(struct sst_relay *relay, uint64_t *ret_serial)
 
 /* A record for a finished handshake; it owns all of what it is given. */
 static struct sst_record *
-make_accepted(struct sst_listener *l, int tcp, struct sst_conn *conn,
-    const union sst_inet *peer)
+make_accepted(struct sst_listener *l, struct sst_worker *worker, int tcp,
+    struct sst_conn *conn, const union sst_inet *peer)
 {
 	struct sst_relay *relay = l->record->relay;
 	struct sst_sockname name = { .kind = SST_SOCKNAME_ACCEPTED, .peer = *peer };
@@ -235,6 +297,7 @@ make_accepted(struct sst_listener *l, int tcp, struct sst_conn *conn,
 		(void)close(end);
 		return NULL;
 	}
+	r->worker = worker;
 	r->local = name.local;
 	r->peer = name.peer;
 	r->tcp = tcp;
@@ -250,10 +313,10 @@ make_accepted(struct sst_listener *l, int tcp, struct sst_conn *conn,
 }
 
 void
-sst_listener_finished(struct sst_listener *l, int tcp, struct sst_conn *conn,
-    const union sst_inet *peer)
+sst_listener_finished(struct sst_listener *l, struct sst_worker *worker, int tcp,
+    struct sst_conn *conn, const union sst_inet *peer)
 {
-	struct sst_record *r = make_accepted(l, tcp, conn, peer);
+	struct sst_record *r = make_accepted(l, worker, tcp, conn, peer);
 
 	if (r == NULL) {
 		l->counts[SST_COUNT_INTERNAL]++;
@@ -262,15 +325,16 @@ sst_listener_finished(struct sst_listener *l, int tcp, struct sst_conn *conn,
 		(void)close(tcp);
 		return;
 	}
+	worker->connections++;
 	if (sst_stream_start(r, NULL, 0) < 0) {
 		l->counts[SST_COUNT_INTERNAL]++;
+		sst_worker_leave(worker);
 		sst_record_end(r, 1);
 		return;
 	}
 	l->counts[SST_COUNT_OK]++;
 	r->listener = l;
-	append(&l->ready_end, r);
-	l->n_ready++;
+	append(&l->ready, r);
 	deliver(l);
 	sst_listener_room(l);
 }
@@ -286,10 +350,14 @@ gone(struct sst_listener *l)
 	shut(l);
 	/* What is in the queue goes with it; what was taken a moment ago does
 	 * not. Which is which shows when the copies are closed. */
-	while ((r = l->given) != NULL) {
-		r->unproven = 1;
-		sst_stream_release(r);
+	while ((r = l->given.first) != NULL) {
+		take_out(r);
+		r->listener = NULL;
+		sst_worker_post(r->worker, &r->order, doubt);
 	}
+	while ((r = l->taken.first) != NULL)
+		sst_listener_forget(r);
+	sst_loop_disarm(&relay->loop, &l->release);
 	listener->listener = NULL;
 	*l->at_me = l->next;
 	if (l->next != NULL)
@@ -369,8 +437,9 @@ sst_listener_adopt(struct sst_record *r, uint32_t id, int backlog)
 	l->record = r;
 	l->id = id;
 	l->backlog = backlog;
-	l->ready_end = &l->ready;
-	l->given_end = &l->given;
+	queue_init(&l->ready);
+	queue_init(&l->given);
+	queue_init(&l->taken);
 	l->restoring = 1;
 	l->next = relay->listeners;
 	l->at_me = &relay->listeners;
@@ -380,6 +449,7 @@ sst_listener_adopt(struct sst_record *r, uint32_t id, int backlog)
 	if (id >= relay->next_id)
 		relay->next_id = id + 1;
 	r->listener = l;
+	r->worker = NULL;
 	r->state = SST_REC_LISTENING;
 	sst_record_unwatch_name(r);
 	return 0;
@@ -486,17 +556,10 @@ sst_listener_lost(struct sst_call *call, struct sst_record *r)
 	memcpy(&a, call->data, sizeof(a));
 	lost = sst_record_find(r->relay, a.id);
 	if (lost != NULL && lost->held >= 0 && lost->queue_seq != 0 &&
-	    lost->given_by == r->cookie) {
-		sst_listener_forget(lost);
+	    lost->listener == l) {
+		take_out(lost);
 		lost->queue_seq = 0;
-		lost->listener = l;
-		sst_stream_hold(lost);
-		/* First again: the order of arrival holds. */
-		lost->queue_next = l->ready;
-		if (l->ready == NULL)
-			l->ready_end = &lost->queue_next;
-		l->ready = lost;
-		l->n_ready++;
+		prepend(&l->ready, lost);
 		deliver(l);
 	}
 	sst_call_answer(call, 0, NULL, 0, -1);

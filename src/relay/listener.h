@@ -12,7 +12,8 @@
  *   3. A connection that the program was given but could not take (LOST) is
  *      given again: until it is known to be in use, the relay keeps a copy.
  *   4. What nobody took when the listener closes is reset.
- * Threads: the worker.
+ * Threads: under the relay's lock; the listener's descriptors are the control
+ * thread's, a finished handshake is handed over by its worker.
  */
 #ifndef SST_RELAY_LISTENER_H
 #define SST_RELAY_LISTENER_H
@@ -30,8 +31,10 @@ struct sst_record;
 struct sst_relay;
 struct sst_shake;
 struct sst_tls_conf;
+struct sst_worker;
 
 #define SST_LISTENER_IN_FLIGHT	128
+#define SST_LISTENER_HELD_MS	250	/* for LOST, once it left the queue */
 
 enum sst_listener_count {
 	SST_COUNT_OK = 0,	/* handshakes that finished */
@@ -45,6 +48,12 @@ enum sst_listener_count {
 	SST_COUNTS
 };
 
+/* Accepted records in a row. */
+struct sst_queue {
+	struct sst_record *first, **end;
+	size_t		 n;
+};
+
 struct sst_listener {
 	struct sst_object object;	/* first */
 	struct sst_record *record;	/* whose this is */
@@ -54,11 +63,12 @@ struct sst_listener {
 	struct sst_tls_conf *conf;
 	struct sst_shake *shakes;	/* handshakes, newest first */
 	size_t		 n_shakes, n_active;
-	struct sst_record *ready, **ready_end;	/* finished, not given yet */
-	size_t		 n_ready;
-	struct sst_record *given, **given_end;	/* in the descriptor's queue */
+	struct sst_queue ready;		/* finished, not given yet */
+	struct sst_queue given;		/* in the descriptor's queue */
+	struct sst_queue taken;		/* no longer, and not in use yet */
 	uint64_t	 seq;		/* of the last one given */
 	struct sst_timer retry;		/* a limit of the system stopped us */
+	struct sst_timer release;	/* of those that were taken */
 	int		 paused;	/* TCP's queue is left to fill */
 	int		 closed;	/* shut down by the program */
 	int		 restoring;	/* certificates are being read again */
@@ -78,13 +88,13 @@ int	sst_listener_begin(struct sst_listener *);
 void	sst_listener_lost(struct sst_call *, struct sst_record *);
 /* Settings changed: from the next ClientHello on they hold. */
 int	sst_listener_renew(struct sst_record *, struct sst_error *err);
-/* An accepted record leaves its listener's lists. */
+/* An accepted record leaves its listener: the relay's copy of its end goes. */
 void	sst_listener_forget(struct sst_record *);
 
 /* For shake.c. */
-/* A finished handshake; takes `tcp` and `conn`. */
-void	sst_listener_finished(struct sst_listener *, int tcp, struct sst_conn *conn,
-	    const union sst_inet *peer);
+/* A handshake that finished in `worker`, the caller; takes `tcp` and `conn`. */
+void	sst_listener_finished(struct sst_listener *, struct sst_worker *worker,
+	    int tcp, struct sst_conn *conn, const union sst_inet *peer);
 /* There may be room for another client again. */
 void	sst_listener_room(struct sst_listener *);
 

@@ -91,7 +91,7 @@ sst_loader_start(struct sst_loader *loader, struct sst_loop *loop)
 		return -1;
 	if (sst_loop_add(loop, &loader->watch, loader->event, EPOLLIN, collect) < 0)
 		return -1;
-	/* Signals are the worker's. */
+	/* Signals are the control thread's. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&loader->thread, NULL, work, loader);

@@ -6,7 +6,7 @@
  * Always true:
  *   1. Jobs are worked on one at a time, in the order of their submission.
  *   2. `work` runs in the thread, `done` in the loop, once each.
- * Threads: submit and done belong to the worker.
+ * Threads: submit and done belong to whoever runs the loop, or has its lock.
  */
 #ifndef SST_RELAY_LOADER_H
 #define SST_RELAY_LOADER_H

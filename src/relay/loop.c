@@ -6,11 +6,22 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 #define BATCH	64
+
+static void
+kicked(struct sst_watch *w, uint32_t events)
+{
+	uint64_t n;
+
+	(void)events;
+	while (read(w->fd, &n, sizeof(n)) < 0 && errno == EINTR)
+		continue;
+}
 
 int
 sst_loop_init(struct sst_loop *loop)
@@ -20,17 +31,22 @@ sst_loop_init(struct sst_loop *loop)
 	loop->now = loop->clock();
 	loop->tick = loop->now / SST_LOOP_TICK;
 	loop->soonest = INT64_MAX;
+	loop->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	return loop->epoll < 0 ? -1 : 0;
+	if (loop->epoll < 0 || loop->kick < 0)
+		return -1;
+	return sst_loop_add(loop, &loop->kick_watch, loop->kick, EPOLLIN, kicked);
 }
 
 static void
 bury(struct sst_loop *loop)
 {
-	struct sst_object *o;
+	struct sst_object *o, *next;
 
-	while ((o = loop->dead) != NULL) {
-		loop->dead = o->next_dead;
+	if (atomic_load(&loop->dead) == NULL)
+		return;
+	for (o = atomic_exchange(&loop->dead, NULL); o != NULL; o = next) {
+		next = o->next_dead;
 		free(o);
 	}
 }
@@ -41,7 +57,18 @@ sst_loop_done(struct sst_loop *loop)
 	bury(loop);
 	if (loop->epoll >= 0)
 		(void)close(loop->epoll);
-	loop->epoll = -1;
+	if (loop->kick >= 0)
+		(void)close(loop->kick);
+	loop->epoll = loop->kick = -1;
+}
+
+void
+sst_loop_kick(struct sst_loop *loop)
+{
+	const uint64_t one = 1;
+
+	while (write(loop->kick, &one, sizeof(one)) < 0 && errno == EINTR)
+		continue;
 }
 
 static int
@@ -49,12 +76,15 @@ enter(struct sst_loop *loop, int op, struct sst_watch *w, int fd, uint32_t event
     void (*ready)(struct sst_watch *, uint32_t))
 {
 	struct epoll_event e = { .events = events, .data.ptr = w };
+	const struct sst_watch before = *w;
 
-	if (epoll_ctl(loop->epoll, op, fd, &e) < 0)
-		return -1;
+	/* Complete before it is in: the loop may be another thread's. */
 	w->fd = fd;
 	w->ready = ready;
-	return 0;
+	if (epoll_ctl(loop->epoll, op, fd, &e) == 0)
+		return 0;
+	*w = before;
+	return -1;
 }
 
 int
@@ -130,13 +160,16 @@ sst_loop_arm(struct sst_loop *loop, struct sst_timer *t, int64_t due,
 	loop->n_timers++;
 	if (due < loop->soonest)
 		loop->soonest = due;
+	if (due < loop->asleep_until)
+		sst_loop_kick(loop);
 }
 
 void
 sst_loop_free(struct sst_loop *loop, struct sst_object *o)
 {
-	o->next_dead = loop->dead;
-	loop->dead = o;
+	o->next_dead = atomic_load(&loop->dead);
+	while (!atomic_compare_exchange_weak(&loop->dead, &o->next_dead, o))
+		continue;
 }
 
 /* Fires what is due in one slot; timers that they arm wait for the next turn
@@ -248,6 +281,22 @@ wait_events(struct sst_loop *loop, struct epoll_event *events, int ms)
 	return n;
 }
 
+/* The same without the lock: timers that others arm meanwhile end the wait. */
+static int
+wait_unlocked(struct sst_loop *loop, struct epoll_event *events, int ms)
+{
+	int n;
+
+	if (loop->lock == NULL)
+		return wait_events(loop, events, ms);
+	loop->asleep_until = ms < 0 ? INT64_MAX : loop->now + ms;
+	(void)pthread_mutex_unlock(loop->lock);
+	n = wait_events(loop, events, ms);
+	(void)pthread_mutex_lock(loop->lock);
+	loop->asleep_until = 0;
+	return n;
+}
+
 void
 sst_loop_poll(struct sst_loop *loop, int max_ms)
 {
@@ -256,7 +305,7 @@ sst_loop_poll(struct sst_loop *loop, int max_ms)
 	int n;
 
 	loop->now = loop->clock();
-	n = wait_events(loop, events, wait_ms(loop, max_ms));
+	n = wait_unlocked(loop, events, wait_ms(loop, max_ms));
 	loop->now = loop->clock();
 	if (loop->flowing > 0)
 		loop->flowing--;
@@ -280,6 +329,10 @@ sst_loop_turn(struct sst_loop *loop, int max_ms)
 void
 sst_loop_run(struct sst_loop *loop)
 {
-	while (!loop->stop)
+	if (loop->lock != NULL)
+		(void)pthread_mutex_lock(loop->lock);
+	while (!atomic_load(&loop->stop))
 		sst_loop_turn(loop, -1);
+	if (loop->lock != NULL)
+		(void)pthread_mutex_unlock(loop->lock);
 }

@@ -2,9 +2,8 @@
 /*
  * loop - epoll, timers, and memory that may go while events are under way.
  *
- * Every other file of the relay hangs watches and timers into one loop. A
- * worker is one loop and whatever hangs in it; there are no globals, so there
- * may be several.
+ * Every other file of the relay hangs watches and timers into a loop: the
+ * control thread has one and each worker has one.
  *
  * Always true:
  *   1. After sst_loop_del() and sst_loop_disarm() the function of that watch
@@ -12,11 +11,16 @@
  *      before.
  *   2. Memory given to sst_loop_free() lives until the batch of events is over.
  *   3. Arming a timer allocates nothing and cannot fail.
- * Threads: one loop belongs to one thread.
+ * Threads: one runs the loop. A loop with a `lock` is run with the lock held but
+ * while it waits, so that whoever holds the lock may do all that its own thread
+ * may do. Of a loop without one, others may only add and change watches, kick,
+ * and free.
  */
 #ifndef SST_RELAY_LOOP_H
 #define SST_RELAY_LOOP_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -44,12 +48,16 @@ struct sst_object {
 
 struct sst_loop {
 	int	 epoll;
-	int	 stop;
+	atomic_int stop;
 	int64_t	 now;			/* ms, of the last look at the clock */
 	int64_t	 (*clock)(void);	/* sst_clock_ms() but in tests */
 	void	 (*after)(void *);	/* after each batch; may poll again */
 	void	*after_arg;
-	struct sst_object *dead;
+	pthread_mutex_t *lock;		/* not owned; NULL: none */
+	int64_t	 asleep_until;		/* under the lock; 0: awake */
+	int	 kick;			/* eventfd: ends a wait */
+	struct sst_watch kick_watch;
+	_Atomic(struct sst_object *) dead;
 	size_t	 n_timers;
 	int64_t	 waited_ns;		/* how long the last wait took */
 	int	 flowing;		/* turns left of a flow of bytes */
@@ -82,13 +90,16 @@ void	sst_loop_forget(struct sst_watch *);
 void	sst_loop_arm(struct sst_loop *, struct sst_timer *, int64_t due,
 	    void (*fire)(struct sst_timer *));
 void	sst_loop_disarm(struct sst_loop *, struct sst_timer *);
+/* Any thread. */
 void	sst_loop_free(struct sst_loop *, struct sst_object *);
+/* Ends the wait under way, or the next one. Any thread. */
+void	sst_loop_kick(struct sst_loop *);
 /* One batch of events and the timers that are due; waits at most `max_ms`
  * (-1: as long as the timers allow). Frees nothing. */
 void	sst_loop_poll(struct sst_loop *, int max_ms);
 /* One batch, `after`, and the dead. */
 void	sst_loop_turn(struct sst_loop *, int max_ms);
-/* Turns until `stop` is set. */
+/* Turns until `stop` is set; takes the lock and gives it back. */
 void	sst_loop_run(struct sst_loop *);
 
 #endif

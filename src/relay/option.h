@@ -9,7 +9,7 @@
  *   1. On a listener a change is one step: it is tried aside, and either holds
  *      from the next ClientHello on or changes nothing.
  *   2. A private key is not readable.
- * Threads: the worker.
+ * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_OPTION_H
 #define SST_RELAY_OPTION_H

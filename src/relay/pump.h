@@ -20,7 +20,7 @@
  *      and FIN.
  *   4. A pump holds at most one block of SST_PUMP_SCRATCH bytes a direction,
  *      and the early bytes of the gate.
- * Threads: one worker.
+ * Threads: one at a time.
  */
 #ifndef SST_RELAY_PUMP_H
 #define SST_RELAY_PUMP_H

@@ -68,6 +68,36 @@ sst_record_find(struct sst_relay *relay, uint64_t cookie)
 	return NULL;
 }
 
+/* Whether it counts as a connection of its worker. */
+static int
+active(const struct sst_record *r)
+{
+	return r->worker != NULL && (r->state == SST_REC_CONNECTING ||
+	    r->state == SST_REC_HANDSHAKE || r->state == SST_REC_OPEN);
+}
+
+struct sst_worker *
+sst_record_owner(const struct sst_record *r)
+{
+	return active(r) ? r->worker : NULL;
+}
+
+struct sst_loop *
+sst_record_loop(const struct sst_record *r)
+{
+	return r->worker != NULL ? &r->worker->loop : &r->relay->loop;
+}
+
+void
+sst_record_employ(struct sst_record *r)
+{
+	/* One that failed before may have events under way where it was. */
+	if (r->worker == NULL)
+		r->worker = sst_worker_pick(r->relay);
+	else
+		r->worker->connections++;
+}
+
 static void
 sweep_again(struct sst_timer *t)
 {
@@ -80,7 +110,7 @@ arm_sweep(struct sst_relay *relay)
 	int after = relay->draining ? SWEEP_DRAIN_MS : SWEEP_MS;
 
 	if (relay->table.by_name != NULL)
-		sst_loop_arm(&relay->loop, &relay->sweep, relay->loop.now + after,
+		sst_loop_arm(&relay->loop, &relay->sweep, relay->loop.clock() + after,
 		    sweep_again);
 }
 
@@ -126,7 +156,7 @@ unwatch(struct sst_record *r, struct sst_watch *w)
 	if (r->kind == SST_SOCKNAME_ACCEPTED)
 		sst_loop_forget(w);
 	else
-		sst_loop_del(&r->relay->loop, w);
+		sst_loop_del(sst_record_loop(r), w);
 }
 
 void
@@ -176,16 +206,14 @@ name_free(const struct sst_record *r)
 void
 sst_record_end(struct sst_record *r, int reset)
 {
-	struct sst_relay *relay = r->relay;
-
 	if (r->kind == SST_SOCKNAME_ACCEPTED)
 		sst_listener_forget(r);
-	if (r->held >= 0)
-		(void)close(r->held);
-	r->held = -1;
-	sst_loop_disarm(&relay->loop, &r->timer);
+	sst_order_cancel(&r->order);
+	sst_loop_disarm(sst_record_loop(r), &r->timer);
 	sst_record_close_tcp(r, reset);
 	sst_record_close_end(r);
+	if (active(r))
+		sst_worker_leave(r->worker);
 	r->was_open |= r->state == SST_REC_OPEN;
 	r->state = SST_REC_ENDED;
 	if (name_free(r))
@@ -205,16 +233,16 @@ sst_record_free(struct sst_record *r)
 	*at = r->next;
 	relay->table.count--;
 	sst_record_unwatch_name(r);
-	sst_loop_disarm(&relay->loop, &r->timer);
+	sst_order_cancel(&r->order);
+	sst_loop_disarm(sst_record_loop(r), &r->timer);
 	if (r->kind == SST_SOCKNAME_ACCEPTED)
 		sst_listener_forget(r);
 	sst_record_close_tcp(r, 0);
 	sst_record_close_end(r);
-	if (r->held >= 0)
-		(void)close(r->held);
 	free(r->text);
 	sst_settings_unref(r->set);
-	sst_loop_free(&relay->loop, &r->object);
+	/* Its worker may have fetched an event of it. */
+	sst_loop_free(sst_record_loop(r), &r->object);
 	sst_core_check_idle(relay);
 }
 

@@ -15,7 +15,9 @@
  *   1. One record a cookie; it owns its TCP socket, its end and its connection.
  *   2. A record without an end is in the list of those judged by name.
  *   3. A TCP socket is shut down before it is closed, or reset.
- * Threads: one worker.
+ * Threads: under the relay's lock. CONNECTING, HANDSHAKE and OPEN it belongs to
+ * its worker, which alone touches `conn`, `pump`, the watches and the timer, and
+ * those without the lock.
  */
 #ifndef SST_RELAY_RECORD_H
 #define SST_RELAY_RECORD_H
@@ -25,10 +27,12 @@
 #include "base/sockname.h"
 #include "loop.h"
 #include "pump.h"
+#include "worker.h"
 
 struct sst_client;
 struct sst_conn;
 struct sst_listener;
+struct sst_queue;
 struct sst_relay;
 struct sst_settings;
 
@@ -44,6 +48,8 @@ enum sst_record_state {
 struct sst_record {
 	struct sst_object	 object;	/* first */
 	struct sst_relay	*relay;
+	struct sst_worker	*worker;	/* NULL: never connected */
+	struct sst_order	 order;		/* to the worker */
 	struct sst_record	*next;		/* in its bucket */
 	struct sst_record	*name_next, **name_at;	/* judged by name */
 	uint64_t		 cookie, serial;
@@ -52,9 +58,10 @@ struct sst_record {
 	unsigned		 was_open : 1;	/* it ended, but it had begun */
 	unsigned		 lent : 1;	/* may be bound */
 	unsigned		 reset_on_close : 1;	/* SO_LINGER {1, 0} */
-	unsigned		 unproven : 1;	/* its listener went before anybody
+	uint8_t			 proven;	/* the program has its accepted end */
+	uint8_t			 unproven;	/* its listener went before anybody
 						   was seen to take it */
-	unsigned		 again : 1;	/* the pump stopped for fairness */
+	uint8_t			 again;		/* the pump stopped for fairness */
 	uint8_t			 wait;		/* enum sst_stream_wait */
 	int			 family;
 	int			 linger_on, linger_time;	/* SO_LINGER */
@@ -69,9 +76,10 @@ struct sst_record {
 	struct sst_client	*client;	/* CONNECTING, HANDSHAKE */
 	struct sst_listener	*listener;	/* LISTENING; accepted: in whose
 						   lists it is */
-	struct sst_record	*queue_next;	/* of the listener's lists */
+	struct sst_queue	*queue;		/* of the listener: where it is */
+	struct sst_record	*queue_next, **queue_at;
 	uint64_t		 queue_seq;	/* 0: not given to the program yet */
-	uint64_t		 given_by;	/* cookie of the listener that was */
+	int64_t			 taken_at;	/* it left the descriptor's queue */
 	int64_t			 wait_until;
 	uint64_t		 wait_bytes;
 	struct sst_watch	 tcp_watch, end_watch;
@@ -94,6 +102,12 @@ uint64_t sst_record_cookie(int fd);
 struct sst_record *sst_record_new(struct sst_relay *, uint64_t cookie, char kind,
 	    int family, uint64_t serial);
 struct sst_record *sst_record_find(struct sst_relay *, uint64_t cookie);
+/* The worker that alone may act on it, or NULL: whoever has the lock. */
+struct sst_worker *sst_record_owner(const struct sst_record *);
+/* The loop of its watches and its timer. */
+struct sst_loop *sst_record_loop(const struct sst_record *);
+/* It connects: gives it a worker, for good. */
+void	sst_record_employ(struct sst_record *);
 /* Judged by name from now on; twice is allowed. */
 void	sst_record_watch_name(struct sst_record *);
 void	sst_record_unwatch_name(struct sst_record *);
@@ -105,7 +119,7 @@ void	sst_record_close_end(struct sst_record *);
 void	sst_record_close_tcp(struct sst_record *, int reset);
 /*
  * The connection is no more: closes everything. The record goes at once when
- * its name is free, else when it is.
+ * its name is free, else when it is. Called by its owner.
  */
 void	sst_record_end(struct sst_record *, int reset);
 /* Takes it out of the table and frees it. */

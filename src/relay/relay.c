@@ -16,6 +16,18 @@
 #include "door.h"
 #include "drop.h"
 
+void
+sst_core_lock(struct sst_relay *relay)
+{
+	(void)pthread_mutex_lock(&relay->lock);
+}
+
+void
+sst_core_unlock(struct sst_relay *relay)
+{
+	(void)pthread_mutex_unlock(&relay->lock);
+}
+
 static void
 tell_idle(struct sst_relay *relay, int idle)
 {
@@ -40,10 +52,12 @@ sst_core_check_idle(struct sst_relay *relay)
 {
 	if (relay->table.count > 0)
 		return;
-	if (relay->draining)
-		relay->loop.stop = 1;
-	else
+	if (!relay->draining) {
 		tell_idle(relay, 1);
+		return;
+	}
+	atomic_store(&relay->loop.stop, 1);
+	sst_loop_kick(&relay->loop);
 }
 
 void
@@ -138,8 +152,11 @@ prepare(struct sst_relay *relay, const struct sst_relay_fds *fds,
 	if (relay->record_cost < 0 || fcntl(fds->door, F_SETFL, O_NONBLOCK) < 0 ||
 	    sst_files_init(&relay->files, fds->files) < 0 ||
 	    sst_loop_init(&relay->loop) < 0 || open_signals(relay) < 0 ||
-	    sst_loader_start(&relay->loader, &relay->loop) < 0)
+	    sst_loader_start(&relay->loader, &relay->loop) < 0 ||
+	    sst_workers_make(relay, sst_workers_wanted()) < 0 ||
+	    sst_workers_start(relay) < 0)
 		return sst_fail_errno(err, errno, "the relay cannot start");
+	relay->loop.lock = &relay->lock;
 	return SST_OK;
 }
 
@@ -168,6 +185,7 @@ sst_relay_main(const struct sst_relay_fds *fds)
 	int rc = SST_E_NOMEM;
 
 	if (relay != NULL) {
+		(void)pthread_mutex_init(&relay->lock, NULL);
 		sst_log_init(&relay->log);
 		rc = prepare(relay, fds, &err);
 	}
@@ -179,6 +197,7 @@ sst_relay_main(const struct sst_relay_fds *fds)
 		return 1;
 	}
 	sst_loop_run(&relay->loop);
+	sst_workers_stop(relay);
 	/* What is left belongs to the kernel: the process ends now. */
 	return 0;
 }

@@ -6,7 +6,7 @@
  *   1. A set that fails changes nothing.
  *   2. In a directory, files without a certificate are passed over; none at all
  *      is an error.
- * Threads: the worker.
+ * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_ROOTS_H
 #define SST_RELAY_ROOTS_H

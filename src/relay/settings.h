@@ -8,7 +8,7 @@
  * Always true:
  *   1. What is shared (an accepted socket holds its listener's) is not changed
  *      any more: sst_settings_own() makes a copy first.
- * Threads: one worker.
+ * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_SETTINGS_H
 #define SST_RELAY_SETTINGS_H

@@ -7,10 +7,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "core.h"
 #include "listener.h"
 #include "peers.h"
 #include "settings.h"
+#include "tls/conf.h"
 #include "tls/conn.h"
 
 #define EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
@@ -19,20 +21,29 @@
 enum progress {
 	SILENT = 0,	/* connected */
 	PARKED,		/* it spoke, and its address has its share already */
+	CALLED,		/* ... and has room: its worker was told */
 	SPEAKING,	/* the ClientHello is not complete */
 	HELLO_SEEN
 };
 
+/*
+ * Its worker alone ends it and touches `conn`; whoever else wants it to end takes
+ * it out of the listener's list and says so by an order.
+ */
 struct sst_shake {
 	struct sst_object  object;	/* first */
-	struct sst_listener *listener;
+	struct sst_listener *listener;	/* NULL: it is to end */
 	struct sst_shake  *next, **at_me;	/* newest first */
+	struct sst_worker *worker;
+	struct sst_order   order;
 	struct sst_watch   watch;
 	struct sst_timer   timer;
 	struct sst_conn	  *conn;	/* from SPEAKING on */
 	uint64_t	   narrow, wide;
 	int64_t		   since;
 	enum progress	   progress;
+	int		   active;	/* it has its share of its address's room */
+	int		   settled;	/* the client's Finished is in */
 	int		   tcp;
 	union sst_inet	   peer;
 };
@@ -42,7 +53,7 @@ static void on_time(struct sst_timer *);
 static struct sst_loop *
 loop_of(const struct sst_shake *s)
 {
-	return &s->listener->record->relay->loop;
+	return &s->worker->loop;
 }
 
 /* The part of the whole deadline; 0: the default. */
@@ -62,25 +73,65 @@ deadline(struct sst_shake *s, int64_t from, int ms)
 	sst_loop_arm(loop_of(s), &s->timer, from + limit(s, ms), on_time);
 }
 
-/* Out of the list; the TCP socket and the connection are the caller's now, who
- * closes it or has the loop take it over. */
 static void
-detach(struct sst_shake *s)
+leave_list(struct sst_shake *s)
 {
 	struct sst_listener *l = s->listener;
 
-	sst_loop_forget(&s->watch);
-	sst_loop_disarm(loop_of(s), &s->timer);
 	*s->at_me = s->next;
 	if (s->next != NULL)
 		s->next->at_me = s->at_me;
 	l->n_shakes--;
-	if (s->conn != NULL)
-		l->n_active--;
+	l->n_active -= (size_t)s->active;
+	s->listener = NULL;
+}
+
+/* Goes; the TCP socket and the connection are the caller's now, who closes it or
+ * has the loop take it over. */
+static void
+detach(struct sst_shake *s)
+{
+	if (s->listener != NULL)
+		leave_list(s);
+	sst_order_cancel(&s->order);
+	sst_loop_forget(&s->watch);
+	sst_loop_disarm(loop_of(s), &s->timer);
+	sst_worker_leave(s->worker);
 	sst_loop_free(loop_of(s), &s->object);
 }
 
+static void
+discard(struct sst_shake *s)
+{
+	detach(s);
+	sst_conn_free(s->conn);
+	(void)shutdown(s->tcp, SHUT_RDWR);
+	(void)close(s->tcp);
+}
+
+static void
+obey_end(struct sst_order *order, struct sst_worker *worker)
+{
+	(void)worker;
+	discard(SST_HOLDER(order, struct sst_shake, order));
+}
+
+/* Ends it, whosever it is. */
+static void
+dismiss(struct sst_shake *s)
+{
+	leave_list(s);
+	sst_worker_post(s->worker, &s->order, obey_end);
+}
+
 static void begin(struct sst_shake *);
+
+static void
+obey_begin(struct sst_order *order, struct sst_worker *worker)
+{
+	(void)worker;
+	begin(SST_HOLDER(order, struct sst_shake, order));
+}
 
 /* Somebody of this address left: the one that waits longest has its turn. */
 static void
@@ -91,21 +142,22 @@ unpark(struct sst_listener *l, uint64_t narrow)
 	for (struct sst_shake *s = l->shakes; s != NULL; s = s->next)
 		if (s->progress == PARKED && s->narrow == narrow)
 			oldest = s;
-	if (oldest != NULL)
-		begin(oldest);
+	if (oldest == NULL)
+		return;
+	oldest->progress = CALLED;
+	oldest->active = 1;
+	l->n_active++;
+	sst_worker_post(oldest->worker, &oldest->order, obey_begin);
 }
 
 static void
 end(struct sst_shake *s, enum sst_listener_count why)
 {
 	struct sst_listener *l = s->listener;
-	int had_share = s->conn != NULL;
+	int had_share = s->active;
 
 	l->counts[why]++;
-	detach(s);
-	sst_conn_free(s->conn);
-	(void)shutdown(s->tcp, SHUT_RDWR);
-	(void)close(s->tcp);
+	discard(s);
 	if (had_share)
 		unpark(l, s->narrow);
 }
@@ -114,10 +166,16 @@ static void
 on_time(struct sst_timer *t)
 {
 	struct sst_shake *s = SST_HOLDER(t, struct sst_shake, timer);
-	struct sst_listener *l = s->listener;
+	struct sst_relay *relay = s->worker->relay;
+	struct sst_listener *l;
 
-	end(s, s->progress == SILENT ? SST_COUNT_SILENT : SST_COUNT_SLOW);
-	sst_listener_room(l);
+	sst_core_lock(relay);
+	l = s->listener;
+	if (l != NULL) {
+		end(s, s->progress == SILENT ? SST_COUNT_SILENT : SST_COUNT_SLOW);
+		sst_listener_room(l);
+	}
+	sst_core_unlock(relay);
 }
 
 static enum sst_listener_count
@@ -137,17 +195,26 @@ note_error(struct sst_listener *l, const struct sst_error *err)
 	l->last_error = strdup(err->text);
 }
 
+/* Under the lock, but while it computes. */
 static void
 step(struct sst_shake *s)
 {
-	struct sst_listener *l = s->listener;
+	struct sst_relay *relay = s->worker->relay;
+	struct sst_listener *l;
 	struct sst_error err = { 0 };
-	enum sst_step now = sst_conn_handshake(s->conn, &err);
+	enum sst_step now;
 
+	sst_core_unlock(relay);
+	now = sst_conn_handshake(s->conn, &err);
+	sst_core_lock(relay);
+	l = s->listener;
+	if (l == NULL)
+		return;
 	if (s->progress == SPEAKING && sst_conn_saw_hello(s->conn)) {
 		s->progress = HELLO_SEEN;
 		deadline(s, loop_of(s)->now, SST_SHAKE_REST_MS);
 	}
+	s->settled = sst_conn_got_finished(s->conn);
 	if (now == SST_STEP_WANT_READ || now == SST_STEP_WANT_WRITE)
 		return;
 	if (now != SST_STEP_DONE) {
@@ -155,32 +222,51 @@ step(struct sst_shake *s)
 		end(s, reason(s, &err));
 	} else {
 		detach(s);
-		sst_listener_finished(l, s->tcp, s->conn, &s->peer);
+		sst_listener_finished(l, s->worker, s->tcp, s->conn, &s->peer);
 		unpark(l, s->narrow);
 	}
 	sst_listener_room(l);
+}
+
+/* A connection of the listener's settings as they are now. */
+static int
+make_conn(struct sst_shake *s, struct sst_error *err)
+{
+	struct sst_relay *relay = s->worker->relay;
+	struct sst_tls_conf *conf = sst_tls_conf_ref(s->listener->conf);
+	union sst_inet local;
+	socklen_t len = sizeof(local);
+	int rc;
+
+	sst_core_unlock(relay);
+	memset(&local, 0, sizeof(local));
+	if (getsockname(s->tcp, &local.any, &len) < 0)
+		rc = sst_fail(err, SST_E_SYSTEM, "the client is gone");
+	else
+		rc = sst_conn_new_server(conf, s->tcp, &local.any, &s->conn, err);
+	sst_tls_conf_unref(conf);
+	sst_core_lock(relay);
+	return rc;
 }
 
 /* The first byte is there and the address has room: TLS begins. */
 static void
 begin(struct sst_shake *s)
 {
-	struct sst_listener *l = s->listener;
+	struct sst_listener *l;
 	struct sst_error err = { 0 };
-	union sst_inet local;
-	socklen_t len = sizeof(local);
-	int rc = SST_E_SYSTEM;
+	int rc = make_conn(s, &err);
 
-	memset(&local, 0, sizeof(local));
-	if (getsockname(s->tcp, &local.any, &len) == 0)
-		rc = sst_conn_new_server(l->conf, s->tcp, &local.any, &s->conn, &err);
+	l = s->listener;
+	if (l == NULL)
+		return;
 	if (rc != SST_OK) {
 		end(s, SST_COUNT_INTERNAL);
+		sst_listener_room(l);
 		return;
 	}
-	l->n_active++;
 	/* Time in the queue of its own address is not held against it. */
-	deadline(s, s->progress == PARKED ? loop_of(s)->now : s->since,
+	deadline(s, s->progress == CALLED ? loop_of(s)->now : s->since,
 	    SST_SHAKE_HELLO_MS);
 	s->progress = SPEAKING;
 	step(s);
@@ -195,16 +281,17 @@ share(const struct sst_listener *l, uint64_t narrow)
 	if (l->n_active < SST_PEERS_ADDRESS)
 		return 0;
 	for (const struct sst_shake *s = l->shakes; s != NULL; s = s->next)
-		n += s->conn != NULL && s->narrow == narrow;
+		n += s->active && s->narrow == narrow;
 	return n;
 }
 
 static void
-ready(struct sst_watch *w, uint32_t events)
+heard(struct sst_shake *s, uint32_t events)
 {
-	struct sst_shake *s = SST_HOLDER(w, struct sst_shake, watch);
 	struct sst_listener *l = s->listener;
 
+	if (s->timer.at_me == NULL)
+		deadline(s, s->since, SST_SHAKE_BYTE_MS);
 	if (s->conn != NULL) {
 		step(s);
 		return;
@@ -215,14 +302,29 @@ ready(struct sst_watch *w, uint32_t events)
 		sst_listener_room(l);
 		return;
 	}
-	if ((events & EPOLLIN) == 0 || s->progress == PARKED)
+	if ((events & EPOLLIN) == 0 || s->progress != SILENT)
 		return;
 	if (share(l, s->narrow) < SST_PEERS_ADDRESS) {
+		s->active = 1;
+		l->n_active++;
 		begin(s);
 		return;
 	}
 	s->progress = PARKED;
 	deadline(s, loop_of(s)->now, SST_SHAKE_HELLO_MS + SST_SHAKE_REST_MS);
+}
+
+/* A new one is writable: that first event starts its clock. */
+static void
+ready(struct sst_watch *w, uint32_t events)
+{
+	struct sst_shake *s = SST_HOLDER(w, struct sst_shake, watch);
+	struct sst_relay *relay = s->worker->relay;
+
+	sst_core_lock(relay);
+	if (s->listener != NULL)
+		heard(s, events);
+	sst_core_unlock(relay);
 }
 
 /* Makes room for one more. */
@@ -231,8 +333,9 @@ evict(struct sst_listener *l)
 {
 	struct sst_peer peers[SST_PEERS_LISTENER];
 	struct sst_shake *all[SST_PEERS_LISTENER];
+	uint64_t narrow;
 	size_t n = 0;
-	int victim;
+	int victim, had_share;
 
 	for (struct sst_shake *s = l->shakes; s != NULL && n < SST_PEERS_LISTENER;
 	    s = s->next, n++) {
@@ -240,12 +343,18 @@ evict(struct sst_listener *l)
 		peers[n] = (struct sst_peer){
 			.group = s->wide, .since = s->since,
 			.progress = (int)s->progress,
-			.settled = s->conn != NULL && sst_conn_got_finished(s->conn),
+			.settled = s->settled,
 		};
 	}
 	victim = sst_peers_victim(peers, n);
-	if (victim >= 0)
-		end(all[victim], SST_COUNT_EVICTED);
+	if (victim < 0)
+		return;
+	l->counts[SST_COUNT_EVICTED]++;
+	had_share = all[victim]->active;
+	narrow = all[victim]->narrow;
+	dismiss(all[victim]);
+	if (had_share)
+		unpark(l, narrow);
 }
 
 int
@@ -254,7 +363,7 @@ sst_shake_full(const struct sst_listener *l)
 	if (l->n_shakes < SST_PEERS_LISTENER)
 		return 0;
 	for (const struct sst_shake *s = l->shakes; s != NULL; s = s->next)
-		if (s->conn == NULL || !sst_conn_got_finished(s->conn))
+		if (!s->settled)
 			return 0;
 	return 1;
 }
@@ -271,7 +380,10 @@ take(struct sst_listener *l, int tcp, const union sst_inet *peer)
 	s->peer = *peer;
 	s->narrow = sst_peers_narrow(peer);
 	s->wide = sst_peers_wide(peer);
-	if (sst_loop_add(&l->record->relay->loop, &s->watch, tcp, EVENTS, ready) < 0) {
+	s->since = l->record->relay->loop.now;
+	s->worker = sst_worker_pick(l->record->relay);
+	if (sst_loop_add(loop_of(s), &s->watch, tcp, EVENTS, ready) < 0) {
+		sst_worker_leave(s->worker);
 		free(s);
 		return -1;
 	}
@@ -281,8 +393,6 @@ take(struct sst_listener *l, int tcp, const union sst_inet *peer)
 		s->next->at_me = &s->next;
 	l->shakes = s;
 	l->n_shakes++;
-	s->since = loop_of(s)->now;
-	deadline(s, s->since, SST_SHAKE_BYTE_MS);
 	return 0;
 }
 
@@ -317,12 +427,6 @@ sst_shake_accept(struct sst_listener *l)
 void
 sst_shake_end_all(struct sst_listener *l)
 {
-	struct sst_shake *s;
-
-	while ((s = l->shakes) != NULL) {
-		detach(s);
-		sst_conn_free(s->conn);
-		(void)shutdown(s->tcp, SHUT_RDWR);
-		(void)close(s->tcp);
-	}
+	while (l->shakes != NULL)
+		dismiss(l->shakes);
 }

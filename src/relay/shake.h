@@ -13,7 +13,7 @@
  *   2. At most SST_PEERS_LISTENER at once; peers.c says who makes room. When
  *      nobody may go, TCP's queue fills.
  *   3. A failed handshake is counted by reason, and nobody else notices.
- * Threads: the worker.
+ * Threads: under the relay's lock; each handshake is its worker's.
  */
 #ifndef SST_RELAY_SHAKE_H
 #define SST_RELAY_SHAKE_H

@@ -82,7 +82,7 @@ listener_object(const struct sst_listener *l)
 	    "under_way", (json_int_t)l->n_shakes, "failed", failed));
 	set(o, "last_error", l->last_error == NULL ? json_null() :
 	    json_string(l->last_error));
-	set(o, "waiting", json_integer((json_int_t)l->n_ready));
+	set(o, "waiting", json_integer((json_int_t)l->ready.n));
 	return o;
 }
 

@@ -5,7 +5,7 @@
  * Always true:
  *   1. Keys are only added within a schema.
  *   2. Nothing of it is a secret, and nothing a peer sent appears raw.
- * Threads: the worker.
+ * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_STATUS_H
 #define SST_RELAY_STATUS_H

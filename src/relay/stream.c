@@ -16,7 +16,7 @@ static void on_time(struct sst_timer *);
 static void
 arm(struct sst_record *r)
 {
-	struct sst_loop *loop = &r->relay->loop;
+	struct sst_loop *loop = &r->worker->loop;
 
 	if (r->again)
 		sst_loop_arm(loop, &r->timer, loop->now, on_time);
@@ -30,18 +30,7 @@ static void
 wait_for(struct sst_record *r, enum sst_stream_wait wait, int ms)
 {
 	r->wait = (uint8_t)wait;
-	r->wait_until = r->relay->loop.now + ms;
-}
-
-void
-sst_stream_release(struct sst_record *r)
-{
-	sst_listener_forget(r);
-	if (r->held >= 0)
-		(void)close(r->held);
-	r->held = -1;
-	if (r->wait == SST_WAIT_HELD)
-		r->wait = SST_WAIT_NOTHING;
+	r->wait_until = r->worker->loop.now + ms;
 }
 
 /* The program is gone and not all is sent: as long as something moves. */
@@ -60,7 +49,7 @@ static void
 close_clean(struct sst_record *r)
 {
 	if (r->end >= 0)
-		(void)recv(r->end, r->relay->scratch, SST_PUMP_SCRATCH, MSG_DONTWAIT);
+		(void)recv(r->end, r->worker->scratch, SST_PUMP_SCRATCH, MSG_DONTWAIT);
 	sst_record_close_end(r);
 	r->pump.end = -1;
 }
@@ -76,35 +65,39 @@ never_used(const struct sst_record *r)
 }
 
 static void
-run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
+end(struct sst_record *r, int reset)
 {
-	const uint64_t before = r->pump.up_bytes + r->pump.down_bytes;
-	struct sst_error err = { 0 };
-	enum sst_pump_state state;
+	struct sst_relay *relay = r->relay;
 
-	if ((end_events & EPOLLHUP) != 0 &&
-	    (r->reset_on_close || never_used(r))) {
-		sst_record_end(r, 1);
-		return;
-	}
-	state = sst_pump_run(&r->pump, tcp_events, end_events, r->relay->scratch, &err);
-	if (r->pump.up_bytes + r->pump.down_bytes != before)
-		r->relay->loop.flowing = SST_LOOP_FLOW;
-	if (err.code != 0 && r->text == NULL)
-		sst_record_say(r, err.text);
-	if (r->held >= 0 && (r->pump.up_bytes > 0 || r->pump.app_ended))
-		sst_stream_release(r);
-	r->again = state == SST_PUMP_MORE;
+	sst_core_lock(relay);
+	sst_record_end(r, reset);
+	sst_core_unlock(relay);
+}
+
+/* The program uses what it accepted: it has it. */
+static void
+prove(struct sst_record *r)
+{
+	r->proven = 1;
+	sst_core_lock(r->relay);
+	sst_listener_forget(r);
+	sst_core_unlock(r->relay);
+}
+
+/* What the pump's answer leads to. */
+static void
+act(struct sst_record *r, enum sst_pump_state state)
+{
 	switch (state) {
 	case SST_PUMP_OVER:
 		close_clean(r);
-		sst_record_end(r, 0);
+		end(r, 0);
 		return;
 	case SST_PUMP_BROKEN:
-		sst_record_end(r, 0);
+		end(r, 0);
 		return;
 	case SST_PUMP_ABORT:
-		sst_record_end(r, 1);
+		end(r, 1);
 		return;
 	case SST_PUMP_LINGER:
 		close_clean(r);
@@ -121,18 +114,36 @@ run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 }
 
 static void
+run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
+{
+	const uint64_t before = r->pump.up_bytes + r->pump.down_bytes;
+	struct sst_error err = { 0 };
+	enum sst_pump_state state;
+
+	if ((end_events & EPOLLHUP) != 0 &&
+	    (r->reset_on_close || never_used(r))) {
+		end(r, 1);
+		return;
+	}
+	state = sst_pump_run(&r->pump, tcp_events, end_events, r->worker->scratch, &err);
+	if (r->pump.up_bytes + r->pump.down_bytes != before)
+		r->worker->loop.flowing = SST_LOOP_FLOW;
+	if (err.code != 0 && r->text == NULL)
+		sst_record_say(r, err.text);
+	if (!r->proven && (r->pump.up_bytes > 0 || r->pump.app_ended))
+		prove(r);
+	r->again = state == SST_PUMP_MORE;
+	act(r, state);
+}
+
+static void
 on_time(struct sst_timer *t)
 {
 	struct sst_record *r = SST_HOLDER(t, struct sst_record, timer);
 
-	if (r->wait != SST_WAIT_NOTHING && r->wait_until <= r->relay->loop.now) {
-		if (r->wait == SST_WAIT_LINGER || r->wait == SST_WAIT_FLUSH) {
-			sst_record_end(r, r->wait == SST_WAIT_FLUSH);
-			return;
-		}
-		sst_stream_release(r);
-	}
-	if (r->again)
+	if (r->wait != SST_WAIT_NOTHING && r->wait_until <= r->worker->loop.now)
+		end(r, r->wait == SST_WAIT_FLUSH);
+	else if (r->again)
 		run(r, 0, 0);
 	else
 		arm(r);
@@ -153,7 +164,7 @@ end_ready(struct sst_watch *w, uint32_t events)
 int
 sst_stream_start(struct sst_record *r, uint8_t *early, size_t early_len)
 {
-	struct sst_loop *loop = &r->relay->loop;
+	struct sst_loop *loop = &r->worker->loop;
 
 	sst_loop_forget(&r->tcp_watch);
 	sst_loop_del(loop, &r->end_watch);
@@ -167,6 +178,7 @@ sst_stream_start(struct sst_record *r, uint8_t *early, size_t early_len)
 	}
 	r->state = SST_REC_OPEN;
 	r->was_open = 1;
+	r->proven = r->kind != SST_SOCKNAME_ACCEPTED;
 	r->relay->connections++;
 	sst_pump_init(&r->pump, r->conn, r->tcp, r->end);
 	if (early != NULL)
@@ -177,19 +189,4 @@ sst_stream_start(struct sst_record *r, uint8_t *early, size_t early_len)
 	r->again = 1;
 	arm(r);
 	return 0;
-}
-
-void
-sst_stream_taken(struct sst_record *r)
-{
-	wait_for(r, SST_WAIT_HELD, SST_STREAM_HELD_MS);
-	arm(r);
-}
-
-void
-sst_stream_hold(struct sst_record *r)
-{
-	if (r->wait == SST_WAIT_HELD)
-		r->wait = SST_WAIT_NOTHING;
-	arm(r);
 }

@@ -10,7 +10,7 @@
  *      a reset that destroys what is under way.
  *   2. A peer that takes nothing for SST_STREAM_FLUSH_MS after the program
  *      closed is given up.
- * Threads: the worker.
+ * Threads: the record's worker; under the relay's lock what is said to be.
  */
 #ifndef SST_RELAY_STREAM_H
 #define SST_RELAY_STREAM_H
@@ -22,27 +22,18 @@ struct sst_record;
 
 #define SST_STREAM_LINGER_MS	2000
 #define SST_STREAM_FLUSH_MS	60000
-#define SST_STREAM_HELD_MS	250
 
 enum sst_stream_wait {
 	SST_WAIT_NOTHING = 0,
-	SST_WAIT_HELD,		/* own copy of the accepted end is kept till then */
 	SST_WAIT_FLUSH,
 	SST_WAIT_LINGER
 };
 
 /*
  * The record has tcp, end and conn, its handshake is done: its state becomes
- * OPEN. `early` (may be NULL) goes first and is taken over. 0, or -1 with errno:
- * nothing was started.
+ * OPEN. `early` (may be NULL) goes first and is taken over. Under the lock. 0, or
+ * -1 with errno: nothing was started.
  */
 int	sst_stream_start(struct sst_record *, uint8_t *early, size_t early_len);
-/* The program took the accepted end out of the listener's queue: the relay's
- * copy goes after SST_STREAM_HELD_MS, or when the program uses its own. */
-void	sst_stream_taken(struct sst_record *);
-/* The relay's copy goes now. */
-void	sst_stream_release(struct sst_record *);
-/* The relay needs its copy for longer. */
-void	sst_stream_hold(struct sst_record *);
 
 #endif

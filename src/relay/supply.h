@@ -11,7 +11,7 @@
  *
  * Always true:
  *   1. Every source of the keeper is kept or dropped, once.
- * Threads: the worker; the loading itself is the loader's.
+ * Threads: under the relay's lock; the loading itself is the loader's.
  */
 #ifndef SST_RELAY_SUPPLY_H
 #define SST_RELAY_SUPPLY_H

@@ -24,6 +24,14 @@ stopped_clock(void)
 	return now;
 }
 
+static void
+stop_clock(struct sst_loop *loop)
+{
+	loop->clock = stopped_clock;
+	loop->now = now;
+	loop->tick = now / SST_LOOP_TICK;
+}
+
 static int
 linking_socket(const char door[16], char which)
 {
@@ -58,10 +66,14 @@ agent_make(struct agent *a)
 	sst_log_init(&r->log);
 	assert_int_equal(sst_files_init(&r->files, a->files[0]), 0);
 	assert_int_equal(sst_loop_init(&r->loop), 0);
-	r->loop.clock = stopped_clock;
-	r->loop.now = now;
-	r->loop.tick = now / SST_LOOP_TICK;
+	assert_int_equal(pthread_mutex_init(&r->lock, NULL), 0);
+	r->loop.lock = &r->lock;
+	assert_int_equal(sst_workers_make(r, AGENT_WORKERS), 0);
+	stop_clock(&r->loop);
+	for (int i = 0; i < r->n_workers; i++)
+		stop_clock(&r->workers[i]->loop);
 	assert_int_equal(sst_loader_start(&r->loader, &r->loop), 0);
+	sst_core_lock(r);
 	a->links[0] = linking_socket(r->door, 'c');
 	a->links[1] = linking_socket(r->door, 'l');
 	assert_int_equal(sst_link_init(&r->link, a->links[0], a->links[1], r->door), 0);
@@ -83,8 +95,11 @@ agent_free(struct agent *a)
 		while (r->table.buckets[i] != NULL)
 			sst_record_free(r->table.buckets[i]);
 	sst_door_close(r);
+	sst_core_unlock(r);
+	sst_workers_stop(r);
 	sst_link_done(&r->link);
 	sst_loop_done(&r->loop);
+	(void)pthread_mutex_destroy(&r->lock);
 	sst_files_done(&r->files);
 	sst_log_done(&r->log);
 	free(r);
@@ -96,16 +111,40 @@ agent_free(struct agent *a)
 }
 
 void
+agent_turn(struct agent *a, int ms)
+{
+	struct sst_relay *r = a->relay;
+
+	for (int i = 0; i < r->n_workers; i++) {
+		sst_core_unlock(r);
+		sst_loop_turn(&r->workers[i]->loop, 0);
+		sst_worker_obey(r->workers[i]);
+		sst_core_lock(r);
+	}
+	sst_loop_turn(&r->loop, ms);
+}
+
+int
+agent_stirs(struct agent *a, int ms)
+{
+	struct pollfd p[1 + AGENT_WORKERS] = {
+		{ .fd = a->relay->loop.epoll, .events = POLLIN } };
+
+	for (int i = 0; i < AGENT_WORKERS; i++)
+		p[1 + i] = (struct pollfd){ .fd = a->relay->workers[i]->loop.epoll,
+		    .events = POLLIN };
+	return poll(p, 1 + AGENT_WORKERS, ms) > 0;
+}
+
+void
 agent_settle(struct agent *a)
 {
-	struct pollfd p = { .fd = a->relay->loop.epoll, .events = POLLIN };
-
 	/* The timers that are due now, and what they lead to. */
 	for (int i = 0; i < 3; i++)
-		sst_loop_turn(&a->relay->loop, 0);
-	for (int i = 0; i < 10000 && poll(&p, 1, 2) > 0; i++)
+		agent_turn(a, 0);
+	for (int i = 0; i < 10000 && agent_stirs(a, 2); i++)
 		for (int k = 0; k < 3; k++)
-			sst_loop_turn(&a->relay->loop, 0);
+			agent_turn(a, 0);
 }
 
 void
@@ -132,7 +171,8 @@ agent_ask(struct agent *a, void (*how)(struct sst_call *), struct sst_wire_head 
 
 		if (poll(&p, 1, 0) > 0)
 			break;
-		sst_loop_turn(&a->relay->loop, 10);
+		(void)agent_stirs(a, 10);
+		agent_turn(a, 0);
 	}
 	a->len = sst_wire_recv(sv[0], &a->answer, a->data, sizeof(a->data), &a->fd, 1);
 	assert_true(a->len >= 0);

@@ -8,6 +8,7 @@
  * Always true:
  *   1. Time stands still until the test moves it (agent_later).
  *   2. A failure of the set-up fails the test.
+ *   3. The test has the relay's lock.
  * Threads: the test's, and the loader of each relay.
  */
 #ifndef SST_TEST_AGENT_H
@@ -24,6 +25,9 @@
 #include "relay/door.h"
 #include "support/pki.h"
 
+/* Turned by the test: their threads do not run. */
+#define AGENT_WORKERS	2
+
 struct agent {
 	struct sst_relay *relay;
 	int		 channel[2], files[2];	/* relay's, keeper's */
@@ -39,6 +43,10 @@ void	agent_make(struct agent *);
 void	agent_free(struct agent *);
 /* Moves the clock and lets the relay act. */
 void	agent_later(struct agent *, int ms);
+/* One turn of each loop. */
+void	agent_turn(struct agent *, int ms);
+/* Whether something is to be done within so many ms. */
+int	agent_stirs(struct agent *, int ms);
 /* Turns until nothing happens any more. */
 void	agent_settle(struct agent *);
 /* One call and its answer: 0, or the errno. */

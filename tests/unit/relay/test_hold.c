@@ -142,7 +142,7 @@ restore(struct scene *s)
 		return NULL;
 	for (int i = 0; i < 1000 && s->next.relay->listeners != NULL &&
 	    s->next.relay->listeners->restoring; i++)
-		sst_loop_turn(&s->next.relay->loop, 10);
+		agent_turn(&s->next, 10);
 	if (s->next.relay->listeners == NULL)
 		return NULL;
 	assert_int_equal(s->next.relay->listeners->restoring, 0);

@@ -52,6 +52,7 @@ world_make(void **state)
 	r->next_id = 1;
 	sst_log_init(&r->log);
 	assert_int_equal(sst_files_init(&r->files, w.files[0]), 0);
+	assert_int_equal(pthread_mutex_init(&r->lock, NULL), 0);
 	assert_int_equal(sst_loop_init(&r->loop), 0);
 	assert_int_equal(sst_loader_start(&r->loader, &r->loop), 0);
 	w.ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
