@@ -40,7 +40,7 @@ certificate() {
 }
 
 # memory_cgroup NAME: $cgroup is a new memory cgroup, or empty with the reason
-# printed. memory_cgroup_enter moves a subshell into it, memory_cgroup_end removes
+# said. memory_cgroup_enter moves a subshell into it, memory_cgroup_end removes
 # it (a pair outlives its program by half a minute: it is moved out).
 cgroup=
 memory_cgroup() {
@@ -52,7 +52,7 @@ memory_cgroup() {
 		rmdir "$cgroup"
 	done
 	cgroup=
-	echo "no memory cgroup: it takes root and a writable /sys/fs/cgroup"
+	echo "no memory cgroup: it takes root and a writable /sys/fs/cgroup" >&2
 }
 
 memory_cgroup_enter() {
@@ -70,6 +70,18 @@ memory_cgroup_end() {
 		sleep 0.1
 	done
 	cgroup=
+}
+
+# end_pair PID: keeper and relay of a program that has ended are gone. They would
+# stay for half a minute, and end in the middle of what is measured next.
+end_pair() {
+	local pair title="^securesocketsd: .*\[$1\]"
+	pair=$(pgrep -f "$title") || return 0
+	# shellcheck disable=SC2086
+	kill $pair 2>/dev/null || :
+	while pgrep -f "$title" >/dev/null; do
+		sleep 0.1
+	done
 }
 
 # first_line FILE: once there is one; a program's port, as a rule.

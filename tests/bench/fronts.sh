@@ -20,6 +20,7 @@ stop_fronts() {
 	# shellcheck disable=SC2086
 	wait $pids 2>/dev/null || :
 	pids=
+	[ -z "${server[ours]:-}" ] || end_pair "${server[ours]}"
 }
 
 leave() {
