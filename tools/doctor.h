@@ -5,6 +5,8 @@
  *	doctor.c ---> doctor_try.c	what can be tried
  *	         \--> doctor_system.c	what can be read
  *	         \--> doctor_unit.c	what a unit's settings forbid
+ *	              \--> doctor_access.c	which files its user cannot read
+ *	               --> doctor_calls.c	which system calls a pair makes
  *
  * Always true:
  *   1. A finding is one line, or one JSON object: ok, warn or fail; what was
@@ -18,6 +20,8 @@
 #define SST_TOOLS_DOCTOR_H
 
 #include <stddef.h>
+
+struct sst_unit;
 
 enum sst_level { SST_FINE, SST_WARN, SST_FAIL };
 
@@ -50,8 +54,11 @@ const char *sst_trial_why(const struct sst_trial *);
 /* The parts of doctor without --unit. */
 void	sst_doctor_try(struct sst_doctor *);
 void	sst_doctor_system(struct sst_doctor *);
-/* --unit. An exit code below 0 never is; SST_EXIT_YES when it was judged. */
+/* --unit. An exit code: SST_EXIT_YES when the unit was judged. */
 int	sst_doctor_unit(struct sst_doctor *, const char *unit);
+/* What `user` cannot read of what the unit's settings name. */
+void	sst_doctor_access(struct sst_doctor *, const struct sst_unit *,
+	    const char *user);
 
 /* Descriptors that a pair takes before its first connection, and tasks. */
 #define SST_DOCTOR_PAIR_FILES	38

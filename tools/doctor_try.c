@@ -49,6 +49,21 @@ try_unix(struct sst_trial *t, const void *arg)
 		failed(t);
 }
 
+/* 1: the message holds a descriptor of the same file as `fd`. */
+static int
+holds(struct msghdr *m, int fd)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	struct stat sent, got;
+	int passed;
+
+	if (c == NULL || c->cmsg_len < CMSG_LEN(sizeof(int)))
+		return 0;
+	memcpy(&passed, CMSG_DATA(c), sizeof(passed));
+	return fstat(fd, &sent) == 0 && fstat(passed, &got) == 0 &&
+	    sent.st_dev == got.st_dev && sent.st_ino == got.st_ino;
+}
+
 /* A descriptor of shared memory goes through a pair of sockets and comes back. */
 static void
 try_passing(struct sst_trial *t, const void *arg)
@@ -75,7 +90,7 @@ try_passing(struct sst_trial *t, const void *arg)
 	if (sendmsg(ends[0], &m, MSG_NOSIGNAL) != 1 ||
 	    recvmsg(ends[1], &m, MSG_CMSG_CLOEXEC) != 1)
 		failed(t);
-	else if (m.msg_controllen < CMSG_LEN(sizeof(int)))
+	else if (!holds(&m, fd))
 		t->error = EPERM;	/* a security module took it out */
 }
 

@@ -8,14 +8,11 @@
  *      where to put it.
  */
 #include <dlfcn.h>
-#include <grp.h>
 #include <openssl/ssl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "doctor.h"
@@ -347,112 +344,6 @@ judge_status(const struct judged *j)
 	}
 }
 
-/* Whether a user and group may do what `bits` (4 read, 1 search) says. */
-static int
-may(const struct stat *st, uid_t uid, const gid_t *groups, int n, unsigned bits)
-{
-	if (st->st_uid == uid)
-		return (st->st_mode >> 6 & bits) == bits;
-	for (int i = 0; i < n; i++)
-		if (st->st_gid == groups[i])
-			return (st->st_mode >> 3 & bits) == bits;
-	return (st->st_mode & bits) == bits;
-}
-
-/* 1: the user reaches and reads `path`. `stop`: where it ends. */
-static int
-user_reads(const char *path, uid_t uid, const gid_t *groups, int n,
-    char stop[PATH_SIZE])
-{
-	char *real = realpath(path, NULL);
-	struct stat st;
-	int ok = real != NULL;
-
-	for (char *slash = real; ok && slash != NULL; ) {
-		slash = strchr(slash + 1, '/');
-		if (slash != NULL)
-			*slash = '\0';
-		snprintf(stop, PATH_SIZE, "%s", real);
-		ok = stat(real, &st) == 0 && may(&st, uid, groups, n,
-		    S_ISDIR(st.st_mode) ? (slash != NULL ? 1 : 5) : 4);
-		if (slash != NULL)
-			*slash = '/';
-	}
-	free(real);
-	return ok;
-}
-
-/* 1: a directory, or a file that holds a certificate or a key in PEM. */
-static int
-is_secret(const char *path)
-{
-	char text[65536];
-	struct stat st;
-	size_t n;
-	FILE *f;
-
-	if (stat(path, &st) != 0)
-		return 0;
-	if (S_ISDIR(st.st_mode))
-		return strstr(path, "/etc/letsencrypt") == path ||
-		    strstr(path, "ssl") != NULL || strstr(path, "cert") != NULL;
-	if (!S_ISREG(st.st_mode) || (f = fopen(path, "re")) == NULL)
-		return 0;
-	n = fread(text, 1, sizeof(text) - 1, f);
-	fclose(f);
-	text[n] = '\0';
-	return strstr(text, "-----BEGIN") != NULL;
-}
-
-static void
-judge_word(const struct judged *j, const char *word, uid_t uid,
-    const gid_t *groups, int n)
-{
-	const char *user = sst_unit_last(j->u, "User");
-	const char *path = strchr(word, '/');
-	char stop[PATH_SIZE] = "", line[2 * PATH_SIZE];
-
-	/* "--cert=/path", "NAME=/path" and "/path" alike */
-	if (path == NULL || !is_secret(path))
-		return;
-	if (user_reads(path, uid, groups, n, stop)) {
-		sst_find(j->d, SST_FINE, "User", NULL, "%s reads %s", user, path);
-		return;
-	}
-	snprintf(line, sizeof(line), "setfacl -m u:%s:rX %s", user, stop);
-	sst_find(j->d, SST_WARN, "User", line, "%s cannot read %s (%s): "
-	    "setsockopt is EACCES, unless the program opens it before it "
-	    "becomes %s", user, path, stop, user);
-}
-
-/* Files that the command line or the environment name. */
-static void
-judge_files(const struct judged *j)
-{
-	static const char *const keys[] = { "ExecStart", "Environment" };
-	const char *user = sst_unit_last(j->u, "User"), *value;
-	struct passwd *pw = user != NULL ? getpwnam(user) : NULL;
-	gid_t groups[256];
-	int n = 256;
-	char word[PATH_SIZE];
-	size_t at;
-
-	if (j->root || user == NULL)
-		return;
-	if (pw == NULL) {
-		if (!sst_unit_yes(j->u, "DynamicUser"))
-			sst_find(j->d, SST_WARN, "User", NULL,
-			    "%s is not a user of this machine", user);
-		return;
-	}
-	if (getgrouplist(user, pw->pw_gid, groups, &n) < 0)
-		n = 256;
-	for (int i = 0; i < 2; i++)
-		for (at = 0; (value = sst_unit_each(j->u, keys[i], &at)) != NULL; )
-			while (sst_unit_word(&value, word, sizeof(word)))
-				judge_word(j, word, pw->pw_uid, groups, n);
-}
-
 static void
 judge_harmless(const struct judged *j)
 {
@@ -520,7 +411,8 @@ sst_doctor_unit(struct sst_doctor *d, const char *name)
 	judge_limits(&j);
 	judge_end(&j);
 	judge_status(&j);
-	judge_files(&j);
+	if (!j.root && user != NULL)
+		sst_doctor_access(d, u, user);
 	judge_harmless(&j);
 	if (!d->json && d->warns + d->fails > 0)
 		printf("settings go under [Service] of: systemctl edit %s\n",
