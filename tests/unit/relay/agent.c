@@ -73,7 +73,6 @@ agent_make(struct agent *a)
 	for (int i = 0; i < r->n_workers; i++)
 		stop_clock(&r->workers[i]->loop);
 	assert_int_equal(sst_loader_start(&r->loader, &r->loop), 0);
-	sst_core_lock(r);
 	a->links[0] = linking_socket(r->door, 'c');
 	a->links[1] = linking_socket(r->door, 'l');
 	assert_int_equal(sst_link_init(&r->link, a->links[0], a->links[1], r->door), 0);
@@ -95,7 +94,6 @@ agent_free(struct agent *a)
 		while (r->table.buckets[i] != NULL)
 			sst_record_free(r->table.buckets[i]);
 	sst_door_close(r);
-	sst_core_unlock(r);
 	sst_workers_stop(r);
 	sst_link_done(&r->link);
 	sst_loop_done(&r->loop);
@@ -116,12 +114,12 @@ agent_turn(struct agent *a, int ms)
 	struct sst_relay *r = a->relay;
 
 	for (int i = 0; i < r->n_workers; i++) {
-		sst_core_unlock(r);
 		sst_loop_turn(&r->workers[i]->loop, 0);
 		sst_worker_obey(r->workers[i]);
-		sst_core_lock(r);
 	}
+	sst_core_lock(r);
 	sst_loop_turn(&r->loop, ms);
+	sst_core_unlock(r);
 }
 
 int

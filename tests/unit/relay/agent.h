@@ -8,7 +8,7 @@
  * Always true:
  *   1. Time stands still until the test moves it (agent_later).
  *   2. A failure of the set-up fails the test.
- *   3. The test has the relay's lock.
+ *   3. No thread but the loader's runs: the test needs no lock.
  * Threads: the test's, and the loader of each relay.
  */
 #ifndef SST_TEST_AGENT_H
