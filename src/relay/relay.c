@@ -45,6 +45,8 @@ void
 sst_core_busy(struct sst_relay *relay)
 {
 	tell_idle(relay, 0);
+	/* It came in the turn in which the last one went: it is served. */
+	atomic_store(&relay->loop.stop, 0);
 }
 
 void

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/sockname.h"
@@ -136,6 +137,133 @@ COLD_SCENE(fifty_programs_serve_at_once_and_leave_nothing)
 		    (int)p[i].pid);
 		want_errno(access(path, F_OK), ENOENT);
 	}
+}
+
+/* --- the end of the idle time ----------------------------------------------------------- */
+static void
+pass_us(long us)
+{
+	struct timespec from, now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &from);
+	do {
+		(void)sched_yield();
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - from.tv_sec) * 1000000 +
+	    (now.tv_nsec - from.tv_nsec) / 1000 < us);
+}
+
+COLD_SCENE(a_socket_made_while_the_pair_leaves_has_a_pair)
+{
+	enum { ROUNDS = 80, IDLE_MS = 60 * WORLD_SLOW };
+	pid_t keeper, relay, last = 0, pids[16];
+	int pairs = 0;
+
+	faults->idle_ms = IDLE_MS;
+	for (int i = 0; i < ROUNDS; i++) {
+		struct addr at;
+		int fd = ours_socket(world.families[0], 0);
+
+		addr_loop(&at, world.families[0], 0);
+		want_eq(bind(fd, &at.u.any, at.len), 0);
+		want_eq(world_pair(fd, &keeper, &relay), 0);
+		pairs += keeper != last;
+		last = keeper;
+		/* The end of one that listens is seen at once. */
+		addr_of_sock(fd, &at);
+		want_eq(ours_set(fd, TLS_CERTIFICATE_CHAIN, world.one_file), 0);
+		want_eq(listen(fd, 4), 0);
+		if (i % 8 == 0)
+			serve_one(&at, fd);
+		(void)close(fd);
+		/* Around the end of its time. */
+		pass_us(IDLE_MS * 1000L - 3000 + (long)i * 7919 % 4000);
+	}
+	(void)fprintf(stderr, "%d sockets, %d pairs\n", ROUNDS, pairs);
+	want(pairs > ROUNDS / 20 && pairs < ROUNDS);
+	want_soon(world_agents(pids, 16) == 0);
+}
+
+/* A call at the relay's door; the connection stays open. */
+static int
+knock(const char door[16])
+{
+	struct sockaddr_un to;
+	struct timeval patience = { .tv_sec = 5 };
+	socklen_t len = sst_wire_door(&to, door, 'r');
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	want_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	want_eq(connect(fd, (struct sockaddr *)&to, len), 0);
+	return fd;
+}
+
+/* Whether the answer was yes. */
+static int
+answered(int fd)
+{
+	struct sst_wire_head head;
+	char data[2000];
+	long n = sst_wire_recv(fd, &head, data, sizeof(data), NULL, 0);
+
+	(void)close(fd);
+	return n >= 0 && head.a >= 0;
+}
+
+static int
+ask_name(const char door[16], int app)
+{
+	struct sst_wire_head head;
+	int fd = knock(door);
+
+	sst_wire_init(&head, SST_WIRE_SOCKNAME);
+	want_eq(sst_wire_send(fd, &head, NULL, 0, &app, 1), 0);
+	return answered(fd);
+}
+
+/* The relay reads a new socket's call and its own end in one turn of its loop,
+ * the call first: it is served, or refused, but not promised and forgotten. */
+COLD_SCENE(a_socket_that_comes_with_the_relays_end_is_no_promise_broken)
+{
+	struct sst_wire_start start = { .idle_ms = UINT32_MAX,
+	    .secret = "fifteen letters" };
+	struct sst_wire_new settings = { .cert_file = "" };
+	struct sst_sockname name = { .kind = SST_SOCKNAME_MADE,
+	    .family = world.families[0], .serial = 7 };
+	struct sst_wire_hello hello;
+	struct sst_wire_head head;
+	struct sockaddr_un raw;
+	struct prog keeper;
+	char state[100];
+	int app, call;
+	socklen_t len;
+
+	want_eq(sst_wire_door_random(start.door), 0);
+	prog_keeper(&keeper, &start, &hello);
+	memcpy(name.door, start.door, 16);
+	len = sst_sockname_encode(&name, &raw);
+	app = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	want_eq(syscall(SYS_bind, app, &raw, len), 0);
+	call = knock(start.door);
+	want(!ask_name(start.door, app));	/* so `call` was accepted before */
+	want_eq(kill((pid_t)hello.relay_pid, SIGSTOP), 0);
+	want_soon((world_status_line((pid_t)hello.relay_pid, "State:", state,
+	    sizeof(state)), strchr(state, 'T')) != NULL);
+
+	sst_wire_init(&head, SST_WIRE_NEW);
+	head.a = world.families[0];
+	memcpy(head.secret, start.secret, sizeof(head.secret));
+	want_eq(sst_wire_send(call, &head, &settings, sizeof(settings), &app, 1), 0);
+	want_eq(kill((pid_t)hello.relay_pid, SIGTERM), 0);
+	want_eq(kill((pid_t)hello.relay_pid, SIGCONT), 0);
+	if (answered(call)) {
+		want(ask_name(start.door, app));
+		want(world_alive((pid_t)hello.relay_pid));
+	}
+	(void)close(app);
+	want_soon(!world_alive((pid_t)hello.relay_pid));
+	(void)kill(keeper.pid, SIGTERM);
+	(void)waitpid(keeper.pid, NULL, 0);
 }
 
 /* --- another process with the keeper's number ------------------------------------------- */
@@ -401,6 +529,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(fifty_programs_serve_at_once_and_leave_nothing,
+		    faults_reset),
+		cmocka_unit_test_setup(a_socket_made_while_the_pair_leaves_has_a_pair,
+		    faults_reset),
+		cmocka_unit_test_setup(
+		    a_socket_that_comes_with_the_relays_end_is_no_promise_broken,
 		    faults_reset),
 		cmocka_unit_test_setup(a_process_with_the_dead_keepers_pid_is_left_alone,
 		    faults_reset),
