@@ -150,8 +150,8 @@ sst_verb_doctor(int argc, char **argv)
 		else
 			return sst_out_option(VERB, c, argv);
 	}
-	if (argc != optind)
-		return sst_out_usage(VERB, "no argument");
+	if (argc > optind + 1 || (unit != NULL && argc > optind))
+		return sst_out_usage(VERB, "--unit, or one PROGRAM, or nothing");
 	if (unit != NULL && *unit == '\0')
 		return sst_out_usage(VERB, "--unit takes the name of a service");
 	if (d.agent == NULL || *d.agent == '\0')
@@ -161,6 +161,8 @@ sst_verb_doctor(int argc, char **argv)
 	} else {
 		sst_doctor_try(&d);
 		sst_doctor_system(&d);
+		if (argc > optind)
+			sst_doctor_run(&d, argv[optind]);
 	}
 	return rc == SST_EXIT_YES && d.fails > 0 ? SST_EXIT_NO : rc;
 }

@@ -4,6 +4,7 @@
  *
  *	doctor.c ---> doctor_try.c	what can be tried
  *	         \--> doctor_system.c	what can be read
+ *	         \--> doctor_run.c	what keeps a program from `sstool run`
  *	         \--> doctor_unit.c	what a unit's settings forbid
  *	              \--> doctor_access.c	which files its user cannot read
  *	               --> doctor_calls.c	which system calls a pair makes
@@ -51,6 +52,15 @@ void	sst_try(void (*body)(struct sst_trial *, const void *), const void *arg,
 /* "Bad system call", the sentence, or the errno as text. */
 const char *sst_trial_why(const struct sst_trial *);
 
+/* A body: runs a command; what it prints first is the trial's sentence. */
+struct sst_command {
+	const char *const	*argv;
+	const char		*preload;	/* or NULL */
+};
+void	sst_try_command(struct sst_trial *, const void *command);
+
+/* Whether `sstool run PROGRAM` would work. */
+void	sst_doctor_run(struct sst_doctor *, const char *program);
 /* The parts of doctor without --unit. */
 void	sst_doctor_try(struct sst_doctor *);
 void	sst_doctor_system(struct sst_doctor *);

@@ -194,16 +194,10 @@ try_network(struct sst_trial *t, const void *arg)
 		sentence(t, fd);
 }
 
-struct command {
-	const char *const	*argv;
-	const char		*preload;	/* or NULL */
-};
-
-/* In the child of a trial: stdout and stderr of the command become its text. */
-static void
-try_command(struct sst_trial *t, const void *arg)
+void
+sst_try_command(struct sst_trial *t, const void *arg)
 {
-	const struct command *c = arg;
+	const struct sst_command *c = arg;
 	size_t used = 0;
 	ssize_t n;
 	int ends[2], status;
@@ -241,12 +235,12 @@ static void
 report_agent(struct sst_doctor *d)
 {
 	const char *const argv[] = { d->agent, "--version", NULL };
-	struct command c = { .argv = argv };
+	struct sst_command c = { .argv = argv };
 	struct sst_trial t;
 	struct statvfs fs;
 	int noexec;
 
-	sst_try(try_command, &c, &t);
+	sst_try(sst_try_command, &c, &t);
 	noexec = statvfs(d->agent, &fs) == 0 && (fs.f_flag & ST_NOEXEC) != 0;
 	if (t.error != 0 && access(d->agent, F_OK) != 0)
 		sst_find(d, SST_FAIL, "securesocketsd",
@@ -334,7 +328,7 @@ report_preload(struct sst_doctor *d)
 {
 	static const char *const argv[] = { "/bin/true", NULL };
 	Dl_info info = { .dli_fname = NULL };
-	struct command c = { .argv = argv };
+	struct sst_command c = { .argv = argv };
 	struct sst_trial t;
 	char *path;
 
@@ -350,7 +344,7 @@ report_preload(struct sst_doctor *d)
 		sst_find(d, SST_WARN, "preload", NULL, "%s was not tried: %s: %s",
 		    path, argv[0], strerror(errno));
 	} else {
-		sst_try(try_command, &c, &t);
+		sst_try(sst_try_command, &c, &t);
 		if (t.error != 0 || t.signal != 0 || t.text[0] != '\0')
 			sst_find(d, SST_WARN, "preload", NULL,
 			    "LD_PRELOAD=%s: %s", path, sst_trial_why(&t));

@@ -29,7 +29,7 @@ static const struct verb {
 	    "what a file or directory of certificates holds" },
 	{ NULL, "connect", sst_verb_connect,
 	    "[--name N] [--trust PATH] HOST:PORT", "what a server serves" },
-	{ NULL, "doctor", sst_verb_doctor, "[--unit U]",
+	{ NULL, "doctor", sst_verb_doctor, "[--unit U | PROGRAM]",
 	    "what a sandbox, a container or a missing package forbids" },
 	{ NULL, "options", sst_verb_options, "",
 	    "the socket options of level IPPROTO_TLS" },

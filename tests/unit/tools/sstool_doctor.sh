@@ -67,7 +67,8 @@ for line in open(sys.argv[1]):
     assert isinstance(o["why"], str) and "type" in o, o
     seen.add(o["what"])
 assert {"unix", "pair", "RLIMIT_NOFILE", "roots", "libssl"} <= seen, seen' "$SST_TMP/out"
-	doctor 64 : extra
+	doctor 64 : two words
+	doctor 64 : --unit x program
 	doctor 64 : --unit ''
 	doctor 64 : --no-such
 }
@@ -226,6 +227,25 @@ namespaces()
 	doctor 0 setpriv --reuid 12345 --regid 12345 --clear-groups :
 	says '^ok +user +the relay keeps uid 12345'
 	says '^warn +status +/run/user/12345/.*; type: loginctl enable-linger$'
+}
+
+programs_that_run_would_take()
+{
+	doctor 0 : /bin/true
+	says '^ok +program +/bin/true loads the library$'
+	says '^ok +run +sstool run starts a program$'
+	doctor 0 : true
+	doctor 1 : "$SST_TMP/none"
+	says "^fail +program +$SST_TMP/none: No such file"
+	cp /bin/true "$SST_TMP/raised"
+	chmod 4755 "$SST_TMP/raised"
+	doctor 1 : "$SST_TMP/raised"
+	says "^fail +program +$SST_TMP/raised .*set-user"
+	says '^ok +pair '
+	doctor 1 prlimit --nofile=30:30 : /bin/true
+	says '^fail +run '
+	doctor 1 : --json "$SST_TMP/none"
+	says '"result":"fail","what":"program"'
 }
 
 # A root without the helper: the sockets work, the pair does not start.
@@ -431,6 +451,7 @@ groups_are_those_of_systemd
 limits_of_descriptors
 a_helper_that_is_missing_or_another
 roots_that_clients_believe
+[[ -n $SST_SANITIZER ]] || programs_that_run_would_take
 if ((ROOT)); then
 	namespaces
 	[[ -n $SST_SANITIZER ]] || a_chroot_without_the_helper
