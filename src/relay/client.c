@@ -17,13 +17,15 @@
 #include "stream.h"
 #include "tls/conf.h"
 #include "tls/conn.h"
+#include "upgrade.h"
 
 #define EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 /* An attempt under way. */
 struct sst_client {
 	struct sst_call	   *waiting;	/* calls to answer when it is over */
-	struct sst_tls_conf *conf;
+	struct sst_tls_conf *conf;	/* NULL: plain, or upgraded */
+	struct sst_upgrade *upgrade;	/* it was plain before, or NULL */
 	int		    app;	/* not linked yet: the program's end */
 };
 
@@ -37,6 +39,7 @@ client_free(struct sst_record *r)
 	if (c->app >= 0)
 		(void)close(c->app);
 	sst_tls_conf_unref(c->conf);
+	sst_upgrade_free(c->upgrade);
 	free(c);
 	r->client = NULL;
 }
@@ -80,7 +83,8 @@ fail(struct sst_record *r, int code, const char *text)
 	sst_loop_disarm(loop, &r->timer);
 	sst_conn_free(r->conn);
 	r->conn = NULL;
-	(void)connect(r->tcp, &none, sizeof(none));
+	if (!r->foreign)
+		(void)connect(r->tcp, &none, sizeof(none));
 	sst_worker_leave(r->worker);
 	r->state = SST_REC_FRESH;
 	sst_record_watch_name(r);
@@ -119,11 +123,15 @@ succeed(struct sst_record *r)
 static void
 shake(struct sst_record *r)
 {
+	struct sst_upgrade *upgrade = r->client->upgrade;
 	struct sst_error err = { 0 };
-	enum sst_step now;
+	enum sst_step now = SST_STEP_DONE;
 
 	sst_core_unlock(r->relay);
-	now = sst_conn_handshake(r->conn, &err);
+	if (upgrade != NULL)
+		now = sst_upgrade_step(upgrade, r->conn, &err);
+	if (now == SST_STEP_DONE)
+		now = sst_conn_handshake(r->conn, &err);
 	sst_core_lock(r->relay);
 	switch (now) {
 	case SST_STEP_DONE:
@@ -216,12 +224,40 @@ caller_gone(struct sst_call *call)
 	sst_worker_post(r->worker, &call->order, obey_gone);
 }
 
-static void
-wait_for_end(struct sst_record *r, struct sst_call *call)
+void
+sst_client_wait(struct sst_call *call, struct sst_record *r)
 {
 	call->wait_next = r->client->waiting;
 	r->client->waiting = call;
 	sst_call_wait(call, caller_gone, r);
+}
+
+static int
+make_conn(struct sst_record *r, struct sst_error *err)
+{
+	const char *host = NULL;
+	int rc;
+
+	if (r->client->conf == NULL)
+		return sst_conn_new_plain(r->tcp, &r->conn, err);
+	rc = sst_settings_host(r->set, &host, err);
+	if (rc == SST_OK)
+		rc = sst_conn_new_client(r->client->conf, r->tcp, host, &r->peer.any,
+		    &r->conn, err);
+	for (size_t i = 1; r->set->all_names && i < r->set->names.n && rc == SST_OK;
+	    i++)
+		rc = sst_conn_require(r->conn, r->set->names.list[i], err);
+	return rc;
+}
+
+static void
+limit(struct sst_record *r, int ms)
+{
+	struct sst_loop *loop = &r->worker->loop;
+
+	if (r->set->timeout_ms > 0)
+		ms = r->set->timeout_ms;
+	sst_loop_arm(loop, &r->timer, loop->now + ms, too_slow);
 }
 
 /* TCP is up. */
@@ -229,12 +265,10 @@ static void
 start_tls(struct sst_record *r)
 {
 	struct sst_client *c = r->client;
-	struct sst_loop *loop = &r->worker->loop;
 	struct sst_error err = { 0 };
-	const char *host = NULL;
 	socklen_t len = sizeof(r->local);
 	int app = c->app;
-	int rc, ms;
+	int rc;
 
 	(void)getsockname(r->tcp, &r->local.any, &len);
 	r->state = SST_REC_HANDSHAKE;
@@ -247,16 +281,13 @@ start_tls(struct sst_record *r)
 			return;
 		}
 	}
-	rc = sst_settings_host(r->set, &host, &err);
-	if (rc == SST_OK)
-		rc = sst_conn_new_client(c->conf, r->tcp, host, &r->peer.any, &r->conn,
-		    &err);
+	rc = make_conn(r, &err);
 	if (rc != SST_OK) {
 		fail(r, sst_fault_call(&err), err.text);
 		return;
 	}
-	ms = r->set->timeout_ms > 0 ? r->set->timeout_ms : SST_TIMEOUT_CLIENT_MS;
-	sst_loop_arm(loop, &r->timer, loop->now + ms, too_slow);
+	r->plain = c->conf == NULL;
+	limit(r, SST_TIMEOUT_CLIENT_MS);
 	shake(r);
 }
 
@@ -305,8 +336,11 @@ state_fault(const struct sst_record *r, const struct sst_call *call)
 	switch (r->state) {
 	case SST_REC_FRESH:
 		return 0;
-	case SST_REC_CONNECTING:
 	case SST_REC_HANDSHAKE:
+		if (r->was_open)
+			return EISCONN;	/* it is being upgraded */
+		return call->head.a == 1 ? EALREADY : 0;
+	case SST_REC_CONNECTING:
 		return call->head.a == 1 ? EALREADY : 0;
 	case SST_REC_OPEN:
 		return EISCONN;
@@ -336,13 +370,13 @@ start_tcp(struct sst_record *r, const struct sst_call *call)
 
 /* Settings that cannot work are refused before a packet is sent. */
 static int
-prepare(struct sst_record *r, struct sst_error *err)
+prepare(struct sst_record *r, int plain, struct sst_error *err)
 {
 	struct sst_tls_conf *conf = NULL;
 	const char *host;
-	int rc = sst_settings_host(r->set, &host, err);
+	int rc = plain ? SST_OK : sst_settings_host(r->set, &host, err);
 
-	if (rc == SST_OK)
+	if (rc == SST_OK && !plain)
 		rc = sst_settings_client_conf(r->set, &conf, err);
 	if (rc != SST_OK)
 		return rc;
@@ -356,13 +390,34 @@ prepare(struct sst_record *r, struct sst_error *err)
 	return SST_OK;
 }
 
+/* The worker has it from sst_loop_add() on: TCP's answer is an event. */
+static void
+go_on(struct sst_call *call, struct sst_record *r, int waits)
+{
+	if (waits) {
+		r->client->app = call->fds[0];
+		call->fds[0] = -1;
+		sst_client_wait(call, r);
+	} else if (join(r, call->fds[0]) < 0) {
+		fail(r, errno, "the connection could not be handed over");
+		sst_call_fail(call, ENOBUFS, "the connection could not be handed over");
+		return;
+	}
+	if (sst_loop_add(sst_record_loop(r), &r->tcp_watch, r->tcp, EVENTS,
+	    tcp_ready) < 0)
+		fail(r, ENOBUFS, "the helper process has no memory left");
+	if (!waits)
+		sst_call_fail(call, EINPROGRESS, NULL);
+}
+
 static void
 begin(struct sst_call *call, struct sst_record *r)
 {
+	int plain = call->head.b == SST_MODE_PLAIN || r->set->start_plain;
 	struct sst_error err = { 0 };
 	int code;
 
-	if (prepare(r, &err) != SST_OK) {
+	if (prepare(r, plain, &err) != SST_OK) {
 		sst_record_say(r, err.text);
 		sst_call_fail(call, sst_fault_call(&err), err.text);
 		return;
@@ -373,21 +428,69 @@ begin(struct sst_call *call, struct sst_record *r)
 		sst_call_fail(call, code, NULL);
 		return;
 	}
-	/* The worker has it from sst_loop_add() on. */
-	if (call->head.a != 1) {
-		r->client->app = call->fds[0];
-		call->fds[0] = -1;
-		wait_for_end(r, call);
-	} else if (join(r, call->fds[0]) < 0) {
-		fail(r, errno, "the connection could not be handed over");
-		sst_call_fail(call, ENOBUFS, "the connection could not be handed over");
+	go_on(call, r, call->head.a != 1);
+}
+
+void
+sst_client_adopt(struct sst_call *call, struct sst_record *r)
+{
+	if (prepare(r, 1, NULL) != SST_OK) {
+		sst_call_fail(call, ENOMEM, NULL);
 		return;
 	}
-	if (sst_loop_add(sst_record_loop(r), &r->tcp_watch, r->tcp, EVENTS,
-	    tcp_ready) < 0)
-		fail(r, ENOBUFS, "the helper process has no memory left");
+	sst_record_employ(r);
+	r->state = SST_REC_CONNECTING;
+	go_on(call, r, 1);
+}
+
+/* The stream's watches become the attempt's. 0, or -1 with errno. */
+static int
+watch_again(struct sst_record *r)
+{
+	struct sst_loop *loop = &r->worker->loop;
+
+	sst_loop_forget(&r->tcp_watch);
+	sst_loop_del(loop, &r->end_watch);
+	if (sst_loop_take_over(loop, &r->tcp_watch, r->tcp, EVENTS, tcp_ready) < 0)
+		return -1;
+	return sst_loop_add(loop, &r->end_watch, r->end, EPOLLRDHUP | EPOLLET,
+	    end_ready);
+}
+
+void
+sst_client_upgrade(struct sst_call *call, struct sst_record *r,
+    struct sst_upgrade *upgrade, int ms)
+{
+	struct sst_client *c = calloc(1, sizeof(*c));
+	int rc = -1;
+
+	r->state = SST_REC_HANDSHAKE;
+	r->plain = 0;
+	r->again = 0;
+	r->wait = SST_WAIT_NOTHING;
+	r->client = c;
+	if (c != NULL) {
+		c->app = -1;
+		c->upgrade = upgrade;
+		rc = sst_link_gate(&r->relay->link, call->fds[0]);
+	}
+	if (rc < 0 || watch_again(r) < 0) {
+		sst_call_fail(call, ENOBUFS, "the helper process has no memory left");
+		if (c == NULL)
+			sst_upgrade_free(upgrade);
+		client_free(r);
+		sst_record_end(r, 0);
+		return;
+	}
+	/* Or its closing would not be seen. */
+	(void)close(call->fds[0]);
+	call->fds[0] = -1;
 	if (call->head.a == 1)
 		sst_call_fail(call, EINPROGRESS, NULL);
+	else
+		sst_client_wait(call, r);
+	limit(r, ms);
+	shake(r);
 }
 
 void
@@ -414,5 +517,5 @@ sst_client_connect(struct sst_call *call, struct sst_record *r)
 	else if (r->state == SST_REC_FRESH)
 		begin(call, r);
 	else
-		wait_for_end(r, call);
+		sst_client_wait(call, r);
 }

@@ -2,13 +2,17 @@
 /*
  * client - connect(): TCP, handshake, verdict, then the gate opens.
  *
+ * A connection that begins plain has no handshake; one that was plain and is
+ * upgraded (upgrade.c), in either role, comes here for its handshake.
+ *
  * A descriptor that does not block is linked at once, gate shut, and the call
  * is answered with EINPROGRESS. One that blocks is linked when TCP is up, so
  * that a refused attempt leaves it as it was and it may connect elsewhere; when
  * its caller gives up before that (a signal, SO_SNDTIMEO), it is linked then.
  *
  * Always true:
- *   1. The gate opens only after chain and name were verified.
+ *   1. The gate opens only after chain and names were verified, unless the
+ *      connection was asked to begin plain.
  *   2. What was linked and failed stays failed: its error is told once by
  *      SO_ERROR or by the call that waits, the sentence stays in TLS_ERROR.
  *   3. A program that closes a pending descriptor ends the attempt.
@@ -19,7 +23,16 @@
 
 struct sst_call;
 struct sst_record;
+struct sst_upgrade;
 
 void	sst_client_connect(struct sst_call *, struct sst_record *);
+/* The record's TCP socket is connected already: it becomes a plain connection. */
+void	sst_client_adopt(struct sst_call *, struct sst_record *);
+/* The record was OPEN, and its pump is stopped: an attempt again, in the caller,
+ * its worker. Takes the upgrade. `ms`: for the handshake, if no option says. */
+void	sst_client_upgrade(struct sst_call *, struct sst_record *,
+	    struct sst_upgrade *, int ms);
+/* The call is answered when the attempt under way is over. */
+void	sst_client_wait(struct sst_call *, struct sst_record *);
 
 #endif

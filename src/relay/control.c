@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "listener.h"
 #include "option.h"
 #include "settings.h"
+#include "upgrade.h"
 
 /* Whether `n` bytes are equal, in a time that does not tell where they differ. */
 static int
@@ -38,73 +40,169 @@ own_name(const struct sst_relay *relay, int app, struct sst_sockname *name)
 	    memcmp(name->door, relay->door, sizeof(name->door)) == 0;
 }
 
-/* A record with its TCP socket. 0, or an errno. */
+/* A record with its TCP socket, which is taken on success. 0, or an errno. */
 static int
 make_record(struct sst_relay *relay, uint64_t cookie, const struct sst_sockname *name,
-    const struct sst_wire_new *trust, struct sst_record **ret_record)
+    const struct sst_wire_new *trust, int tcp, struct sst_record **ret_record)
 {
 	struct sst_record *r;
 	const int one = 1;
-	int tcp = socket(name->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (tcp < 0)
-		return errno;
-	/* The pump gathers what there is before it writes; behind our own
-	 * Finished, Nagle would hold the first bytes back for a delayed ACK. */
-	(void)setsockopt(tcp, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	r = sst_record_new(relay, cookie, name->kind, name->family, name->serial);
-	if (r == NULL) {
-		(void)close(tcp);
+	if (r == NULL)
 		return ENOMEM;
-	}
-	r->tcp = tcp;
 	r->set = sst_settings_new(trust->cert_file, trust->cert_dir);
 	if (r->set == NULL) {
 		sst_record_free(r);
 		return ENOMEM;
 	}
+	/* The pump gathers what there is before it writes; behind our own
+	 * Finished, Nagle would hold the first bytes back for a delayed ACK. */
+	(void)setsockopt(tcp, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	r->tcp = tcp;
 	*ret_record = r;
+	return 0;
+}
+
+static const char not_new[] = "not a new TLS socket";
+
+/* The descriptor of NEW and ADOPT gets its record, with `tcp`, which is taken on
+ * success. NULL: the call was answered. */
+static struct sst_record *
+enter(struct sst_call *call, int tcp)
+{
+	struct sst_relay *relay = call->relay;
+	uint64_t cookie = sst_record_cookie(call->fds[0]);
+	struct sst_wire_new trust = { .cert_file = "" };
+	struct sst_sockname name;
+	struct sst_record *r = NULL;
+	int code;
+
+	if (!own_name(relay, call->fds[0], &name) || name.family != call->head.a ||
+	    (call->len != 0 && call->len != sizeof(trust))) {
+		sst_call_fail(call, EINVAL, not_new);
+		return NULL;
+	}
+	if (call->len != 0)
+		memcpy(&trust, call->data, sizeof(trust));
+	trust.cert_file[sizeof(trust.cert_file) - 1] = '\0';
+	trust.cert_dir[sizeof(trust.cert_dir) - 1] = '\0';
+	if (sst_record_find(relay, cookie) != NULL) {
+		sst_call_fail(call, EINVAL, "the socket is known already");
+		return NULL;
+	}
+	code = make_record(relay, cookie, &name, &trust, tcp, &r);
+	if (code != 0) {
+		sst_call_fail(call, code, "the helper process has no memory left");
+		return NULL;
+	}
+	r->forced = (call->head.b & SST_NEW_FORCED) != 0;
+	sst_link_buffer(call->fds[0]);
+	sst_record_watch_name(r);
+	return r;
+}
+
+/* Whether the call may make a record; if not it was answered. */
+static int
+admitted(struct sst_call *call)
+{
+	if (same_secret(call->head.secret, call->relay->secret, SST_SECRET_LEN))
+		return 1;
+	sst_call_fail(call, EACCES, "these helper processes serve another program");
 	return 0;
 }
 
 static void
 verb_new(struct sst_call *call, struct sst_record *none)
 {
-	struct sst_relay *relay = call->relay;
-	struct sst_wire_new trust = { .cert_file = "" };
-	struct sst_sockname name;
-	struct sst_record *r = NULL;
-	int code;
+	int tcp;
 
 	(void)none;
-	if (!same_secret(call->head.secret, relay->secret, SST_SECRET_LEN)) {
-		sst_call_fail(call, EACCES, "these helper processes serve another "
-		    "program");
+	if (!admitted(call))
+		return;
+	if (call->head.a != AF_INET && call->head.a != AF_INET6) {
+		sst_call_fail(call, EINVAL, not_new);
 		return;
 	}
-	if (call->fds[0] < 0 || !own_name(relay, call->fds[0], &name) ||
-	    name.family != call->head.a ||
-	    (call->len != 0 && call->len != sizeof(trust))) {
-		sst_call_fail(call, EINVAL, "not a new TLS socket");
+	tcp = socket(call->head.a, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (tcp < 0)
+		sst_call_fail(call, errno, "the helper process has no descriptor "
+		    "left");
+	else if (enter(call, tcp) == NULL)
+		(void)close(tcp);
+	else
+		sst_call_answer(call, 0, NULL, 0, -1);
+}
+
+/* How far a TCP socket of this family is (TCP_*); -1: it is none. */
+static int
+tcp_state(int fd, int family)
+{
+	struct tcp_info info = { .tcpi_state = 0 };
+	socklen_t len = sizeof(int);
+	int domain = 0, protocol = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0 ||
+	    domain != family ||
+	    (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP))
+		return -1;
+	len = sizeof(info);
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -1;
+	return info.tcpi_state;
+}
+
+/* What its maker set, and the pump needs otherwise. */
+static void
+take_over_options(struct sst_record *r)
+{
+	const struct linger none = { .l_onoff = 0 };
+	struct linger l = { .l_onoff = 0 };
+	socklen_t len = sizeof(l);
+
+	if (getsockopt(r->tcp, SOL_SOCKET, SO_LINGER, &l, &len) < 0 || !l.l_onoff)
+		return;
+	r->linger_on = 1;
+	r->linger_time = l.l_linger;
+	r->reset_on_close = l.l_linger == 0;
+	(void)setsockopt(r->tcp, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
+static void
+verb_adopt(struct sst_call *call, struct sst_record *none)
+{
+	struct sst_record *r;
+	int tcp = call->fds[1];
+	int state, nodelay = 0;
+	socklen_t len = sizeof(nodelay);
+
+	(void)none;
+	if (!admitted(call))
+		return;
+	state = tcp_state(tcp, call->head.a);
+	if (state != TCP_LISTEN && state != TCP_ESTABLISHED &&
+	    state != TCP_CLOSE_WAIT && state != TCP_CLOSE) {
+		sst_call_fail(call, EINVAL, "not a TCP socket that listens or is "
+		    "connected");
 		return;
 	}
-	if (call->len != 0)
-		memcpy(&trust, call->data, sizeof(trust));
-	trust.cert_file[sizeof(trust.cert_file) - 1] = '\0';
-	trust.cert_dir[sizeof(trust.cert_dir) - 1] = '\0';
-	if (sst_record_find(relay, sst_record_cookie(call->fds[0])) != NULL) {
-		sst_call_fail(call, EINVAL, "the socket is known already");
+	(void)getsockopt(tcp, IPPROTO_TCP, TCP_NODELAY, &nodelay, &len);
+	if (fcntl(tcp, F_SETFL, fcntl(tcp, F_GETFL) | O_NONBLOCK) < 0) {
+		sst_call_fail(call, errno, NULL);
 		return;
 	}
-	code = make_record(relay, sst_record_cookie(call->fds[0]), &name, &trust, &r);
-	if (code != 0) {
-		sst_call_fail(call, code, "the helper process has no descriptor or "
-		    "memory left");
+	r = enter(call, tcp);
+	if (r == NULL)
 		return;
-	}
-	sst_link_buffer(call->fds[0]);
-	sst_record_watch_name(r);
-	sst_call_answer(call, 0, NULL, 0, -1);
+	call->fds[1] = -1;
+	r->foreign = 1;
+	r->nodelay = nodelay != 0;
+	take_over_options(r);
+	if (state == TCP_LISTEN || state == TCP_CLOSE)
+		sst_call_answer(call, 0, NULL, 0, -1);
+	else
+		sst_client_adopt(call, r);
 }
 
 static void
@@ -144,7 +242,9 @@ verb_sockname(struct sst_call *call, struct sst_record *r)
 static void
 verb_peername(struct sst_call *call, struct sst_record *r)
 {
-	if (r->state != SST_REC_OPEN) {
+	/* Also while it is upgraded. */
+	if (r->state != SST_REC_OPEN &&
+	    (r->state != SST_REC_HANDSHAKE || !r->was_open)) {
 		sst_call_fail(call, ENOTCONN, NULL);
 		return;
 	}
@@ -167,6 +267,9 @@ static const struct verb verbs[] = {
 	{ SST_WIRE_SET, 1, sst_option_set },
 	{ SST_WIRE_GET, 1, sst_option_get },
 	{ SST_WIRE_LOST, 1, sst_listener_lost },
+	{ SST_WIRE_NAMES, 1, sst_option_names },
+	{ SST_WIRE_ADOPT, 0, verb_adopt },
+	{ SST_WIRE_UPGRADE, 1, sst_upgrade },
 };
 
 static void obey(struct sst_order *, struct sst_worker *);

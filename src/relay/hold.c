@@ -26,7 +26,8 @@ enum tag {
 	TAG_COOKIE = 1, TAG_SERIAL, TAG_FAMILY, TAG_BACKLOG, TAG_NAME, TAG_ALPN,
 	TAG_DEFAULT, TAG_VERSION_MIN, TAG_VERSION_MAX, TAG_STRICT, TAG_TIMEOUT,
 	TAG_KEY_EVENT, TAG_CERT_FILE, TAG_CERT_DIR, TAG_SOURCE, TAG_REMOVE,
-	TAG_LINGER, TAG_REMOTE, TAG_LINGER_TIME, TAG_NODELAY, TAG_GENERATION
+	TAG_LINGER, TAG_REMOTE, TAG_LINGER_TIME, TAG_NODELAY, TAG_GENERATION,
+	TAG_PLAIN, TAG_START_PLAIN, TAG_FORCED, TAG_FOREIGN
 };
 
 struct writer {
@@ -118,6 +119,10 @@ encode(const struct sst_listener *l, struct writer *w)
 	put_number(w, TAG_LINGER, (uint64_t)r->linger_on);
 	put_number(w, TAG_LINGER_TIME, (uint64_t)(int64_t)r->linger_time);
 	put_number(w, TAG_NODELAY, (uint64_t)(int64_t)r->nodelay);
+	put_number(w, TAG_PLAIN, r->plain);
+	put_number(w, TAG_START_PLAIN, (uint64_t)set->start_plain);
+	put_number(w, TAG_FORCED, r->forced);
+	put_number(w, TAG_FOREIGN, r->foreign);
 	put_number(w, TAG_GENERATION,
 	    sst_store_generation(sst_certs_store(set->certs)));
 	(void)sst_certs_each(set->certs, put_source, w);
@@ -289,6 +294,7 @@ next_field(const uint8_t **at, size_t *left, struct field *f)
 struct identity {
 	uint64_t	cookie, serial, generation;
 	int		family, backlog, linger_on, linger_time, nodelay;
+	int		plain, forced, foreign;
 };
 
 static void
@@ -330,6 +336,18 @@ decode_number(const struct field *f, struct identity *id, struct sst_settings *s
 		break;
 	case TAG_NODELAY:
 		id->nodelay = (int)(int64_t)f->number;
+		break;
+	case TAG_PLAIN:
+		id->plain = f->number != 0;
+		break;
+	case TAG_START_PLAIN:
+		set->start_plain = f->number != 0;
+		break;
+	case TAG_FORCED:
+		id->forced = f->number != 0;
+		break;
+	case TAG_FOREIGN:
+		id->foreign = f->number != 0;
 		break;
 	case TAG_GENERATION:
 		id->generation = f->number <= INT64_MAX / 2 ? f->number : 0;
@@ -428,6 +446,9 @@ record_of(struct sst_relay *relay, const struct identity *id)
 	r->linger_time = id->linger_time;
 	r->reset_on_close = id->linger_on && id->linger_time == 0;
 	r->nodelay = id->nodelay;
+	r->plain = id->plain != 0;
+	r->forced = id->forced != 0;
+	r->foreign = id->foreign != 0;
 	return r;
 }
 

@@ -19,6 +19,7 @@
 #include "settings.h"
 #include "shake.h"
 #include "stream.h"
+#include "supply.h"
 #include "tls/conf.h"
 #include "tls/conn.h"
 
@@ -309,6 +310,8 @@ make_accepted(struct sst_listener *l, struct sst_worker *worker, int tcp,
 	r->linger_time = l->record->linger_time;
 	r->nodelay = l->record->nodelay;
 	r->reset_on_close = l->record->reset_on_close;
+	r->forced = l->record->forced;
+	r->plain = sst_conn_is_plain(conn) != 0;
 	return r;
 }
 
@@ -469,19 +472,10 @@ sst_listener_renew(struct sst_record *r, struct sst_error *err)
 	return SST_OK;
 }
 
-/* What must be there before anybody may listen. */
-static int
-check(const struct sst_record *r, struct sst_error *err)
+int
+sst_listener_is_plain(const struct sst_listener *l)
 {
-	char source[300];
-
-	if (r->set->certs == NULL || sst_certs_count(r->set->certs) == 0)
-		return sst_fail(err, SST_E_USAGE, "no certificate was set: use "
-		    "TLS_CERTIFICATE_CHAIN (and TLS_PRIVATE_KEY) before listen()");
-	if (sst_store_staged(sst_certs_store(r->set->certs), source, sizeof(source)))
-		return sst_fail(err, SST_E_USAGE, "%s has no private key: set "
-		    "TLS_PRIVATE_KEY", source);
-	return SST_OK;
+	return l->record->plain || l->record->set->start_plain;
 }
 
 /* 0, or an errno; the record is as it was. */
@@ -525,7 +519,10 @@ sst_listener_listen(struct sst_call *call, struct sst_record *r)
 		sst_call_fail(call, EOPNOTSUPP, "the socket is connected");
 		return;
 	}
-	if (check(r, &err) != SST_OK) {
+	r->plain = call->head.b == SST_MODE_PLAIN;
+	/* What begins plain needs a certificate when it is upgraded. */
+	if ((r->plain || r->set->start_plain ? sst_supply_store(r, &err) :
+	    sst_settings_can_serve(r->set, &err)) != SST_OK) {
 		sst_record_say(r, err.text);
 		sst_call_fail(call, EINVAL, err.text);
 		return;

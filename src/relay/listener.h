@@ -6,7 +6,8 @@
  *	record on the listener's descriptor --> the program's accept()
  *
  * Always true:
- *   1. Only a finished handshake becomes readable on the listener.
+ *   1. Only a finished handshake becomes readable on the listener. A connection
+ *      that begins plain has none to wait for.
  *   2. At most min(backlog, 128) connections are in the descriptor's queue, at
  *      most `backlog` wait for it; beyond that TCP's own queue fills.
  *   3. A connection that the program was given but could not take (LOST) is
@@ -86,6 +87,8 @@ int	sst_listener_adopt(struct sst_record *, uint32_t id, int backlog);
 int	sst_listener_begin(struct sst_listener *);
 /* LOST: answers the call. */
 void	sst_listener_lost(struct sst_call *, struct sst_record *);
+/* What it accepts begins plain. */
+int	sst_listener_is_plain(const struct sst_listener *);
 /* Settings changed: from the next ClientHello on they hold. */
 int	sst_listener_renew(struct sst_record *, struct sst_error *err);
 /* An accepted record leaves its listener: the relay's copy of its end goes. */

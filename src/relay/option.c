@@ -40,6 +40,7 @@ set_hostname(struct sst_settings *set, const char *text, struct sst_error *err)
 {
 	if (text[0] == '\0') {
 		sst_names_clear(&set->names);
+		set->all_names = 0;
 		return SST_OK;
 	}
 	return sst_names_add(&set->names, text, err);
@@ -140,6 +141,15 @@ set_key_permissions(struct sst_settings *set, int v, struct sst_error *err)
 }
 
 static int
+set_start_plain(struct sst_settings *set, int v, struct sst_error *err)
+{
+	if (v != 0 && v != 1)
+		return sst_fail(err, SST_E_USAGE, "TLS_START_PLAIN is 0 or 1");
+	set->start_plain = v;
+	return SST_OK;
+}
+
+static int
 set_text(struct sst_settings *set, int number, const char *text,
     struct sst_error *err)
 {
@@ -169,6 +179,8 @@ set_int(struct sst_settings *set, int number, int v, struct sst_error *err)
 		return set_timeout(set, v, err);
 	case TLS_KEY_PERMISSIONS:
 		return set_key_permissions(set, v, err);
+	case TLS_START_PLAIN:
+		return set_start_plain(set, v, err);
 	default:
 		return sst_fail(err, SST_E_INTERNAL, "option %d", number);
 	}
@@ -198,6 +210,10 @@ apply_live(struct sst_record *r, const struct sst_option *o,
 
 	if (rc == SST_OK)
 		rc = apply(r->set, o, call, err);
+	/* A listener whose connections began plain may have no certificate. */
+	if (rc == SST_OK && o->number == TLS_START_PLAIN &&
+	    !sst_listener_is_plain(r->listener))
+		rc = sst_settings_can_serve(r->set, err);
 	if (rc == SST_OK && !r->listener->closed)
 		rc = sst_listener_renew(r, err);
 	if (rc != SST_OK) {
@@ -223,10 +239,17 @@ set_tls(struct sst_call *call, struct sst_record *r)
 		sst_call_fail(call, ENOPROTOOPT, "no such option, or it is read only");
 		return;
 	}
-	if ((r->state != SST_REC_FRESH && r->state != SST_REC_LISTENING) ||
-	    (o->states & needs) == 0) {
+	/* A plain connection may still be told what it is to be. */
+	if ((r->state != SST_REC_FRESH && r->state != SST_REC_LISTENING &&
+	    (r->state != SST_REC_OPEN || !r->plain)) || (o->states & needs) == 0) {
 		sst_call_fail(call, EOPNOTSUPP, r->state == SST_REC_LISTENING ?
 		    "not on a listener" : "the socket is connected");
+		return;
+	}
+	/* Its certificates are those of its listener. */
+	if (o->number == TLS_KEY_PERMISSIONS && r->kind == SST_SOCKNAME_ACCEPTED &&
+	    !r->own_certs) {
+		sst_call_fail(call, EOPNOTSUPP, "set it on the listener");
 		return;
 	}
 	if (o->number == TLS_CERTIFICATE_REMOVE) {
@@ -264,4 +287,38 @@ sst_option_get(struct sst_call *call, struct sst_record *r)
 		sst_option_get_tls(call, r);
 	else
 		sst_sockopt_get(call, r);
+}
+
+void
+sst_option_names(struct sst_call *call, struct sst_record *r)
+{
+	struct sst_names names = { .n = 0 };
+	struct sst_error err = { 0 };
+	int rc = SST_OK;
+
+	if (r->state != SST_REC_FRESH) {
+		sst_call_fail(call, EOPNOTSUPP, "the socket is connected or listening");
+		return;
+	}
+	/* The data ends in a NUL of our own, whatever was sent. */
+	for (size_t at = 0; at < call->len && rc == SST_OK;
+	    at += strlen(call->data + at) + 1) {
+		rc = sst_names_add(&names, call->data + at, &err);
+		if (rc == SST_OK && names.list[names.n - 1][0] == '*')
+			rc = sst_fail(&err, SST_E_USAGE, "a pattern is no host to "
+			    "connect to");
+	}
+	if (rc == SST_OK)
+		rc = sst_settings_own(&r->set, &err);
+	if (rc != SST_OK) {
+		sst_names_clear(&names);
+		sst_record_say(r, err.text);
+		sst_call_fail(call, sst_fault_call(&err), err.text);
+		return;
+	}
+	(void)sst_settings_text(&r->set->remote, NULL, NULL);
+	sst_names_clear(&r->set->names);
+	r->set->names = names;
+	r->set->all_names = names.n > 0;
+	sst_call_answer(call, 0, NULL, 0, -1);
 }

@@ -17,9 +17,12 @@
 struct sst_call;
 struct sst_record;
 
-/* Both answer the call. */
+/* All answer the call. */
 void	sst_option_set(struct sst_call *, struct sst_record *);
 void	sst_option_get(struct sst_call *, struct sst_record *);
+
+/* NAMES. */
+void	sst_option_names(struct sst_call *, struct sst_record *);
 
 /* For option.c, in option_get.c and sockopt.c: the same for their parts. */
 void	sst_option_get_tls(struct sst_call *, struct sst_record *);

@@ -92,7 +92,7 @@ give_alpn(struct sst_call *call, const struct sst_record *r)
 	const char *alpn;
 	size_t len = 0;
 
-	if (r->conn == NULL || r->state != SST_REC_OPEN) {
+	if (r->conn == NULL || r->state != SST_REC_OPEN || r->plain) {
 		give_text(call, r->set->alpn == NULL ? "" : r->set->alpn);
 		return;
 	}
@@ -195,7 +195,7 @@ give_id(struct sst_call *call, const struct sst_record *r)
 	char hex[65];
 	uint64_t id;
 
-	if (r->conn == NULL || r->state != SST_REC_OPEN) {
+	if (r->conn == NULL || r->state != SST_REC_OPEN || r->plain) {
 		sst_call_fail(call, ENOTCONN, NULL);
 		return;
 	}
@@ -346,6 +346,9 @@ get_any(struct sst_call *call, struct sst_record *r, int number)
 		break;
 	case TLS_KEY_PERMISSIONS:
 		give_int(call, r->set->key_event);
+		break;
+	case TLS_START_PLAIN:
+		give_int(call, r->set->start_plain);
 		break;
 	case TLS_ERROR:
 		if (r->text == NULL)

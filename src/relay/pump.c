@@ -52,6 +52,50 @@ sst_pump_early(struct sst_pump *p, uint8_t *bytes, size_t len)
 	p->up.len = (uint32_t)len;
 }
 
+/* Takes what is behind the spent byte of the queue out of it, but for the last
+ * byte, which is looked at: `n` bytes behind out[0]. */
+static void
+take_queue(struct sst_pump *p, uint8_t *out, size_t n)
+{
+	size_t at = 0;
+	ssize_t got;
+
+	/* Descriptors that the application passed along cut a recv() short. */
+	while (at <= n) {
+		got = recv(p->end, out + at, at < n ? n - at : 1,
+		    MSG_DONTWAIT | (at < n ? 0 : MSG_PEEK));
+		if (got == 0 || (got < 0 && errno != EINTR))
+			return;
+		at += got > 0 ? (size_t)got : 0;
+	}
+}
+
+int
+sst_pump_stop(struct sst_pump *p, uint8_t **ret_up, size_t *ret_len,
+    struct sst_error *err)
+{
+	size_t rest = p->up.len - p->up.off;
+	size_t fresh;
+	uint8_t *all;
+	int inq = 0;
+
+	fresh = ioctl(p->end, FIONREAD, &inq) < 0 || inq < 2 ? 0 : (size_t)inq - 1;
+	all = rest + fresh == 0 ? NULL : calloc(1, rest + fresh + 1);
+	if (all == NULL && rest + fresh > 0)
+		return sst_fail(err, SST_E_NOMEM, "out of memory for %zu bytes",
+		    rest + fresh);
+	if (fresh > 0) {
+		take_queue(p, all + rest, fresh);
+		memmove(all + rest, all + rest + 1, fresh);
+	}
+	if (rest > 0)
+		memcpy(all, p->up.bytes + p->up.off, rest);
+	*ret_up = all;
+	*ret_len = rest + fresh;
+	sst_pump_done(p);
+	return SST_OK;
+}
+
 static int
 block_keep(struct sst_block *b, const uint8_t *bytes, size_t len, struct sst_error *err)
 {

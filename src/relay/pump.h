@@ -78,6 +78,13 @@ void	sst_pump_done(struct sst_pump *);
 /* Bytes that go before what is in the queue; taken over. */
 void	sst_pump_early(struct sst_pump *, uint8_t *bytes, size_t len);
 /*
+ * Ends it, with a connection that was plain and goes on as TLS: *ret_up is all
+ * that the application wrote and that was not passed on, also what is in the
+ * queue (the caller frees it; NULL: nothing). 0 or SST_E_NOMEM.
+ */
+int	sst_pump_stop(struct sst_pump *, uint8_t **ret_up, size_t *ret_len,
+	    struct sst_error *err);
+/*
  * Moves what can be moved. The events are those of edge-triggered epoll, 0 for
  * none; `scratch` has SST_PUMP_SCRATCH + 1 bytes. err is set by the run in
  * which something failed, which may be before the one that says so.

@@ -182,7 +182,7 @@ sst_record_close_tcp(struct sst_record *r, int reset)
 	/* Both act on the connection, whoever else holds a copy of it. */
 	if (reset)
 		(void)connect(r->tcp, &none, sizeof(none));
-	else
+	else if (!r->foreign || r->was_open)
 		(void)shutdown(r->tcp, SHUT_RDWR);
 	(void)close(r->tcp);
 	r->tcp = -1;

@@ -5,6 +5,7 @@
  *	FRESH --connect--> CONNECTING --> HANDSHAKE --> OPEN --> ENDED
  *	      \-listen---> LISTENING                 \-failure-> ENDED
  *	        (a finished handshake on a listener) --> OPEN
+ *	OPEN, plain --upgrade--> HANDSHAKE --> OPEN
  *
  * Records are found by the cookie of the application's descriptor. While the
  * relay holds the other end of it, the kernel tells when the program closed;
@@ -14,7 +15,8 @@
  * Always true:
  *   1. One record a cookie; it owns its TCP socket, its end and its connection.
  *   2. A record without an end is in the list of those judged by name.
- *   3. A TCP socket is shut down before it is closed, or reset.
+ *   3. A TCP socket is shut down before it is closed, or reset; but one that is
+ *      foreign and was never a connection of ours is others' to shut down.
  * Threads: under the relay's lock. CONNECTING, HANDSHAKE and OPEN it belongs to
  * its worker, which alone touches `conn`, `pump`, the watches and the timer, and
  * those without the lock.
@@ -58,6 +60,12 @@ struct sst_record {
 	unsigned		 was_open : 1;	/* it ended, but it had begun */
 	unsigned		 lent : 1;	/* may be bound */
 	unsigned		 reset_on_close : 1;	/* SO_LINGER {1, 0} */
+	unsigned		 forced : 1;	/* a policy's: SO_PROTOCOL says TCP */
+	unsigned		 foreign : 1;	/* TCP was made by somebody else, who
+						   may hold it too */
+	unsigned		 plain : 1;	/* OPEN: bytes pass as they are;
+						   LISTENING: those it accepts, too */
+	uint8_t			 own_certs;	/* accepted: not its listener's */
 	uint8_t			 proven;	/* the program has its accepted end */
 	uint8_t			 unproven;	/* its listener went before anybody
 						   was seen to take it */

@@ -83,6 +83,8 @@ sst_settings_own(struct sst_settings **set, struct sst_error *err)
 	}
 	copy->version_min = old->version_min;
 	copy->version_max = old->version_max;
+	copy->all_names = old->all_names;
+	copy->start_plain = old->start_plain;
 	copy->strict = old->strict;
 	copy->timeout_ms = old->timeout_ms;
 	copy->key_event = old->key_event;
@@ -153,11 +155,25 @@ sst_settings_host(const struct sst_settings *set, const char **ret_host,
 		*ret_host = set->remote;
 	else if (set->names.n == 0)
 		*ret_host = NULL;
-	else if (set->names.n == 1)
+	else if (set->names.n == 1 || set->all_names)
 		*ret_host = set->names.list[0];
 	else
 		return sst_fail(err, SST_E_USAGE, "%zu names are set with "
 		    "TLS_HOSTNAME, and a client has one peer: set "
 		    "TLS_REMOTE_HOSTNAME", set->names.n);
+	return SST_OK;
+}
+
+int
+sst_settings_can_serve(const struct sst_settings *set, struct sst_error *err)
+{
+	char source[300];
+
+	if (set->certs == NULL || sst_certs_count(set->certs) == 0)
+		return sst_fail(err, SST_E_USAGE, "no certificate was set: use "
+		    "TLS_CERTIFICATE_CHAIN (and TLS_PRIVATE_KEY) first");
+	if (sst_store_staged(sst_certs_store(set->certs), source, sizeof(source)))
+		return sst_fail(err, SST_E_USAGE, "%s has no private key: set "
+		    "TLS_PRIVATE_KEY", source);
 	return SST_OK;
 }

@@ -27,6 +27,8 @@ struct sst_trust;
 struct sst_settings {
 	unsigned	 refs;
 	struct sst_names names;		/* TLS_HOSTNAME */
+	int		 all_names;	/* the peer must have every one of them */
+	int		 start_plain;	/* TLS_START_PLAIN */
 	char		*remote;	/* TLS_REMOTE_HOSTNAME, or NULL */
 	char		*alpn;
 	char		*default_name;	/* of TLS_SNI_POLICY, folded */
@@ -56,5 +58,7 @@ int	sst_settings_server_conf(const struct sst_settings *,
 /* Whom a client connects to; *ret_host NULL: the address. SST_E_USAGE. */
 int	sst_settings_host(const struct sst_settings *, const char **ret_host,
 	    struct sst_error *err);
+/* What must be there before anybody is served TLS. */
+int	sst_settings_can_serve(const struct sst_settings *, struct sst_error *err);
 
 #endif

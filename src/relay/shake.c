@@ -285,11 +285,30 @@ share(const struct sst_listener *l, uint64_t narrow)
 	return n;
 }
 
+/* There is no handshake to wait for, and a server may speak first. */
+static void
+finish_plain(struct sst_shake *s)
+{
+	struct sst_listener *l = s->listener;
+
+	if (sst_conn_new_plain(s->tcp, &s->conn, NULL) != SST_OK) {
+		end(s, SST_COUNT_INTERNAL);
+	} else {
+		detach(s);
+		sst_listener_finished(l, s->worker, s->tcp, s->conn, &s->peer);
+	}
+	sst_listener_room(l);
+}
+
 static void
 heard(struct sst_shake *s, uint32_t events)
 {
 	struct sst_listener *l = s->listener;
 
+	if (s->progress == SILENT && sst_listener_is_plain(l)) {
+		finish_plain(s);
+		return;
+	}
 	if (s->timer.at_me == NULL)
 		deadline(s, s->since, SST_SHAKE_BYTE_MS);
 	if (s->conn != NULL) {

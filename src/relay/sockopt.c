@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define SECURESOCKETS_NO_RENAME
+#include <securesockets.h>
+
 #include "core.h"
 #include "door.h"
 
@@ -111,10 +114,15 @@ sst_sockopt_get(struct sst_call *call, struct sst_record *r)
 	char value[4096];
 	socklen_t len = call->head.c < 0 ? 0 : (socklen_t)call->head.c;
 	int error = r->error;
+	int protocol = r->forced ? IPPROTO_TCP : IPPROTO_TLS;
 
 	if (level == SOL_SOCKET && option == SO_ERROR) {
 		r->error = 0;
 		give(call, &error, sizeof(error));
+		return;
+	}
+	if (level == SOL_SOCKET && option == SO_PROTOCOL) {
+		give(call, &protocol, sizeof(protocol));
 		return;
 	}
 	if (level == SOL_SOCKET && option == SO_LINGER) {

@@ -177,9 +177,11 @@ sst_stream_start(struct sst_record *r, uint8_t *early, size_t early_len)
 		return -1;
 	}
 	r->state = SST_REC_OPEN;
+	/* The second time after an upgrade. */
+	if (!r->was_open)
+		r->relay->connections++;
 	r->was_open = 1;
-	r->proven = r->kind != SST_SOCKNAME_ACCEPTED;
-	r->relay->connections++;
+	r->proven |= r->kind != SST_SOCKNAME_ACCEPTED;
 	sst_pump_init(&r->pump, r->conn, r->tcp, r->end);
 	if (early != NULL)
 		sst_pump_early(&r->pump, early, early_len);

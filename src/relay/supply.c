@@ -182,16 +182,23 @@ long_enough(struct sst_timer *t)
 	reply(SST_HOLDER(t, struct job, timer));
 }
 
-/* The store of a socket, made when it is first needed. */
-static int
-need_certs(struct sst_record *r, struct sst_error *err)
+int
+sst_supply_store(struct sst_record *r, struct sst_error *err)
 {
+	int inherited = r->kind == SST_SOCKNAME_ACCEPTED && !r->own_certs;
+	struct sst_certs *certs = NULL;
 	int rc = sst_settings_own(&r->set, err);
 
-	if (rc != SST_OK || r->set->certs != NULL)
+	if (rc != SST_OK || (r->set->certs != NULL && !inherited))
 		return rc;
-	return sst_certs_new(&r->relay->files, &r->relay->log, r->set->key_event, 0,
-	    &r->set->certs, err);
+	rc = sst_certs_new(&r->relay->files, &r->relay->log, r->set->key_event, 0,
+	    &certs, err);
+	if (rc != SST_OK)
+		return rc;
+	sst_certs_unref(r->set->certs);
+	r->set->certs = certs;
+	r->own_certs = 1;
+	return SST_OK;
 }
 
 /* Takes the call's file. */
@@ -201,7 +208,7 @@ load_job(struct sst_record *r, struct sst_call *call, const char *why,
 {
 	struct job *j;
 
-	if (need_certs(r, err) != SST_OK)
+	if (sst_supply_store(r, err) != SST_OK)
 		return NULL;
 	j = job_new(r, call, LOAD);
 	if (j == NULL) {
@@ -245,7 +252,7 @@ refuse(struct sst_call *call, struct sst_record *r, int code, const char *text)
 static int
 state_fault(const struct sst_record *r, const struct sst_option *o)
 {
-	if (r->state == SST_REC_FRESH)
+	if (r->state == SST_REC_FRESH || (r->state == SST_REC_OPEN && r->plain))
 		return (o->states & SST_OPT_SET_NEW) != 0 ? 0 : EOPNOTSUPP;
 	if (r->state == SST_REC_LISTENING)
 		return (o->states & SST_OPT_SET_LISTEN) != 0 ? 0 : EOPNOTSUPP;
@@ -313,7 +320,8 @@ sst_supply_remove(struct sst_call *call, struct sst_record *r, const char *what)
 {
 	struct job *j;
 
-	if (r->set->certs == NULL) {
+	if (r->set->certs == NULL ||
+	    (r->kind == SST_SOCKNAME_ACCEPTED && !r->own_certs)) {
 		sst_call_fail(call, ENOENT, "no certificate was set");
 		return;
 	}

@@ -20,6 +20,7 @@
 
 struct sst_call;
 struct sst_cert_source;
+struct sst_error;
 struct sst_listener;
 struct sst_record;
 struct sst_relay;
@@ -27,6 +28,9 @@ struct sst_relay;
 /* The call's data is the path and, when static, why; fds: the program's
  * descriptor and the file. Answers the call. */
 void	sst_supply_file(struct sst_call *);
+/* The store of a socket, made when it is first needed: an accepted socket has its
+ * listener's until it is given certificates of its own. */
+int	sst_supply_store(struct sst_record *, struct sst_error *err);
 /* TLS_CERTIFICATE_REMOVE. Answers the call. */
 void	sst_supply_remove(struct sst_call *, struct sst_record *, const char *what);
 /* Something below this source changed. */

@@ -42,6 +42,7 @@ static const struct {
 	{ "TLS_CERT_GENERATION", 142, SST_OPT_U64, SST_OPT_GET },
 	{ "TLS_CERTIFICATE_REMOVE", 143, SST_OPT_TEXT, SETS },
 	{ "TLS_KEY_PERMISSIONS", 147, SST_OPT_INT, SETS | SST_OPT_GET },
+	{ "TLS_START_PLAIN", 148, SST_OPT_INT, SETS | SST_OPT_GET },
 	{ "TLS_CERTIFICATE_STATUS", 149, SST_OPT_TEXT, SST_OPT_GET },
 };
 
@@ -125,6 +126,7 @@ the_numbers_that_other_systems_compiled_in(void **state)
 	assert_int_equal(TLS_ERROR_CODE, 145);
 	assert_int_equal(TLS_REVOCATION_NO_SOURCE, 146);
 	assert_int_equal(TLS_START_PLAIN, 148);
+	assert_int_equal(TCP_UPGRADE_TLS, 33);
 	assert_int_equal(TLS_1_0, 0x0301);
 	assert_int_equal(TLS_1_1, 0x0302);
 	assert_int_equal(TLS_1_2, 0x0303);

@@ -234,6 +234,40 @@ a_linger_time_and_a_second_without_options_come_back(void **state)
 }
 
 static void
+what_begins_plain_begins_plain_again_and_nothing_else(void **state)
+{
+	struct scene *s = *state;
+
+	/* Each of the four alone. */
+	for (int i = 0; i < 4; i++) {
+		int app = agent_bound(&s->a, &s->at);
+		struct sst_record *r = sst_record_find(s->a.relay,
+		    sst_record_cookie(app));
+		struct sst_listener *l;
+
+		assert_int_equal(agent_supply(&s->a, app, 10 + (uint32_t)i, w.a), 0);
+		if (i == 1)
+			assert_int_equal(agent_set_int(&s->a, app, TLS_START_PLAIN, 1),
+			    0);
+		r->forced = i == 2;
+		r->foreign = i == 3;
+		assert_int_equal(agent_verb(&s->a, SST_WIRE_LISTEN, 1,
+		    i == 0 ? SST_MODE_PLAIN : SST_MODE_TLS, 0, NULL, 0, app), 0);
+		held(s, &s->a);
+		assert_true(s->len > 0);
+		give_source(s, 10 + (uint32_t)i, w.a);
+		l = restore(s);
+		assert_non_null(l);
+		assert_int_equal(l->record->plain, i == 0);
+		assert_int_equal(l->record->set->start_plain, i == 1);
+		assert_int_equal(l->record->forced, i == 2);
+		assert_int_equal(l->record->foreign, i == 3);
+		assert_int_equal(sst_listener_is_plain(l), i < 2);
+		(void)close(app);
+	}
+}
+
+static void
 sources_come_back_in_their_order_and_others_are_dropped(void **state)
 {
 	struct scene *s = *state;
@@ -499,6 +533,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(every_setting_comes_back),
 		T(a_linger_time_and_a_second_without_options_come_back),
+		T(what_begins_plain_begins_plain_again_and_nothing_else),
 		T(sources_come_back_in_their_order_and_others_are_dropped),
 		T(the_generation_counts_on),
 		T(a_state_longer_than_a_message_comes_back),
