@@ -25,6 +25,7 @@
 
 #define VERB		"doctor"
 #define TRIAL_MS	10000
+#define WORKERS_MAX	8
 
 void
 sst_find(struct sst_doctor *d, enum sst_level level, const char *what,
@@ -127,6 +128,15 @@ sst_doctor_room(unsigned long soft, unsigned long hard)
 	    (hard - SST_DOCTOR_PAIR_FILES) / 2 : 0;
 
 	return program < relay ? program : relay;
+}
+
+unsigned long
+sst_doctor_tasks(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return 3 + (unsigned long)(cores < 1 ? 1 : cores > WORKERS_MAX ?
+	    WORKERS_MAX : cores);
 }
 
 int

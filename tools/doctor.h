@@ -70,9 +70,10 @@ int	sst_doctor_unit(struct sst_doctor *, const char *unit);
 void	sst_doctor_access(struct sst_doctor *, const struct sst_unit *,
 	    const char *user);
 
-/* Descriptors that a pair takes before its first connection, and tasks. */
+/* Descriptors that a pair takes before its first connection. */
 #define SST_DOCTOR_PAIR_FILES	38
-#define SST_DOCTOR_PAIR_TASKS	4
+/* Its processes and threads: keeper, relay, loader, a worker for each core. */
+unsigned long sst_doctor_tasks(void);
 /* Connections for which there is room under limits of descriptors. */
 unsigned long sst_doctor_room(unsigned long soft, unsigned long hard);
 

@@ -21,7 +21,6 @@
 #include "unit.h"
 
 #define PATH_SIZE	4096
-#define FEW_TASKS	32
 #define FEW		500	/* connections at once */
 
 struct judged {
@@ -279,7 +278,8 @@ judge_limits(const struct judged *j)
 	const char *files = sst_unit_last(j->u, "LimitNOFILE");
 	const char *soft = sst_unit_last(j->u, "LimitNOFILESoft");
 	const char *tasks = sst_unit_last(j->u, "TasksMax");
-	unsigned long high, low, room;
+	unsigned long high, low, room, few;
+	char line[64];
 
 	/* Where nothing says otherwise: systemd's own 1024 and 524288. */
 	high = files == NULL ? 524288 : limit(strchr(files, ':') != NULL ?
@@ -294,10 +294,11 @@ judge_limits(const struct judged *j)
 	if (tasks == NULL || strchr(tasks, '%') != NULL)
 		return;
 	high = limit(tasks);
-	sst_find(j->d, high <= SST_DOCTOR_PAIR_TASKS ? SST_FAIL : high < FEW_TASKS ?
-	    SST_WARN : SST_FINE, "TasksMax", high < FEW_TASKS ? "TasksMax=32" :
-	    NULL, "%s: the program's own and %d or more of its pair", tasks,
-	    SST_DOCTOR_PAIR_TASKS);
+	few = 2 * (1 + sst_doctor_tasks());
+	snprintf(line, sizeof(line), "TasksMax=%lu", few);
+	sst_find(j->d, high < few / 2 ? SST_FAIL : high < few ? SST_WARN : SST_FINE,
+	    "TasksMax", high < few ? line : NULL, "%s: the program's own, and %lu "
+	    "of the pair of each process that makes one", tasks, few / 2 - 1);
 }
 
 static void

@@ -366,12 +366,18 @@ limits_and_the_end_of_a_unit()
 	unit 1 'LimitNOFILE=32'
 	unit 0 'LimitNOFILE=infinity'
 	says '^ok +LimitNOFILE'
-	unit 1 'TasksMax=4'
-	says '^fail +TasksMax +4: .*; type: TasksMax=32$'
-	unit 0 'TasksMax=31'
-	says '^warn +TasksMax'
-	unit 0 'TasksMax=32'
+	# a program of one task, keeper, relay, loader, and a worker for each core
+	local tasks
+	tasks=$(getconf _NPROCESSORS_ONLN)
+	tasks=$((4 + (tasks < 8 ? tasks : 8)))
+	unit 1 "TasksMax=$((tasks - 1))"
+	says "^fail +TasksMax +$((tasks - 1)): .* $((tasks - 1)) of the pair .*; type: TasksMax=$((2 * tasks))$"
+	unit 0 "TasksMax=$tasks"
+	says "^warn +TasksMax"
+	unit 0 "TasksMax=$((2 * tasks))"
 	says '^ok +TasksMax'
+	unit 0 'TasksMax=infinity'
+	says '^ok +TasksMax +infinity'
 	unit 0 'KillMode=mixed'
 	says '^warn +KillMode +mixed: .*not sent yet is lost; type: KillMode=control-group$'
 	unit 0 'KillMode=process'
