@@ -35,6 +35,9 @@
 #define SST_WIRE_FDS		4
 #define SST_WIRE_TIMEOUT_MS	5000	/* a call that waits for no network */
 #define SST_SECRET_LEN		16
+/* SO_PRIORITY of an accepted end (which means nothing on it) that accept() gave
+ * to the program: LOST will not come. */
+#define SST_WIRE_TAKEN		1
 
 /* Requests of the shim. [fd, ...] are the descriptors that go with it. */
 enum sst_wire_verb {

@@ -192,38 +192,55 @@ shut(struct sst_listener *l)
 	sst_hold_release(relay, l->id);
 }
 
+/* accept() has given it to the program, which may have closed it already. */
+static int
+is_taken(const struct sst_record *r)
+{
+	int mark = 0;
+	socklen_t len = sizeof(mark);
+
+	return getsockopt(r->held, SOL_SOCKET, SO_PRIORITY, &mark, &len) == 0 &&
+	    mark == SST_WIRE_TAKEN;
+}
+
+/* As long as there is a copy, the program's close() does not show. */
 static void
 release(struct sst_timer *t)
 {
 	struct sst_listener *l = SST_HOLDER(t, struct sst_listener, release);
 	struct sst_loop *loop = &l->record->relay->loop;
-	int64_t now = loop->clock();
-	struct sst_record *r;
+	int64_t now = loop->clock(), next = INT64_MAX, due;
+	struct sst_record *r, *behind;
 
-	while ((r = l->taken.first) != NULL &&
-	    r->taken_at + SST_LISTENER_HELD_MS <= now)
-		sst_listener_forget(r);
-	if (r != NULL)
-		sst_loop_arm(loop, t, r->taken_at + SST_LISTENER_HELD_MS, release);
+	for (r = l->taken.first; r != NULL; r = behind) {
+		behind = r->queue_next;
+		due = r->taken_at + (now < r->taken_at + SST_LISTENER_LOOK_MS ?
+		    SST_LISTENER_LOOK_MS : SST_LISTENER_HELD_MS);
+		if (due <= now || is_taken(r))
+			sst_listener_forget(r);
+		else if (due < next)
+			next = due;
+	}
+	if (next != INT64_MAX)
+		sst_loop_arm(loop, t, next, release);
 }
 
 /* What left the queue was taken, or lost: its copy has its time from now on. */
 static void
 note_taken(struct sst_listener *l)
 {
-	struct sst_loop *loop = &l->record->relay->loop;
 	uint64_t left = in_flight(l);
 	struct sst_record *r;
+	int n = 0;
 
 	left = l->seq > left ? l->seq - left : 0;
-	while ((r = l->given.first) != NULL && r->queue_seq <= left) {
+	for (; (r = l->given.first) != NULL && r->queue_seq <= left; n++) {
 		take_out(r);
-		r->taken_at = loop->clock();
+		r->taken_at = l->record->relay->loop.clock();
 		append(&l->taken, r);
-		if (l->release.at_me == NULL)
-			sst_loop_arm(loop, &l->release,
-			    r->taken_at + SST_LISTENER_HELD_MS, release);
 	}
+	if (n > 0)
+		release(&l->release);
 }
 
 static void
@@ -342,22 +359,37 @@ sst_listener_finished(struct sst_listener *l, struct sst_worker *worker, int tcp
 	sst_listener_room(l);
 }
 
+/* The kernel says ECONNRESET to the other end of what is closed with something
+ * unread. */
+static int
+left_in_queue(const struct sst_record *listener)
+{
+	int code = 0;
+	socklen_t len = sizeof(code);
+
+	return getsockopt(listener->end, SOL_SOCKET, SO_ERROR, &code, &len) < 0 ||
+	    code != 0;
+}
+
 /* The program closed the listener. */
 static void
 gone(struct sst_listener *l)
 {
 	struct sst_relay *relay = l->record->relay;
 	struct sst_record *listener = l->record;
+	const int left = left_in_queue(listener);
 	struct sst_record *r;
 
 	shut(l);
 	/* What is in the queue goes with it; what was taken a moment ago does
 	 * not. Which is which shows when the copies are closed. */
-	while ((r = l->given.first) != NULL) {
+	while (left && (r = l->given.first) != NULL) {
 		take_out(r);
 		r->listener = NULL;
 		sst_worker_post(r->worker, &r->order, doubt);
 	}
+	while ((r = l->given.first) != NULL)
+		sst_listener_forget(r);
 	while ((r = l->taken.first) != NULL)
 		sst_listener_forget(r);
 	sst_loop_disarm(&relay->loop, &l->release);

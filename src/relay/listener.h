@@ -35,6 +35,7 @@ struct sst_tls_conf;
 struct sst_worker;
 
 #define SST_LISTENER_IN_FLIGHT	128
+#define SST_LISTENER_LOOK_MS	2	/* has accept() come to its end? */
 #define SST_LISTENER_HELD_MS	250	/* for LOST, once it left the queue */
 
 enum sst_listener_count {

@@ -112,6 +112,7 @@ accept_tls(int fd, const struct sst_sockname *name, struct sockaddr *addr,
     socklen_t *len, int flags)
 {
 	struct arrival a = { .fd = -1 };
+	const int taken = SST_WIRE_TAKEN;
 	int got;
 	int r = 0;
 
@@ -120,6 +121,7 @@ accept_tls(int fd, const struct sst_sockname *name, struct sockaddr *addr,
 	got = accept_one(fd, name, flags, &a);
 	if (got < 0)
 		return got;
+	(void)sst_sys_setsockopt(got, SOL_SOCKET, SO_PRIORITY, &taken, sizeof(taken));
 	if ((flags & SOCK_NONBLOCK) != 0)
 		r = (int)SST_SYS(SYS_fcntl, got, F_SETFL, O_RDWR | O_NONBLOCK);
 	if (r >= 0 && addr != NULL)

@@ -8,9 +8,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/wire.h"
 #include "ours.h"
 
 #define A_WHILE	60	/* ms in which nothing may happen */
@@ -227,6 +229,33 @@ SCENE(sk_42_closing_a_listener_resets_those_who_wait)
 	(void)close(s);
 }
 
+/* The relay keeps a copy of what accept() might give back, and no longer. */
+SCENE(sk_42_the_end_of_who_is_accepted_and_closed_comes_at_once)
+{
+	struct addr at;
+	struct peer p;
+	char byte;
+	int l, s, mark = 0;
+	socklen_t len = sizeof(mark);
+
+	for (int listener_too = 0; listener_too < 2; listener_too++) {
+		l = one_listener(&at);
+		dial(&p, &at);
+		want_eq(ours_poll(l, POLLIN, WORLD_PATIENCE_MS), POLLIN);
+		s = ours_accept(l);
+		want_eq(syscall(SYS_getsockopt, s, SOL_SOCKET, SO_PRIORITY, &mark,
+		    &len), 0);
+		want_eq(mark, SST_WIRE_TAKEN);
+		(void)close(s);
+		if (listener_too)
+			(void)close(l);
+		want_eq(peer_read(&p, &byte, 1), 0);
+		peer_drop(&p);
+		if (!listener_too)
+			(void)close(l);
+	}
+}
+
 static void *
 accept_einval(void *arg)
 {
@@ -418,6 +447,7 @@ main(void)
 		cmocka_unit_test(sk_40_a_backlog_of_one_loses_nobody),
 		cmocka_unit_test(sk_41_two_children_accept_each_connection_once),
 		cmocka_unit_test(sk_42_closing_a_listener_resets_those_who_wait),
+		cmocka_unit_test(sk_42_the_end_of_who_is_accepted_and_closed_comes_at_once),
 		cmocka_unit_test(sk_43_shutdown_of_a_listener_wakes_accept),
 		cmocka_unit_test(sk_44_a_full_table_of_descriptors_loses_no_connection),
 		cmocka_unit_test(sk_45_an_edge_for_each_burst_of_arrivals),

@@ -152,7 +152,7 @@ counted(const struct scene *s, enum sst_listener_count why)
 }
 
 int
-take(struct scene *s, struct sst_wire_accepted *rec, int keep)
+take_now(struct scene *s, struct sst_wire_accepted *rec, int keep)
 {
 	union {
 		struct cmsghdr	align;
@@ -171,6 +171,15 @@ take(struct scene *s, struct sst_wire_accepted *rec, int keep)
 		assert_non_null(CMSG_FIRSTHDR(&msg));
 		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
 	}
-	agent_settle(&s->a);
 	return keep ? fd : 0;
+}
+
+int
+take(struct scene *s, struct sst_wire_accepted *rec, int keep)
+{
+	int fd = take_now(s, rec, keep);
+
+	if (fd >= 0)
+		agent_settle(&s->a);
+	return fd;
 }

@@ -4,7 +4,8 @@
  *
  * Always true:
  *   1. Clients are OpenSSL's, in the test's thread; they verify nothing.
- *   2. After each call the relay has done what it can (knock() excepted).
+ *   2. After each call the relay has done what it can (knock() and take_now()
+ *      excepted).
  * Threads: none of its own.
  */
 #ifndef SST_TEST_CLIENTS_H
@@ -57,5 +58,6 @@ unsigned counted(const struct scene *, enum sst_listener_count);
 /* accept(): the record and its descriptor; -1: there is none. Without `keep`
  * the program's table is full. */
 int	take(struct scene *, struct sst_wire_accepted *, int keep);
+int	take_now(struct scene *, struct sst_wire_accepted *, int keep);
 
 #endif

@@ -261,6 +261,74 @@ sk_84_the_peers_close_notify_after_our_end_meets_no_reset(void **state)
 	hang_up(s, &c);
 }
 
+/* The peer's view: a close_notify, and no reset behind it. */
+static void
+assert_clean_end(const struct client *c)
+{
+	char b[10];
+
+	assert_int_equal(SSL_read(c->ssl, b, sizeof(b)), 0);
+	assert_int_equal(SSL_get_shutdown(c->ssl), SSL_RECEIVED_SHUTDOWN);
+	assert_int_equal(socket_error(c->fd), 0);
+}
+
+static void
+the_end_of_what_accept_gave_is_seen_at_once(void **state)
+{
+	const int mark = SST_WIRE_TAKEN, other = SST_WIRE_TAKEN + 1;
+	struct scene *s = *state;
+	struct sst_wire_accepted rec;
+	struct client c[3];
+	int fd;
+
+	begin(s, 8);
+	for (int i = 0; i < 3; i++) {
+		c[i] = dial(s, 1, 1);
+		shake(s, &c[i]);
+		fd = i == 2 ? take_now(s, &rec, 1) : take(s, &rec, 1);
+		assert_true(fd >= 0);
+		/* The last one is marked before the relay looks. */
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_PRIORITY,
+		    i == 0 ? &other : &mark, sizeof(mark)), 0);
+		(void)close(fd);
+		if (i < 2)
+			agent_later(&s->a, SST_LISTENER_LOOK_MS);
+		else
+			agent_settle(&s->a);
+		if (i > 0)
+			assert_clean_end(&c[i]);
+		/* It may still be given back. */
+		assert_int_equal(ended(&c[0]), 0);
+	}
+	agent_later(&s->a, SST_LISTENER_HELD_MS);
+	assert_int_equal(ended(&c[0]), 1);
+	for (int i = 0; i < 3; i++)
+		hang_up(s, &c[i]);
+}
+
+static void
+sk_42_who_was_accepted_is_not_reset_when_all_is_closed_at_once(void **state)
+{
+	struct scene *s = *state;
+	struct sst_wire_accepted rec;
+	struct client c[2];
+
+	begin(s, 8);
+	for (int i = 0; i < 2; i++) {
+		c[i] = dial(s, 1, i + 1);
+		shake(s, &c[i]);
+	}
+	for (int i = 0; i < 2; i++)
+		(void)close(take_now(s, &rec, 1));
+	(void)close(s->app);
+	s->app = -1;
+	agent_settle(&s->a);
+	for (int i = 0; i < 2; i++) {
+		assert_clean_end(&c[i]);
+		hang_up(s, &c[i]);
+	}
+}
+
 static void
 a_peer_that_says_nothing_after_our_end_is_left_after_two_seconds(void **state)
 {
@@ -428,6 +496,8 @@ main(void)
 		T(another_listener_cannot_ask_for_what_was_lost),
 		T(too_many_descriptors_under_way_is_a_full_queue),
 		T(sk_84_the_peers_close_notify_after_our_end_meets_no_reset),
+		T(the_end_of_what_accept_gave_is_seen_at_once),
+		T(sk_42_who_was_accepted_is_not_reset_when_all_is_closed_at_once),
 		T(a_peer_that_says_nothing_after_our_end_is_left_after_two_seconds),
 		T(sk_42_who_waits_when_the_listener_closes_is_reset),
 		T(sk_43_a_listener_that_is_shut_down_takes_nobody),
