@@ -365,7 +365,7 @@ COLD_SCENE(another_user_with_the_dead_keepers_pid_and_door_is_told_nothing)
 /* --- raised rights ------------------------------------------------------------------------- */
 struct run {
 	const char	*program;
-	const char	*agent;		/* of the environment */
+	const char	*agent, *serve;	/* of the environment */
 	const char	*ca;		/* argument, or NULL */
 	int		 port;
 };
@@ -375,9 +375,8 @@ struct run {
 static int
 run_raised(const struct run *r, char *said, size_t size)
 {
-	char agent[700], trust[700], port[16];
+	char agent[700], serve[100], trust[700], port[16];
 	char debug[] = "SECURESOCKETS_DEBUG=1";
-	char serve[] = "SECURESOCKETS_SERVE=";
 	char *env[] = { agent, trust, debug, serve, NULL };
 	char *argv[] = { port, port, (char *)(uintptr_t)r->ca, NULL };
 	int err[2], status = 0;
@@ -385,6 +384,7 @@ run_raised(const struct run *r, char *said, size_t size)
 	pid_t pid;
 
 	(void)snprintf(agent, sizeof(agent), "SECURESOCKETS_AGENT=%s", r->agent);
+	(void)snprintf(serve, sizeof(serve), "SECURESOCKETS_SERVE=%s", r->serve);
 	(void)snprintf(trust, sizeof(trust), "SSL_CERT_FILE=%s", world.ca_file);
 	(void)snprintf(port, sizeof(port), "%d", r->port);
 	want_eq(pipe2(err, O_CLOEXEC), 0);
@@ -489,7 +489,7 @@ COLD_SCENE(a_set_uid_program_obeys_no_environment)
 	const char *own = getenv("SECURESOCKETS_AGENT");
 	struct prog server;
 	struct addr at;
-	struct run r = { 0 };
+	struct run r = { .serve = "" };
 	char said[2000], agent[700];
 	int l;
 
@@ -509,6 +509,9 @@ COLD_SCENE(a_set_uid_program_obeys_no_environment)
 	want_has(said, "/nonexistent/securesocketsd");
 	r.agent = agent;
 	want_eq(run_raised(&r, said, sizeof(said)), 0);
+	r.serve = "/nonexistent/served";
+	want_eq(run_raised(&r, said, sizeof(said)), 10);
+	want_has(said, "/nonexistent/served");
 
 	/* With raised rights: neither, and nothing is said to the user. */
 	r.program = copy_program("raised", 04755);
