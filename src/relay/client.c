@@ -105,6 +105,7 @@ succeed(struct sst_record *r)
 	struct sst_relay *relay = r->relay;
 	uint8_t *early = NULL;
 	size_t early_len = 0;
+	int upgraded = r->was_open, told;
 
 	/* Before the gate: whoever sees it open may ask for the peer at once. */
 	r->state = SST_REC_OPEN;
@@ -115,7 +116,8 @@ succeed(struct sst_record *r)
 		fail(r, ENOBUFS, "the connection could not be handed over");
 		return;
 	}
-	(void)answer_all(r, 0, NULL);
+	told = answer_all(r, 0, NULL);
+	r->untold = !told && !upgraded;
 	client_free(r);
 }
 
@@ -343,12 +345,29 @@ state_fault(const struct sst_record *r, const struct sst_call *call)
 	case SST_REC_CONNECTING:
 		return call->head.a == 1 ? EALREADY : 0;
 	case SST_REC_OPEN:
-		return EISCONN;
 	case SST_REC_LISTENING:
-		return EOPNOTSUPP;
+		return EISCONN;
 	default:
 		return r->was_open ? EISCONN : ECONNABORTED;
 	}
+}
+
+/* As TCP: the first connect() after an attempt that nobody waited for takes its
+ * result, and SO_ERROR has it no more. */
+static int
+take_result(struct sst_record *r, int code)
+{
+	int taken = r->error;
+
+	if (code == ECONNABORTED && taken != 0) {
+		r->error = 0;
+		return taken;
+	}
+	if (r->state == SST_REC_OPEN && r->untold) {
+		r->untold = 0;
+		return 0;
+	}
+	return code;
 }
 
 /* Begins TCP's part. 0, or an errno: nothing was changed. */
@@ -511,9 +530,12 @@ sst_client_connect(struct sst_call *call, struct sst_record *r)
 			sst_call_fail(call, code, NULL);
 		return;
 	}
+	code = take_result(r, code);
 	if (code != 0)
-		sst_call_fail(call, code, code == ECONNABORTED && r->text != NULL ?
+		sst_call_fail(call, code, code != EISCONN && code != EALREADY ?
 		    r->text : NULL);
+	else if (r->state == SST_REC_OPEN)
+		sst_call_answer(call, 0, NULL, 0, -1);
 	else if (r->state == SST_REC_FRESH)
 		begin(call, r);
 	else

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -160,6 +161,15 @@ reset(struct sst_order *order, struct sst_worker *worker)
 	sst_record_end(SST_HOLDER(order, struct sst_record, order), 1);
 }
 
+/* Nobody will accept it. */
+static void
+refuse(struct sst_record *r)
+{
+	take_out(r);
+	r->listener = NULL;
+	sst_worker_post(r->worker, &r->order, reset);
+}
+
 /* Whether somebody took it shows when the relay's copy is closed. */
 static void
 doubt(struct sst_order *order, struct sst_worker *worker)
@@ -184,11 +194,8 @@ shut(struct sst_listener *l)
 	sst_loop_disarm(&relay->loop, &l->retry);
 	sst_shake_end_all(l);
 	sst_record_close_tcp(l->record, 0);
-	while ((r = l->ready.first) != NULL) {
-		take_out(r);
-		r->listener = NULL;
-		sst_worker_post(r->worker, &r->order, reset);
-	}
+	while ((r = l->ready.first) != NULL)
+		refuse(r);
 	sst_hold_release(relay, l->id);
 }
 
@@ -230,17 +237,20 @@ static void
 note_taken(struct sst_listener *l)
 {
 	uint64_t left = in_flight(l);
+	struct pollfd p = { .fd = l->record->end };
 	struct sst_record *r;
-	int n = 0;
 
 	left = l->seq > left ? l->seq - left : 0;
-	for (; (r = l->given.first) != NULL && r->queue_seq <= left; n++) {
+	/* What went with its descriptor was not taken: gone() comes. */
+	if (l->given.first == NULL || l->given.first->queue_seq > left ||
+	    poll(&p, 1, 0) != 0)
+		return;
+	while ((r = l->given.first) != NULL && r->queue_seq <= left) {
 		take_out(r);
 		r->taken_at = l->record->relay->loop.clock();
 		append(&l->taken, r);
 	}
-	if (n > 0)
-		release(&l->release);
+	release(&l->release);
 }
 
 static void
@@ -548,7 +558,7 @@ sst_listener_listen(struct sst_call *call, struct sst_record *r)
 		return;
 	}
 	if (r->state != SST_REC_FRESH) {
-		sst_call_fail(call, EOPNOTSUPP, "the socket is connected");
+		sst_call_fail(call, EINVAL, "the socket is connected");
 		return;
 	}
 	r->plain = call->head.b == SST_MODE_PLAIN;
@@ -589,7 +599,10 @@ sst_listener_lost(struct sst_call *call, struct sst_record *r)
 		take_out(lost);
 		lost->queue_seq = 0;
 		prepend(&l->ready, lost);
-		deliver(l);
+		if (l->closed)
+			refuse(lost);
+		else
+			deliver(l);
 	}
 	sst_call_answer(call, 0, NULL, 0, -1);
 }

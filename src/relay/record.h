@@ -57,6 +57,7 @@ struct sst_record {
 	uint64_t		 cookie, serial;
 	uint8_t			 state;
 	char			 kind;		/* SST_SOCKNAME_* */
+	uint8_t			 untold;	/* connected, and no connect() said so */
 	unsigned		 was_open : 1;	/* it ended, but it had begun */
 	unsigned		 lent : 1;	/* may be bound */
 	unsigned		 reset_on_close : 1;	/* SO_LINGER {1, 0} */

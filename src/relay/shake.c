@@ -112,8 +112,13 @@ discard(struct sst_shake *s)
 static void
 obey_end(struct sst_order *order, struct sst_worker *worker)
 {
+	struct sst_shake *s = SST_HOLDER(order, struct sst_shake, order);
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
 	(void)worker;
-	discard(SST_HOLDER(order, struct sst_shake, order));
+	/* A reset, as for whoever waits at a TCP listener that goes. */
+	(void)connect(s->tcp, &none, sizeof(none));
+	discard(s);
 }
 
 /* Ends it, whosever it is. */

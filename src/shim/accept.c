@@ -62,18 +62,35 @@ receive(int fd, int flags, struct arrival *ret_arrival)
 	return r;
 }
 
-/* The relay still has the connection, and issues it again. */
+/* The relay still has the connection, and issues it again; or, when the listener
+ * is shut down, resets it. */
 static int
 give_back(int fd, const struct sst_sockname *name, const struct arrival *a)
 {
 	struct sst_call c;
-	int r;
 
 	sst_call_init(&c, SST_WIRE_LOST, fd, name);
 	c.data = &a->record;
 	c.len = sizeof(a->record);
-	r = sst_call(&c);
-	return r < 0 ? r : sst_say_errno(name, "accept", EMFILE);
+	return sst_call(&c);
+}
+
+long
+sst_accept_shutdown(int fd, const struct sst_sockname *name)
+{
+	struct arrival a;
+	struct sst_quiet quiet;
+	long r;
+
+	sst_quiet_enter(&quiet);
+	r = SST_SYS(SYS_shutdown, fd, SHUT_RD);
+	/* What is queued could still be received, and nothing new comes. */
+	while (r == 0 && receive(fd, SOCK_CLOEXEC, &a) == (long)sizeof(a.record)) {
+		sst_sys_close(a.fd);
+		(void)give_back(fd, name, &a);
+	}
+	sst_quiet_leave(&quiet);
+	return r;
 }
 
 static int
@@ -95,8 +112,11 @@ accept_one(int fd, const struct sst_sockname *name, int flags,
 	if (n < 0)
 		return (int)n;
 	if (n == (long)sizeof(ret_arrival->record) && ret_arrival->fd < 0 &&
-	    ret_arrival->cut)
-		return give_back(fd, name, ret_arrival);
+	    ret_arrival->cut) {
+		int r = give_back(fd, name, ret_arrival);
+
+		return r < 0 ? r : sst_say_errno(name, "accept", EMFILE);
+	}
 	if (n != (long)sizeof(ret_arrival->record) || ret_arrival->fd < 0 ||
 	    ret_arrival->record.magic != SST_WIRE_MAGIC ||
 	    ret_arrival->record.version != SST_WIRE_VERSION ||

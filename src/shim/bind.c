@@ -99,7 +99,7 @@ listen_any(int fd, int backlog)
 			    "its port TLS", NULL);
 		return SST_SYS(SYS_listen, fd, backlog);
 	case SST_KIND_ACCEPTED:
-		return sst_say_errno(&name, "listen", EOPNOTSUPP);
+		return sst_say_errno(&name, "listen", EINVAL);
 	default:
 		if (sst_is_forced(&name))
 			mode = sst_forced_listen(fd, &name, kind);
@@ -112,8 +112,9 @@ listen_any(int fd, int backlog)
 	}
 }
 
-/* A listener in TCP's way: SHUT_RD wakes accept(), SHUT_WR does nothing. The
- * write side stays open, or the relay would take the listener for closed. */
+/* A listener in TCP's way: SHUT_RD wakes accept() and resets who waits, SHUT_WR
+ * does nothing. The write side stays open, or the relay would take the listener
+ * for closed. */
 static long
 shutdown_any(int fd, int how)
 {
@@ -126,9 +127,9 @@ shutdown_any(int fd, int how)
 	case SST_KIND_LISTENING:
 		if (how == SHUT_WR)
 			return 0;
-		if (how == SHUT_RDWR)
-			how = SHUT_RD;
-		return SST_SYS(SYS_shutdown, fd, how);
+		if (how == SHUT_RD || how == SHUT_RDWR)
+			return sst_accept_shutdown(fd, &name);
+		return -EINVAL;
 	default:
 		return SST_SYS(SYS_shutdown, fd, how);
 	}

@@ -109,6 +109,24 @@ sst_ask_network(struct sst_call *c, int fd)
 	return ask_waiting(c, fd);
 }
 
+/* Not writable: the gate of an attempt that is under way. */
+static int
+is_pending(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	struct timespec now = { .tv_sec = 0 };
+
+	return SST_SYS(SYS_ppoll, &p, 1UL, &now, NULL, 0UL) == 0;
+}
+
+/* connect() says why an earlier attempt failed: SO_ERROR has it no more. */
+static int
+is_verdict(int r)
+{
+	return r < 0 && r != -EALREADY && r != -EINPROGRESS && r != -EINTR &&
+	    r != -EISCONN;
+}
+
 static int
 connect_tls(int fd, const struct sst_sockname *name, enum sst_kind kind,
     const struct sockaddr *addr, socklen_t len)
@@ -116,6 +134,9 @@ connect_tls(int fd, const struct sst_sockname *name, enum sst_kind kind,
 	struct sockaddr_storage copy;
 	struct sst_call c;
 	int mode = SST_MODE_TLS;
+	int told, pending = 0;
+	socklen_t told_len = sizeof(told);
+	int r;
 
 	if (len < sizeof(copy.ss_family) || len > sizeof(copy))
 		return sst_say_errno(name, "connect", EINVAL);
@@ -130,7 +151,14 @@ connect_tls(int fd, const struct sst_sockname *name, enum sst_kind kind,
 	c.head.b = mode;
 	c.data = &copy;
 	c.len = len;
-	return sst_ask_network(&c, fd);
+	if (kind == SST_KIND_LINKED)
+		pending = is_pending(fd);
+	r = sst_ask_network(&c, fd);
+	if (r == -EINPROGRESS && pending)	/* SO_SNDTIMEO: it began nothing */
+		return -EALREADY;
+	if (kind == SST_KIND_LINKED && is_verdict(r))
+		(void)sst_sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &told, &told_len);
+	return r;
 }
 
 static int

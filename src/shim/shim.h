@@ -53,6 +53,8 @@ int	sst_ask_network(struct sst_call *, int fd);
 /* upgrade.c: TCP_UPGRADE_TLS. 1: the value is one for the kernel. 0, -errno. */
 int	sst_upgrade(int fd, enum sst_kind kind, const struct sst_sockname *name,
 	    const void *value, socklen_t len);
+/* accept.c: a listener that takes nobody any more; who waits is reset. */
+long	sst_accept_shutdown(int fd, const struct sst_sockname *name);
 /* bind.c: an option that the kernel checks a privilege for, on a fresh socket. */
 int	sst_lend_option(int fd, const struct sst_sockname *name, int level,
 	    int option, const void *value, socklen_t len);

@@ -86,7 +86,6 @@ short	own_await(int fd, short events);
 struct far {
 	struct peer	tls;
 	int		fd;	/* also tls.fd */
-	int		broken;	/* far_read() said so */
 };
 
 /* A connected pair: the case's end (blocking), and the other. `o` may be NULL. */

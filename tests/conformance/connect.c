@@ -526,7 +526,7 @@ static int
 bytes_of_gone(struct trial *t, struct slow *s)
 {
 	struct far f;
-	int fd;
+	int fd, n;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	memset(&f, 0, sizeof(f));
@@ -542,7 +542,9 @@ bytes_of_gone(struct trial *t, struct slow *s)
 		want(fd >= 0);
 		f.tls.fd = f.fd = fd;
 	}
-	return far_read(&f, &(char){ 0 }, 1) > 0;
+	n = far_read(&f, &(char){ 0 }, 1) > 0;
+	far_close(&f);
+	return n;
 }
 
 CASE(sk_29_a_close_while_connecting_leaves_nothing_as_on_tcp)
