@@ -4,6 +4,7 @@
  *
  *	doctor.c ---> doctor_try.c	what can be tried
  *	         \--> doctor_system.c	what can be read
+ *	         |        \--> doctor_serve.c	one whole connection
  *	         \--> doctor_run.c	what keeps a program from `sstool run`
  *	         \--> doctor_unit.c	what a unit's settings forbid
  *	              \--> doctor_access.c	which files its user cannot read
@@ -21,6 +22,7 @@
 #define SST_TOOLS_DOCTOR_H
 
 #include <stddef.h>
+#include <sys/socket.h>
 
 struct sst_unit;
 
@@ -58,6 +60,13 @@ struct sst_command {
 	const char		*preload;	/* or NULL */
 };
 void	sst_try_command(struct sst_trial *, const void *command);
+
+/* A body: a listener at an address (port 0), and a client of it. */
+struct sst_served {
+	struct sockaddr_storage	at;
+	socklen_t		len;
+};
+void	sst_doctor_serve(struct sst_trial *, const void *served);
 
 /* Whether `sstool run PROGRAM` would work. */
 void	sst_doctor_run(struct sst_doctor *, const char *program);

@@ -280,6 +280,23 @@ pair_remedy(const char *why)
 	return NULL;
 }
 
+static void
+report_serve(struct sst_doctor *d, int family)
+{
+	struct sst_served where;
+	struct sst_trial t;
+
+	where.len = loopback(family, &where.at);
+	sst_try(sst_doctor_serve, &where, &t);
+	if (t.error != 0)
+		sst_find(d, SST_FAIL, "handshake", t.signal != 0 ||
+		    t.error == EPERM ? "SystemCallFilter=@system-service" : NULL,
+		    "%s", sst_trial_why(&t));
+	else
+		sst_find(d, SST_FINE, "handshake", NULL,
+		    "a listener and a client of its own");
+}
+
 /* A family that works, the pair of it, and the way out. */
 static void
 report_pair(struct sst_doctor *d)
@@ -313,6 +330,8 @@ report_pair(struct sst_doctor *d)
 	if (plain[family == AF_INET6].error != 0)
 		return;
 	sst_try(try_network, &family, &t);
+	if (t.error == 0)
+		report_serve(d, family);
 	if (t.error != 0)
 		sst_find(d, SST_WARN, "loopback", t.number ? "ip link set lo up" :
 		    NULL,

@@ -46,6 +46,7 @@ static const struct {
 #ifdef SYS_dup2		/* newer architectures have only the general forms */
 	CALL(dup2), CALL(epoll_wait), CALL(poll), CALL(rmdir), CALL(access),
 #endif
+	CALL(timer_create), CALL(timer_delete), CALL(timer_settime),
 	CALL(dup3), CALL(ppoll), CALL(openat2), CALL(faccessat),
 };
 

@@ -52,6 +52,7 @@ here_nothing_is_forbidden()
 	says "^ok +securesocketsd +$SECURESOCKETS_AGENT [0-9.]+$"
 	says '^ok +pair +keeper and relay start'
 	says '^ok +loopback '
+	says '^ok +handshake '
 	# A sanitizer's runtime must come before what is preloaded.
 	[[ -n $SST_SANITIZER ]] ||
 		says '^ok +preload +LD_PRELOAD=/.*libsecuresockets\.so'
@@ -86,8 +87,8 @@ families_that_a_filter_takes()
 	says '^fail +network +neither IPv4 .*; type: RestrictAddressFamilies=AF_INET AF_INET6$'
 }
 
-# What doctor_calls.c says of each call is what refusing it does. Those that only
-# a listener makes, and what sstool itself cannot do without, are left out.
+# What doctor_calls.c says of each call is what refusing it does. What sstool
+# itself cannot do without, or waits seconds for, is left out.
 calls_that_a_filter_takes()
 {
 	local name use want
@@ -100,11 +101,14 @@ calls_that_a_filter_takes()
 		doctor "$want" "$SST_DENY" errno "$name" -- :
 	done < <(sed -nE 's/^\t\{ "([a-z0-9_]+)", SST_CALL_([A-Z]+),.*/\1 \2/p' \
 		"$SST_SOURCE/tools/doctor_calls.c" |
-		grep -vE '^(getpeername|sendfile|wait4|ppoll|poll|accept4) ')
+		grep -vE '^(wait4|ppoll|poll|accept4) ')
 	doctor 1 "$SST_DENY" kill capset -- :
 	says '^fail +pair .*signal 31.*; type: SystemCallFilter=@system-service$'
 	doctor 1 "$SST_DENY" kill memfd_create -- :
 	says '^fail +descriptors .*Bad system call; type: SystemCallFilter='
+	doctor 1 "$SST_DENY" errno timer_create -- :
+	says '^ok +pair '
+	says '^fail +handshake +.*; type: SystemCallFilter=@system-service$'
 	doctor 0 "$SST_DENY" errno inotify_init1 -- :
 	says '^warn +inotify .*every 10 s'
 	doctor 1 "$SST_DENY" errno clone -- :
@@ -184,6 +188,7 @@ roots_that_clients_believe()
 	doctor 0 env SSL_CERT_FILE="$SST_TMP/none" :
 	says "^warn +roots +clients believe nobody: $SST_TMP/none: No such file.*; type: unset SSL_CERT_FILE$"
 	says '^ok +loopback '
+	says '^ok +handshake '
 	doctor 0 env SSL_CERT_FILE="$SSTOOL" :
 	says '^warn +roots .*no certificate in PEM'
 	mkdir -m 755 "$SST_TMP/roots"
@@ -275,6 +280,7 @@ a_chroot_without_the_helper()
 	chroot "$SST_TMP/jail" /bin/sstool doctor >"$SST_TMP/out" 2>&1 ||
 		wrong "a chroot with the helper is not fine"
 	says '^ok +pair '
+	says '^ok +handshake '
 }
 
 # unit CODE SETTING...: a service with these settings
