@@ -80,17 +80,8 @@ static int
 set_names(int fd, const struct sst_sockname *name, const char *names, size_t len)
 {
 	struct sst_call c;
-	int r;
 
 	sst_call_init(&c, SST_WIRE_NAMES, fd, name);
-	c.data = names;
-	c.len = len;
-	r = sst_call(&c);
-	if (r != -ENOSYS || memchr(names, 0, len) != names + len - 1)
-		return r;
-	sst_call_init(&c, SST_WIRE_SET, fd, name);
-	c.head.a = IPPROTO_TLS;
-	c.head.b = TLS_REMOTE_HOSTNAME;
 	c.data = names;
 	c.len = len;
 	return sst_call(&c);
