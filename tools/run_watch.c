@@ -79,7 +79,9 @@ settle(struct watcher *w)
 	int copy[4];
 
 	for (int i = 0; i < 4; i++)
-		copy[i] = *keep[i] < 0 ? -1 : fcntl(*keep[i], F_DUPFD_CLOEXEC, 100);
+		copy[i] = *keep[i] < 0 ? -1 : fcntl(*keep[i], F_DUPFD_CLOEXEC, 10);
+	/* Our copy of the program's ends would hide that it closed them. */
+	syscall(SYS_close_range, 3, 9, 0);
 	for (int i = 0; i < 4; i++)
 		*keep[i] = copy[i] < 0 ? -1 : dup3(copy[i], 3 + i, O_CLOEXEC);
 	syscall(SYS_close_range, 7, ~0U, 0);
