@@ -36,6 +36,8 @@ static char last[SST_WIRE_DATA_MAX + 4 * sizeof(int)];
 static size_t last_len;
 static char file[65536];
 static size_t file_len;
+static char names[8192];
+static size_t names_len;
 static int mute;
 static int fail_with;
 static int kept[64];	/* connections of muted calls */
@@ -229,6 +231,9 @@ report(int conn, const struct record *r, const struct sst_wire_head *h)
 	} else if (h->b == AGENT_RECORDS) {
 		data = &n_records;
 		len = sizeof(n_records);
+	} else if (h->b == AGENT_NAMES) {
+		data = names;
+		len = names_len;
 	} else if (h->b == AGENT_HEAR) {
 		ssize_t n = recv(r->end, heard, sizeof(heard), MSG_DONTWAIT);
 
@@ -236,6 +241,15 @@ report(int conn, const struct record *r, const struct sst_wire_head *h)
 		len = n > 0 ? (size_t)n : 0;
 	}
 	answer(conn, 0, 0, data, len < (size_t)h->c ? len : (size_t)h->c, -1);
+}
+
+static int
+is_listening(int tcp)
+{
+	int v = 0;
+	socklen_t len = sizeof(v);
+
+	return getsockopt(tcp, SOL_SOCKET, SO_ACCEPTCONN, &v, &len) == 0 && v;
 }
 
 /* `tcp`: the socket that is adopted, or -1. */
@@ -255,7 +269,8 @@ make_record(int conn, const struct sst_wire_head *h, int app, int tcp)
 	r->cookie = cookie_of(app);
 	r->tcp = tcp < 0 ? socket(h->a, SOCK_STREAM | SOCK_CLOEXEC, 0) :
 	    fcntl(tcp, F_DUPFD_CLOEXEC, 0);
-	if (tcp >= 0 && link_to(r, app, 2) < 0)
+	/* A listener waits for its LISTEN. */
+	if (tcp >= 0 && !is_listening(tcp) && link_to(r, app, 2) < 0)
 		answer(conn, -1, EINVAL, "not to be linked", 17, -1);
 	else
 		answer(conn, 0, 0, NULL, 0, -1);
@@ -373,6 +388,11 @@ perform(int conn, const struct sst_wire_head *h, const char *data, int fds[2])
 	case SST_WIRE_UPGRADE:
 		answer(conn, h->a == 1 ? -1 : 0, h->a == 1 ? EINPROGRESS : 0, NULL, 0,
 		    -1);
+		break;
+	case SST_WIRE_NAMES:
+		names_len = h->length < sizeof(names) ? h->length : sizeof(names);
+		memcpy(names, data, names_len);
+		answer(conn, 0, 0, NULL, 0, -1);
 		break;
 	case SST_WIRE_FILE:
 		n = pread(fds[1], file, sizeof(file), 0);

@@ -27,7 +27,8 @@ enum {
 	AGENT_EXIT,		/* set: ends at once */
 	AGENT_LINKED,		/* set: the end of the listener is closed */
 	AGENT_SAY,		/* set bytes: what can be read on a connection */
-	AGENT_HEAR		/* get bytes: what was written to a connection */
+	AGENT_HEAR,		/* get bytes: what was written to a connection */
+	AGENT_NAMES		/* get bytes: the data of the last NAMES */
 };
 
 #endif
