@@ -34,11 +34,28 @@ needs_faults(void)
 		(void)alarm(3600);
 }
 
-/* Which allocation comes after the nth. */
+#define LAST	60	/* of these each one fails: they are the relay's own */
+#define NEVER	1000000000
+
+/* Which allocation of `total` fails after the nth. */
 static long
-after(long n)
+after(long n, long total)
 {
-	return getenv("STARVE_ALL") != NULL ? n + 1 : n + 1 + n / 12;
+	long next = n + 1 + n / 12;
+
+	if (getenv("STARVE_ALL") != NULL || n >= total - LAST)
+		return n + 1;
+	return next < total - LAST ? next : total - LAST;
+}
+
+/* Allocations since faults_arm(role, NEVER, 1). */
+static long
+counted(void)
+{
+	long n = NEVER - faults->countdown;
+
+	(void)faults_disarm();
+	return n;
 }
 
 /* --- no memory ------------------------------------------------------------------------- */
@@ -105,13 +122,16 @@ starve_server(long burst)
 	struct gauge start;
 	struct addr at;
 	int l = ours_listener(&at, world.families[0], world.one_file, NULL);
-	long fired = 1, n, tried = 0;
+	long fired = 1, n, total, tried = 0;
 
 	needs_faults();
 	for (int i = 0; i < 3; i++)
 		want_good(&at, l);
 	gauge_read(&start, l);
-	for (n = 1; fired > 0; n = after(n)) {
+	faults_arm('r', NEVER, 1);
+	want_good(&at, l);
+	total = counted();
+	for (n = 1; fired > 0; n = after(n, total)) {
 		struct peer p;
 
 		faults_arm('r', n, burst);
@@ -124,8 +144,8 @@ starve_server(long burst)
 		want_good(&at, l);
 		tried++;
 	}
-	(void)fprintf(stderr, "%ld of %ld allocations failed\n", tried - 1, n);
-	want(tried > 10);
+	(void)fprintf(stderr, "%ld of %ld allocations failed\n", tried - 1, total);
+	want(tried > LAST);
 	gauge_want_back(&start, l);
 	(void)close(l);
 }
@@ -193,7 +213,7 @@ starve_client(int role, long burst)
 	struct gauge start;
 	struct echo e;
 	pthread_t thread;
-	long fired = 1, n, failed = 0, tried = 0;
+	long fired = 1, n, total, failed = 0, tried = 0;
 	int own = ours_socket(world.families[0], SOCK_CLOEXEC);
 
 	needs_faults();
@@ -204,7 +224,10 @@ starve_client(int role, long burst)
 	for (int i = 0; i < 3; i++)
 		want(connect_starved(&e));
 	gauge_read(&start, own);
-	for (n = 1; fired > 0; n = after(n)) {
+	faults_arm(role, NEVER, 1);
+	want(connect_starved(&e));
+	total = counted();
+	for (n = 1; fired > 0; n = after(n, total)) {
 		faults_arm(role, n, burst);
 		failed += !connect_starved(&e);
 		fired = faults_disarm();
@@ -213,7 +236,7 @@ starve_client(int role, long burst)
 		want_soon(connect_starved(&e));
 	}
 	(void)fprintf(stderr, "%ld of %ld allocations failed, %ld connections with "
-	    "them\n", tried - 1, n, failed);
+	    "them\n", tried - 1, total, failed);
 	gauge_want_back(&start, own);
 	want_eq(shutdown(e.listener, SHUT_RDWR), 0);
 	want_eq(pthread_join(thread, NULL), 0);
@@ -235,6 +258,107 @@ SCENE(a_keeper_without_memory_fails_a_call_and_goes_on)
 {
 	starve_client('k', 1);
 	starve_client('k', 40);
+}
+
+/* Bytes that must wait in the relay, which has no memory to keep them in. */
+enum { BULK = 4 * 1024 * 1024 };
+
+struct bulk {
+	struct link	*k;
+	int		 from_us;
+	char		*data;
+	atomic_int	 written;
+};
+
+static void *
+write_bulk(void *arg)
+{
+	struct bulk *b = arg;
+	size_t at = 0, n;
+
+	while (at < BULK) {
+		if (b->from_us) {
+			ssize_t sent = send(b->k->fd, b->data + at, BULK - at, MSG_NOSIGNAL);
+
+			n = sent > 0 ? (size_t)sent : 0;
+		} else if (SSL_write_ex(b->k->peer.ssl, b->data + at, 16000 < BULK - at ?
+		    16000 : BULK - at, &n) != 1) {
+			n = 0;
+		}
+		if (n == 0)
+			break;	/* broken off */
+		at += n;
+	}
+	if (b->from_us)
+		(void)shutdown(b->k->fd, SHUT_WR);
+	else if (at == BULK)
+		(void)SSL_shutdown(b->k->peer.ssl);
+	b->written = 1;
+	return NULL;
+}
+
+/* > 0 bytes, 0 a clean end, -1 broken. */
+static ssize_t
+read_some(struct bulk *b, char *to, size_t size)
+{
+	return b->from_us ? peer_read(&b->k->peer, to, size) : read(b->k->fd, to, size);
+}
+
+/* Whether it came whole; if not, then without a clean end. */
+static int
+carry_bulk(struct bulk *b)
+{
+	static char got[65536];
+	pthread_t writer;
+	size_t have = 0;
+	ssize_t n;
+	int fd = b->from_us ? b->k->fd : b->k->peer.fd;
+
+	b->written = 0;
+	want_eq(pthread_create(&writer, NULL, write_bulk, b), 0);
+	/* Nobody reads until everything on the way is full. */
+	want_soon(b->written || ours_poll(fd, POLLOUT, 0) == 0);
+	while ((n = read_some(b, got, sizeof(got))) > 0) {
+		want(have + (size_t)n <= BULK);
+		want_eq(memcmp(got, b->data + have, (size_t)n), 0);
+		have += (size_t)n;
+	}
+	if (n == 0)
+		want_eq(have, BULK);
+	want_eq(pthread_join(writer, NULL), 0);
+	return n == 0;
+}
+
+SCENE(bytes_without_memory_arrive_whole_or_not_as_if_they_had)
+{
+	struct bulk b = { .data = malloc(BULK) };
+	long fired = 0, whole = 0, broken = 0;
+
+	needs_faults();
+	want(b.data != NULL);
+	fill(b.data, BULK, 9);
+	for_each_side(side)
+		for (b.from_us = 0; b.from_us < 2; b.from_us++)
+			for (long n = 0; n < 300; n += n / 2 + 1) {
+				struct link k;
+				long lost;
+				int ok;
+
+				b.k = &k;
+				link_make(&k, side, NULL);
+				faults_arm('r', n, 1);
+				ok = carry_bulk(&b);
+				lost = faults_disarm();
+				want(ok || lost > 0);
+				fired += lost;
+				whole += ok;
+				broken += !ok;
+				link_close(&k);
+			}
+	(void)fprintf(stderr, "%ld allocations failed: %ld transfers whole, %ld broken "
+	    "off\n", fired, whole, broken);
+	want(whole >= 4 && fired > 0);	/* none fails before the first is asked for */
+	free(b.data);
 }
 
 /* --- a full table of descriptors: the program's ----------------------------------------- */
@@ -480,13 +604,30 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_server_without_memory_loses_one_connection_and_nothing_else, faults_reset),
-		cmocka_unit_test_setup(a_server_that_stays_without_memory_recovers_when_there_is_some, faults_reset),
-		cmocka_unit_test_setup(a_client_without_memory_fails_and_the_next_one_does_not, faults_reset),
-		cmocka_unit_test_setup(a_client_that_stays_without_memory_recovers_when_there_is_some, faults_reset),
-		cmocka_unit_test_setup(a_keeper_without_memory_fails_a_call_and_goes_on, faults_reset),
-		cmocka_unit_test_setup(a_program_with_a_full_table_is_told_so_and_loses_nothing, faults_reset),
-		cmocka_unit_test_setup(a_relay_with_a_full_table_lets_clients_wait_and_goes_on, faults_reset),
+		cmocka_unit_test_setup(
+		    a_server_without_memory_loses_one_connection_and_nothing_else,
+		    faults_reset),
+		cmocka_unit_test_setup(
+		    a_server_that_stays_without_memory_recovers_when_there_is_some,
+		    faults_reset),
+		cmocka_unit_test_setup(
+		    a_client_without_memory_fails_and_the_next_one_does_not,
+		    faults_reset),
+		cmocka_unit_test_setup(
+		    a_client_that_stays_without_memory_recovers_when_there_is_some,
+		    faults_reset),
+		cmocka_unit_test_setup(
+		    a_keeper_without_memory_fails_a_call_and_goes_on,
+		    faults_reset),
+		cmocka_unit_test_setup(
+		    bytes_without_memory_arrive_whole_or_not_as_if_they_had,
+		    faults_reset),
+		cmocka_unit_test_setup(
+		    a_program_with_a_full_table_is_told_so_and_loses_nothing,
+		    faults_reset),
+		cmocka_unit_test_setup(
+		    a_relay_with_a_full_table_lets_clients_wait_and_goes_on,
+		    faults_reset),
 	};
 
 	faults_begin();
