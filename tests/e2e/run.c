@@ -27,6 +27,22 @@ struct run {
 static void	run_start(struct run *, const char *fmt, ...)
 		    __attribute__((format(printf, 2, 3)));
 
+/* A library with a sanitizer in it needs the sanitizer's own before libc. */
+static void
+preload_sanitizer(void)
+{
+	char list[1200];
+	char *colon;
+
+	(void)snprintf(list, sizeof(list), "%s", getenv("E2E_PRELOAD"));
+	colon = strchr(list, ':');
+	if (colon == NULL)
+		return;
+	*colon = '\0';
+	(void)setenv("LD_PRELOAD", list, 1);
+	(void)setenv("ASAN_OPTIONS", "verify_asan_link_order=0:detect_leaks=0", 1);
+}
+
 static void
 run_start(struct run *r, const char *fmt, ...)
 {
@@ -46,6 +62,7 @@ run_start(struct run *r, const char *fmt, ...)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		/* With it the helper processes would keep stderr open. */
 		(void)unsetenv("SECURESOCKETS_DEBUG");
+		preload_sanitizer();
 		(void)dup2(out[1], 1);
 		(void)dup2(out[1], 2);
 		(void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
