@@ -122,6 +122,10 @@ run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 
 	if ((end_events & EPOLLHUP) != 0 &&
 	    (r->reset_on_close || never_used(r))) {
+		/* What was written before is on its way, as on TCP; not its end. */
+		if (r->reset_on_close)
+			(void)sst_pump_run(&r->pump, 0, EPOLLIN, r->worker->scratch,
+			    &err);
 		end(r, 1);
 		return;
 	}

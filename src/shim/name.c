@@ -4,6 +4,7 @@
 #include "sys.h"
 #include "text.h"
 
+#include <poll.h>
 #include <string.h>
 
 SST_LIBC_NAME(getsockname);
@@ -74,6 +75,16 @@ own_name(int fd, struct sockaddr *addr, socklen_t *len)
 	}
 }
 
+static int
+is_over(int fd)
+{
+	struct pollfd p = { .fd = fd };
+	struct timespec now = { .tv_sec = 0 };
+
+	return SST_SYS(SYS_ppoll, &p, 1UL, &now, NULL, 0UL) == 1 &&
+	    (p.revents & POLLHUP) != 0;
+}
+
 static long
 peer_name(int fd, struct sockaddr *addr, socklen_t *len)
 {
@@ -83,6 +94,9 @@ peer_name(int fd, struct sockaddr *addr, socklen_t *len)
 	case SST_KIND_PLAIN:
 		return SST_SYS(SYS_getpeername, fd, addr, len);
 	case SST_KIND_ACCEPTED:
+		/* TCP has none once the connection is no more. */
+		if (is_over(fd))
+			return ask_address(fd, &name, SST_WIRE_PEERNAME, addr, len);
 		return sst_user_address(addr, len, &name.peer,
 		    sst_inet_len(&name.peer));
 	case SST_KIND_LINKED:

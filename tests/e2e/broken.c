@@ -255,6 +255,7 @@ SCENE(sk_83_closing_with_unread_data_resets_the_peer)
 SCENE(sk_82_linger_zero_is_an_abort)
 {
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	char text[4];
 
 	for_each_side(side) {
 		struct link k;
@@ -264,6 +265,54 @@ SCENE(sk_82_linger_zero_is_an_abort)
 		(void)close(k.fd);
 		k.fd = -1;
 		want_eq(tcp_drain(k.peer.fd), ECONNRESET);
+		link_close(&k);
+
+		/* What was written before is on its way already. */
+		link_make(&k, side, NULL);
+		want_eq(setsockopt(k.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+		ours_write(k.fd, "last", 4);
+		(void)close(k.fd);
+		k.fd = -1;
+		peer_read_all(&k.peer, text, 4);
+		want_eq(memcmp(text, "last", 4), 0);
+		want_eq(peer_read(&k.peer, text, 1), -1);
+		link_close(&k);
+	}
+}
+
+/* TCP has no peer any more in state CLOSE. */
+SCENE(a_connection_that_is_over_has_no_peer)
+{
+	for_each_side(side) {
+		struct addr peer, own;
+		struct link k;
+
+		for (int reset = 0; reset < 2; reset++) {
+			link_make(&k, side, NULL);
+			addr_of_sock(k.fd, &own);
+			peer.len = sizeof(peer.u);
+			want_eq(getpeername(k.fd, &peer.u.any, &peer.len), 0);
+			if (reset)
+				peer_reset(&k.peer);
+			else
+				peer_end(&k.peer);
+			want_soon((ours_poll(k.fd, POLLRDHUP, 100) & POLLRDHUP) != 0);
+			if (!reset) {
+				want_eq(getpeername(k.fd, &peer.u.any, &peer.len), 0);
+				want_eq(shutdown(k.fd, SHUT_WR), 0);
+			}
+			want_soon(getpeername(k.fd, &peer.u.any, &peer.len) < 0);
+			want_errno(getpeername(k.fd, &peer.u.any, &peer.len), ENOTCONN);
+			addr_of_sock(k.fd, &peer);
+			want(addr_same(&peer, &own));
+			link_close(&k);
+		}
+		/* Both directions are shut down here alone. */
+		link_make(&k, side, NULL);
+		want_eq(shutdown(k.fd, SHUT_RDWR), 0);
+		want((ours_poll(k.fd, 0, 0) & POLLHUP) != 0);
+		peer.len = sizeof(peer.u);
+		want_eq(getpeername(k.fd, &peer.u.any, &peer.len), 0);
 		link_close(&k);
 	}
 }
@@ -419,6 +468,7 @@ main(void)
 		cmocka_unit_test(a_clean_end_is_an_end_in_every_state),
 		cmocka_unit_test(sk_83_closing_with_unread_data_resets_the_peer),
 		cmocka_unit_test(sk_82_linger_zero_is_an_abort),
+		cmocka_unit_test(a_connection_that_is_over_has_no_peer),
 		cmocka_unit_test(data_that_comes_after_close_is_answered_with_a_reset),
 		cmocka_unit_test(sk_84_whatever_ends_the_program_the_peer_gets_all_and_a_clean_end),
 		cmocka_unit_test(unread_tickets_destroy_nothing),
