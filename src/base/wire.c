@@ -12,6 +12,8 @@ static const char prefix[] = "securesockets/";
 #define DOOR_LEN	16
 /* NUL, prefix, door, '/', one letter */
 #define NAME_LEN	(1 + PREFIX_LEN + DOOR_LEN + 2)
+_Static_assert(SST_WIRE_DOOR_LEN == offsetof(struct sockaddr_un, sun_path) + NAME_LEN,
+    "the length of every door's address");
 
 union fd_space {
 	struct cmsghdr	align;
@@ -159,7 +161,7 @@ sst_wire_door(struct sockaddr_un *addr, const char door[16], char which)
 	p += DOOR_LEN;
 	*p++ = '/';
 	*p = which;
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + NAME_LEN);
+	return SST_WIRE_DOOR_LEN;
 }
 
 char
@@ -167,7 +169,7 @@ sst_wire_door_parse(const struct sockaddr_un *addr, socklen_t len, char door[16]
 {
 	const char *p = addr->sun_path;
 
-	if (len != offsetof(struct sockaddr_un, sun_path) + NAME_LEN ||
+	if (len != SST_WIRE_DOOR_LEN ||
 	    addr->sun_family != AF_UNIX || p[0] != '\0' ||
 	    memcmp(p + 1, prefix, PREFIX_LEN) != 0 ||
 	    p[1 + PREFIX_LEN + DOOR_LEN] != '/')

@@ -201,6 +201,7 @@ int	sst_wire_send(int fd, struct sst_wire_head *head, const void *data,
  */
 long	sst_wire_recv(int fd, struct sst_wire_head *head, void *data, size_t cap,
 	    int *fds, size_t n_fds);
+#define SST_WIRE_DOOR_LEN	35	/* of the address of any door */
 /* Fills `addr` with "\0securesockets/DOOR/which". Returns its length. */
 socklen_t sst_wire_door(struct sockaddr_un *addr, const char door[16], char which);
 /* Which of k, r, c, l `addr` is; door (16 bytes) is set. 0: none of them. */

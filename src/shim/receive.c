@@ -22,7 +22,8 @@ discard(int fd, size_t n, int flags)
 		if (r <= 0)
 			break;
 		done += (size_t)r;
-		flags |= MSG_DONTWAIT;
+		if ((flags & MSG_WAITALL) == 0)
+			flags |= MSG_DONTWAIT;
 	} while (done < n && (flags & MSG_PEEK) == 0);
 	return done > 0 ? (ssize_t)done : r;
 }
@@ -43,18 +44,30 @@ failed(int fd, const void *buf, size_t n, int flags)
 	return -1;
 }
 
-/* A stream has no sender to tell of; the relay's name is nobody's business. */
+/* There are no errors to take, and an AF_UNIX stream would take data instead. */
+static int
+no_errors(int fd, int flags)
+{
+	struct sst_sockname name;
+
+	if ((flags & MSG_ERRQUEUE) == 0 || sst_identify(fd, &name) == SST_KIND_PLAIN)
+		return 0;
+	errno = EAGAIN;
+	return 1;
+}
+
+/* A stream has no sender to tell of; the relay's name is nobody's business. When
+ * it was cut to its room, its length is what is left of it. */
 static void
-strip(const struct sockaddr *addr, socklen_t *len)
+strip(int fd, const struct sockaddr *addr, socklen_t *len)
 {
 	struct sst_sockname name;
 	const struct sockaddr_un *un = (const void *)addr;
-	char door[16];
 
-	if (addr == NULL || len == NULL || *len <= sizeof(sa_family_t) ||
-	    addr->sa_family != AF_UNIX)
+	if (addr == NULL || len == NULL)
 		return;
-	if (sst_wire_door_parse(un, *len, door) != 0 ||
+	if (*len == SST_WIRE_DOOR_LEN ? sst_identify(fd, &name) != SST_KIND_PLAIN :
+	    *len > sizeof(sa_family_t) && addr->sa_family == AF_UNIX &&
 	    sst_sockname_decode(un, *len, &name))
 		*len = 0;
 }
@@ -86,16 +99,22 @@ readv(int fd, const struct iovec *iov, int n)
 SST_EXPORT ssize_t
 recv(int fd, void *buf, size_t n, int flags)
 {
-	ssize_t r = SST_REAL(recv)(fd, buf, n, flags);
+	ssize_t r;
 
+	if (no_errors(fd, flags))
+		return -1;
+	r = SST_REAL(recv)(fd, buf, n, flags);
 	return r >= 0 ? r : failed(fd, buf, n, flags);
 }
 
 SST_EXPORT ssize_t
 __recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
 {
-	ssize_t r = SST_REAL(__recv_chk)(fd, buf, n, size, flags);
+	ssize_t r;
 
+	if (no_errors(fd, flags))
+		return -1;
+	r = SST_REAL(__recv_chk)(fd, buf, n, size, flags);
 	return r >= 0 ? r : failed(fd, buf, n, flags);
 }
 
@@ -103,11 +122,14 @@ SST_EXPORT ssize_t
 recvfrom(int fd, void *restrict buf, size_t n, int flags,
     struct sockaddr *restrict addr, socklen_t *restrict len)
 {
-	ssize_t r = SST_REAL(recvfrom)(fd, buf, n, flags, addr, len);
+	ssize_t r;
 
+	if (no_errors(fd, flags))
+		return -1;
+	r = SST_REAL(recvfrom)(fd, buf, n, flags, addr, len);
 	if (r < 0)
 		return failed(fd, buf, n, flags);
-	strip(addr, len);
+	strip(fd, addr, len);
 	return r;
 }
 
@@ -115,21 +137,27 @@ SST_EXPORT ssize_t
 __recvfrom_chk(int fd, void *restrict buf, size_t n, size_t size, int flags,
     struct sockaddr *restrict addr, socklen_t *restrict len)
 {
-	ssize_t r = SST_REAL(__recvfrom_chk)(fd, buf, n, size, flags, addr, len);
+	ssize_t r;
 
+	if (no_errors(fd, flags))
+		return -1;
+	r = SST_REAL(__recvfrom_chk)(fd, buf, n, size, flags, addr, len);
 	if (r < 0)
 		return failed(fd, buf, n, flags);
-	strip(addr, len);
+	strip(fd, addr, len);
 	return r;
 }
 
 SST_EXPORT ssize_t
 recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	ssize_t r = SST_REAL(recvmsg)(fd, msg, flags);
+	ssize_t r;
 
+	if (no_errors(fd, flags))
+		return -1;
+	r = SST_REAL(recvmsg)(fd, msg, flags);
 	if (r < 0)
 		return errno == EINVAL ? failed(fd, msg, 0, flags) : r;
-	strip(msg->msg_name, &msg->msg_namelen);
+	strip(fd, msg->msg_name, &msg->msg_namelen);
 	return r;
 }

@@ -147,6 +147,32 @@ an_address_on_a_connected_socket_is_ignored(void **state)
 }
 
 static void
+there_are_no_errors_to_take(void **state)
+{
+	int fd = connected(), pair[2];
+	char buf[8] = "";
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	(void)state;
+	say(fd, "kept");
+	FAILS(recv(fd, buf, 8, MSG_ERRQUEUE), EAGAIN);
+	FAILS(__recv_chk(fd, buf, 8, 8, MSG_ERRQUEUE), EAGAIN);
+	FAILS(recvfrom(fd, buf, 8, MSG_ERRQUEUE, NULL, NULL), EAGAIN);
+	FAILS(__recvfrom_chk(fd, buf, 8, 8, MSG_ERRQUEUE, NULL, NULL), EAGAIN);
+	FAILS(recvmsg(fd, &msg, MSG_ERRQUEUE), EAGAIN);
+	assert_int_equal(recv(fd, buf, 8, 0), 4);
+	assert_memory_equal(buf, "kept", 4);
+	(void)close(fd);
+	/* Somebody else's AF_UNIX stream is the kernel's. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(write(pair[1], "taken", 5), 5);
+	assert_int_equal(recv(pair[0], buf, 8, MSG_ERRQUEUE), 5);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+}
+
+static void
 a_stream_has_no_sender_to_tell_of(void **state)
 {
 	int fd = connected();
@@ -167,6 +193,13 @@ a_stream_has_no_sender_to_tell_of(void **state)
 	assert_int_equal(len, 0);
 	assert_int_equal(recvmsg(fd, &msg, 0), 1);
 	assert_int_equal(msg.msg_namelen, 0);
+	/* Nor where the name was cut to the room that there was. */
+	say(fd, "abcdef");
+	for (socklen_t room = 0; room < 6; room++) {
+		len = room * 6;
+		assert_int_equal(recvfrom(fd, buf, 1, 0, (struct sockaddr *)&a, &len), 1);
+		assert_int_equal(len, 0);
+	}
 	(void)close(fd);
 }
 
@@ -215,7 +248,7 @@ static void
 msg_trunc_without_a_buffer_discards(void **state)
 {
 	int fd = connected();
-	char buf[64] = "";
+	char buf[64] = "", much[201] = "";
 
 	(void)state;
 	say(fd, "0123456789");
@@ -227,6 +260,11 @@ msg_trunc_without_a_buffer_discards(void **state)
 	/* More than there is: what there is. */
 	assert_int_equal(recv(fd, NULL, 1000000, MSG_TRUNC), 3);
 	FAILS(recv(fd, NULL, 1, MSG_TRUNC | MSG_DONTWAIT), EAGAIN);
+	/* All that is asked for, where that is more than one look brings. */
+	memset(much, 'm', sizeof(much) - 1);
+	for (int i = 0; i < 100; i++)
+		say(fd, much);
+	assert_int_equal(recv(fd, NULL, 20000, MSG_TRUNC | MSG_WAITALL), 20000);
 	/* Without the flag it is a bad address, and nothing is lost. */
 	say(fd, "z");
 	FAILS(recv(fd, NULL, 1, 0), EFAULT);
@@ -293,6 +331,7 @@ main(void)
 		cmocka_unit_test(there_is_nothing_to_read_on_a_fresh_socket),
 		cmocka_unit_test(writing_to_a_fresh_socket_is_a_broken_pipe),
 		cmocka_unit_test(an_address_on_a_connected_socket_is_ignored),
+		cmocka_unit_test(there_are_no_errors_to_take),
 		cmocka_unit_test(a_stream_has_no_sender_to_tell_of),
 		cmocka_unit_test(the_sender_on_any_other_socket_is_told),
 		cmocka_unit_test(urgent_data_goes_with_the_rest),
