@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""nginx - unmodified, with a configuration for plain HTTP."""
+
+import hashlib
+import os
+import signal
+import sys
+
+import common
+import web
+from common import (WAYS, Program, await_service, gone, needs, ordinary, scene,
+                    signal_all, stat_of, title_of, until, want, want_same)
+
+CONF = """\
+{user}
+worker_processes {workers};
+pid {where}/nginx.pid;
+error_log {where}/error.log info;
+{main}
+events {{ worker_connections 256; }}
+http {{
+	access_log {where}/access.log;
+	client_body_temp_path {where}/body;
+	proxy_temp_path {where}/proxy;
+	fastcgi_temp_path {where}/fastcgi;
+	uwsgi_temp_path {where}/uwsgi;
+	scgi_temp_path {where}/scgi;
+	client_max_body_size 20m;
+	sendfile on;
+	types {{ text/html html; text/plain txt; }}
+	default_type application/octet-stream;
+	server {{
+		listen 127.0.0.1:{port};
+		{more}
+		root {root};
+		location = /version {{ return 200 "{version}"; }}
+		location /put/ {{ root {where}; dav_methods PUT; }}
+	}}
+}}
+"""
+
+
+class Nginx:
+    """A running nginx: the port, and the master, which is what its file says."""
+
+    def __init__(self, world, way, port, root, user=None, **conf):
+        self.world, self.way, self.port, self.root = world, way, port, root
+        self.where = world.directory("nginx", user)
+        # Workers run as another user, and write what is put.
+        put = self.where / "put"
+        put.mkdir()
+        put.chmod(0o777)
+        self.log = self.where / "access.log"
+        self.cert = self.where / "cert.pem"
+        self.serial = world.authority.issue(
+            self.cert, user if os.geteuid() == 0 else None)
+        self.conf = {"workers": 2, "version": "one", "main": "", "more": "",
+                     "user": "user www-data;" if os.geteuid() == 0 and user is None
+                     else ""}
+        self.configure(**conf)
+        self.program = Program(
+            world, [*way.server("any", self.cert), *self.command()], self.where, user)
+        await_service(way, port, self.program, [self.where / "error.log"])
+        # Connections queue up before the master has made its workers.
+        self.master = until(self.pid, "nginx.pid")
+        alone = "master_process off" in self.conf["main"]
+        until(lambda: alone or len(self.workers()) == self.conf["workers"], "workers")
+
+    def command(self):
+        return [needs("nginx"), "-e", self.where / "error.log", "-p", self.where,
+                "-c", self.where / "nginx.conf"]
+
+    def configure(self, **conf):
+        self.conf.update(conf)
+        (self.where / "nginx.conf").write_text(CONF.format(
+            where=self.where, port=self.port, root=self.root, **self.conf))
+
+    def pid(self, file="nginx.pid"):
+        """Of the master; None: the file is not there, or not whole."""
+        try:
+            return int((self.where / file).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def workers(self, master=None):
+        master = master or self.master
+        return [p for p in common.descendants(master) if stat_of(p)[2] == master
+                and "worker process" in title_of(p)]
+
+    def errors(self):
+        """Of weight: what a reload or an upgrade must not say."""
+        return [line for line in (self.where / "error.log").read_text().splitlines()
+                if any(f"[{w}]" in line for w in ("crit", "alert", "emerg"))]
+
+
+def start(world, way, root, **more):
+    return common.with_port(lambda port: Nginx(world, way, port, root, **more))
+
+
+def each(world, function, **more):
+    """function(nginx) on both ways; the same must come of it."""
+    root = web.documents(world.directory("root") / "docs")
+    results = []
+    for name in WAYS:
+        results.append(function(start(world, getattr(world, name), root, **more)))
+        world.end()
+    want_same(*results, function.__name__)
+
+
+def play_all(n):
+    got = web.play(n.way, n.port)
+    body = web.body_of_upload()
+    put = web.once(n.way, n.port, "/put/file", "PUT", body=body)
+    want(put.status == "201", "PUT:", put)
+    stored = hashlib.sha256((n.where / "put" / "file").read_bytes()).hexdigest()
+    want(stored == hashlib.sha256(body).hexdigest(), "the upload is another")
+    web.want_client_in(n.way, n.port, n.log)
+    if n.way.is_tls:
+        web.want_tls(n.world, n.port, n.log)
+    want(not n.errors(), n.errors())
+    return [*got.items(), put.status, put.text]
+
+
+@scene
+def nginx_answers_as_on_tcp(world):
+    each(world, play_all)
+
+
+@scene
+def nginx_of_an_ordinary_user_answers_as_on_tcp(world):
+    each(world, play_all, user=ordinary())
+
+
+@scene
+def nginx_without_a_master_and_in_the_foreground_answers_as_on_tcp(world):
+    each(world, play_all, main="daemon off; master_process off;")
+
+
+@scene
+def nginx_spreads_connections_over_workers_of_another_user(world):
+    if os.geteuid() != 0:
+        raise common.Skipped("it takes root to drop rights")
+
+    def workers(n):
+        pids = n.workers()
+        users = {os.stat(f"/proc/{p}").st_uid for p in pids}
+        want(users == {common.pwd.getpwnam("www-data").pw_uid}, "workers run as", users)
+        return len(pids), len(web.asked_at_once(n.way, n.port, "/small.txt"))
+    each(world, workers)
+
+
+@scene
+def nginx_is_reloaded_by_hup_and_no_request_is_lost(world):
+    def reload(n):
+        with web.Load(n.way, n.port, "/version") as load:
+            load.more("one")
+            for version in ("two", "three"):
+                old = n.workers()
+                n.configure(version=version)
+                signal_all([n.master], signal.SIGHUP)
+                load.more(version)
+                common.await_end(old, "the old workers")
+                load.only(version)
+        want(not n.errors(), n.errors())
+        return web.once(n.way, n.port, "/version")
+    each(world, reload)
+
+
+def upgraded(n, load):
+    """USR2, and QUIT for the old master when the new one serves."""
+    old = n.master
+    signal_all([old], signal.SIGUSR2)
+
+    def new():
+        pid = n.pid()
+        return pid if pid not in (None, old) and len(n.workers(pid)) == 2 or \
+            n.errors() else None
+    until(new, "a new master")
+    want(not n.errors(), n.errors())
+    n.master = n.pid()
+    load.more()
+    signal_all([old], signal.SIGQUIT)
+    common.await_end([old], "the old master")
+    load.more()
+
+
+@scene
+def nginx_is_upgraded_by_usr2_and_no_request_is_lost(world):
+    def upgrade(n):
+        with web.Load(n.way, n.port, "/version") as load:
+            load.more("one")
+            upgraded(n, load)
+            # The new binary reads new configurations, and is upgraded in turn.
+            n.configure(version="two")
+            signal_all([n.master], signal.SIGHUP)
+            load.only("two")
+            upgraded(n, load)
+        if n.way.is_tls:
+            web.want_tls(n.world, n.port, n.log)
+            common.await_serial(n.way, n.port, n.world.authority.issue(n.cert))
+        return web.once(n.way, n.port, "/version")
+    each(world, upgrade)
+
+
+@scene
+def nginx_listens_on_one_more_port_after_an_upgrade(world):
+    def listen(n):
+        with web.Load(n.way, n.port, "/version") as load:
+            upgraded(n, load)
+
+            def add(port):
+                n.configure(more=f"listen 127.0.0.1:{port};", version="two")
+                signal_all([n.master], signal.SIGHUP)
+                load.more("two")
+                return port
+            port = common.with_port(add)
+        if n.way.is_tls:
+            web.want_tls(n.world, port, n.log)
+        return web.once(n.way, port, "/version")
+    each(world, listen)
+
+
+@scene
+def a_worker_of_nginx_that_is_killed_takes_no_listener_with_it(world):
+    def kill(n):
+        for _ in range(4):
+            old = n.workers()
+            signal_all(old[:1], signal.SIGKILL)
+            want(web.once(n.way, n.port, "/version").status == "200", "served")
+            until(lambda gone=old[0]: len(n.workers()) == 2 and gone not in n.workers(),
+                  "another worker")
+        return web.asked_at_once(n.way, n.port, "/small.txt")
+    each(world, kill)
+
+
+@scene
+def nginx_shows_a_renewed_certificate_without_being_told(world):
+    root = web.documents(world.directory("root") / "docs")
+    n = start(world, world.tls, root)
+    want(common.serial(n.way, n.port) == n.serial, "the first certificate")
+    with web.Load(n.way, n.port, "/version") as load:
+        pids = [n.master, *n.workers()]
+        for _ in range(2):
+            common.await_serial(n.way, n.port, n.world.authority.issue(n.cert))
+            load.more()
+    want(not any(map(gone, pids)) and [n.master, *n.workers()] == pids,
+         "nginx was restarted")
+
+
+@scene
+def nginx_finishes_what_it_serves_when_it_quits(world):
+    def quit_(n):
+        with web.Connection(n.way, n.port) as c:
+            c.send(web.request("/big.bin", close=True))
+            first = c.reader.read(1)
+            signal_all([n.master], signal.SIGQUIT)
+            rest = c.reader.read()
+        common.await_end([n.master], "nginx")
+        common.want_refused_connect(n.port)
+        return hashlib.sha256(first + rest.split(b"\r\n\r\n", 1)[1]).hexdigest()
+    each(world, quit_)
+
+
+if __name__ == "__main__":
+    sys.exit(common.main("nginx", "curl"))
