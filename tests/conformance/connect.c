@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -301,156 +300,6 @@ CASE(sk_23_a_refused_pending_connect_says_so_once)
 	far_listener_close(&l);
 }
 
-/* --- what only TLS refuses: stated, not compared -------------------------------------- */
-static void *
-serve_whoever(void *arg)
-{
-	struct far_listener *l = arg;
-	struct peer p;
-
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (peer_server_on(&p, tcp_accept(l->fd), &l->o) == 0) {
-		(void)tcp_drain(p.fd);
-		peer_drop(&p);
-	}
-	return NULL;
-}
-
-/* A server that the client may refuse. */
-static void
-refusable_listen(struct trial *t, struct far_listener *l)
-{
-	far_listen(t, l, t->family, NULL);
-	if (t->mode == MODE_CLIENT)
-		want_eq(pthread_create(&l->thread, NULL, serve_whoever, l), 0);
-}
-
-static void
-refusable_close(struct trial *t, struct far_listener *l)
-{
-	if (t->mode == MODE_CLIENT)
-		far_served(l);
-	far_listener_close(l);
-}
-
-static void
-want_refused(struct trial *t, int fd, int error)
-{
-	char byte;
-
-	want_soon(ours_poll(fd, ALL, 100) != 0);
-	want_eq(ours_poll(fd, ALL, 0),
-	    POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP);
-	want_eq(ours_get_int(fd, SOL_SOCKET, SO_ERROR), error);
-	want_eq(ours_get_int(fd, SOL_SOCKET, SO_ERROR), 0);
-	want_errno(send(fd, "x", 1, MSG_NOSIGNAL), EPIPE);
-	want(read(fd, &byte, 1) <= 0);
-	see_text(t, "why", "%.80s", ours_error(fd));
-	want(strlen(ours_error(fd)) > 10);
-	(void)close(fd);
-}
-
-CASE(sk_24_a_refused_certificate_is_eproto)
-{
-	struct pki_cert *stranger = pki_issue(NULL,
-	    &(struct pki_spec){ .cn = "a stranger", .ca = 1 });
-	struct pki_buf pem = { 0 };
-	struct far_listener l;
-	char path[700];
-	int fd = own_socket(t, t->family, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	pki_put_cert(&pem, stranger);
-	pki_write(world.dir, "stranger.pem", 0644, &pem);
-	(void)snprintf(path, sizeof(path), "%s/stranger.pem", world.dir);
-	want_eq(ours_set(fd, TLS_TRUSTED_PEER_CERTIFICATES, path), 0);
-	want_eq(ours_set(fd, TLS_REMOTE_HOSTNAME, "one.example"), 0);
-	refusable_listen(t, &l);
-	want_errno(connect(fd, &l.at.u.any, l.at.len), EINPROGRESS);
-	want_refused(t, fd, EPROTO);
-	refusable_close(t, &l);
-
-	/* The same server, trusted. */
-	fd = own_client(t, t->family, SOCK_NONBLOCK);
-	refusable_listen(t, &l);
-	want_errno(connect(fd, &l.at.u.any, l.at.len), EINPROGRESS);
-	want_eq(own_await(fd, POLLOUT), POLLOUT);
-	want_eq(ours_get_int(fd, SOL_SOCKET, SO_ERROR), 0);
-	(void)close(fd);
-	refusable_close(t, &l);
-	pki_buf_free(&pem);
-	pki_free(stranger);
-}
-
-CASE(sk_25_a_server_that_talks_no_tls_is_eproto)
-{
-	static const char *const says[] = { "HTTP/1.0 400 Bad\r\n\r\n",
-	    "220 mail.example ESMTP\r\n", "\x16\x03\x03\xff\xff garbage" };
-	struct addr at;
-	int l = tcp_listen(&at, t->family, 4);
-
-	for (size_t i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
-		int fd = own_client(t, t->family, SOCK_NONBLOCK), s;
-
-		want_errno(connect(fd, &at.u.any, at.len), EINPROGRESS);
-		s = tcp_accept(l);
-		want_eq(write(s, says[i], strlen(says[i])), strlen(says[i]));
-		want_refused(t, fd, EPROTO);
-		(void)close(s);
-	}
-	(void)close(l);
-}
-
-CASE(sk_26_a_server_that_leaves_in_the_handshake_is_econnaborted)
-{
-	struct addr at;
-	int l = tcp_listen(&at, t->family, 4);
-
-	for (int i = 0; i < 4; i++) {
-		int fd = own_client(t, t->family, SOCK_NONBLOCK), s;
-
-		want_errno(connect(fd, &at.u.any, at.len), EINPROGRESS);
-		s = tcp_accept(l);
-		if (i & 1)	/* after the ClientHello, else perhaps before */
-			want_eq(read(s, &(char){ 0 }, 1), 1);
-		if (i & 2)
-			tcp_reset(s);
-		else
-			want_eq(shutdown(s, SHUT_WR), 0);
-		want_refused(t, fd, ECONNABORTED);
-		if ((i & 2) == 0)
-			(void)close(s);
-	}
-	(void)close(l);
-}
-
-CASE(sk_33_a_certificate_for_another_name_fails_closed)
-{
-	struct far_listener l;
-	int fd = own_client(t, t->family, 0);
-
-	want_eq(ours_set(fd, TLS_REMOTE_HOSTNAME, "other.example"), 0);
-	refusable_listen(t, &l);
-	want_errno(connect(fd, &l.at.u.any, l.at.len), EPROTO);
-	want_has(ours_error(fd), "other.example");
-	want_errno(send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT), EPIPE);
-	refusable_close(t, &l);
-	(void)close(fd);
-
-	/* No name at all: the address is the name, and another one is refused. */
-	fd = own_client(t, t->family, 0);
-	want_eq(ours_set(fd, TLS_REMOTE_HOSTNAME, "192.0.2.7"), 0);
-	refusable_listen(t, &l);
-	want_errno(connect(fd, &l.at.u.any, l.at.len), EPROTO);
-	refusable_close(t, &l);
-	(void)close(fd);
-
-	fd = own_client(t, t->family, 0);
-	refusable_listen(t, &l);
-	want_eq(connect(fd, &l.at.u.any, l.at.len), 0);
-	refusable_close(t, &l);
-	(void)close(fd);
-}
-
 /* --- while the connect is pending ---------------------------------------------------- */
 static void *
 write_blocking(void *arg)
@@ -704,10 +553,6 @@ main(void)
 		cmocka_unit_test(sk_21_a_handler_that_restarts_does_not_end_the_wait),
 		cmocka_unit_test(sk_22_a_nonblocking_connect_is_ready_when_it_is_done),
 		cmocka_unit_test(sk_23_a_refused_pending_connect_says_so_once),
-		cmocka_unit_test(sk_24_a_refused_certificate_is_eproto),
-		cmocka_unit_test(sk_25_a_server_that_talks_no_tls_is_eproto),
-		cmocka_unit_test(
-		    sk_26_a_server_that_leaves_in_the_handshake_is_econnaborted),
 		cmocka_unit_test(sk_27_a_write_before_the_connection_waits_and_arrives),
 		cmocka_unit_test(
 		    sk_28_an_edge_at_the_end_of_the_connect_and_none_before),
@@ -715,7 +560,6 @@ main(void)
 		cmocka_unit_test(sk_30_a_socket_connects_once),
 		cmocka_unit_test(sk_31_two_hundred_connects_in_one_select),
 		cmocka_unit_test(sk_32_mapped_addresses_as_on_tcp),
-		cmocka_unit_test(sk_33_a_certificate_for_another_name_fails_closed),
 	};
 
 	world_begin();
