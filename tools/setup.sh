@@ -210,7 +210,7 @@ sst_need_all()
 		[[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == *" installed" ]] ||
 			missing+=("$package")
 	done
-	((${#missing[@]} > 0)) || return
+	((${#missing[@]} > 0)) || return 0
 	sst_say "installing with apt: ${missing[*]}"
 	sst_install_idle "${missing[@]}" >"$log" 2>&1 || {
 		tail -n 5 "$log" >&2
