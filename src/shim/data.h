@@ -22,10 +22,23 @@
 
 #include "shim.h"
 
-/* The entry points of programs that are built with _FORTIFY_SOURCE. */
-ssize_t	__read_chk(int fd, void *buf, size_t n, size_t size);
-ssize_t	__recv_chk(int fd, void *buf, size_t n, size_t size, int flags);
-ssize_t	__recvfrom_chk(int fd, void *buf, size_t n, size_t size, int flags,
+/* Exported under libc's names alone. */
+ssize_t	sst_read(int fd, void *buf, size_t n);
+ssize_t	sst_readv(int fd, const struct iovec *iov, int n);
+ssize_t	sst_recv(int fd, void *buf, size_t n, int flags);
+ssize_t	sst_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
+	    socklen_t *len);
+ssize_t	sst_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t	sst_write(int fd, const void *buf, size_t n);
+ssize_t	sst_writev(int fd, const struct iovec *iov, int n);
+ssize_t	sst_send(int fd, const void *buf, size_t n, int flags);
+ssize_t	sst_sendto(int fd, const void *buf, size_t n, int flags,
+	    const struct sockaddr *addr, socklen_t len);
+ssize_t	sst_sendmsg(int fd, const struct msghdr *msg, int flags);
+/* What programs call that are built with _FORTIFY_SOURCE. */
+ssize_t	sst___read_chk(int fd, void *buf, size_t n, size_t size);
+ssize_t	sst___recv_chk(int fd, void *buf, size_t n, size_t size, int flags);
+ssize_t	sst___recvfrom_chk(int fd, void *buf, size_t n, size_t size, int flags,
 	    struct sockaddr *addr, socklen_t *len);
 
 #endif

@@ -5,6 +5,15 @@
 
 #include "base/wire.h"
 
+SST_LIBC_NAME(read);
+SST_LIBC_NAME(__read_chk);
+SST_LIBC_NAME(readv);
+SST_LIBC_NAME(recv);
+SST_LIBC_NAME(__recv_chk);
+SST_LIBC_NAME(recvfrom);
+SST_LIBC_NAME(__recvfrom_chk);
+SST_LIBC_NAME(recvmsg);
+
 #define SCRATCH	16384
 
 /* recv(NULL, n, MSG_TRUNC): what is there goes away, n bytes at most. */
@@ -72,32 +81,32 @@ strip(int fd, const struct sockaddr *addr, socklen_t *len)
 		*len = 0;
 }
 
-SST_EXPORT ssize_t
-read(int fd, void *buf, size_t n)
+ssize_t
+sst_read(int fd, void *buf, size_t n)
 {
 	ssize_t r = SST_REAL(read)(fd, buf, n);
 
 	return r >= 0 || errno != EINVAL ? r : failed(fd, buf, n, 0);
 }
 
-SST_EXPORT ssize_t
-__read_chk(int fd, void *buf, size_t n, size_t size)
+ssize_t
+sst___read_chk(int fd, void *buf, size_t n, size_t size)
 {
 	ssize_t r = SST_REAL(__read_chk)(fd, buf, n, size);
 
 	return r >= 0 || errno != EINVAL ? r : failed(fd, buf, n, 0);
 }
 
-SST_EXPORT ssize_t
-readv(int fd, const struct iovec *iov, int n)
+ssize_t
+sst_readv(int fd, const struct iovec *iov, int n)
 {
 	ssize_t r = SST_REAL(readv)(fd, iov, n);
 
 	return r >= 0 || errno != EINVAL ? r : failed(fd, iov, 0, 0);
 }
 
-SST_EXPORT ssize_t
-recv(int fd, void *buf, size_t n, int flags)
+ssize_t
+sst_recv(int fd, void *buf, size_t n, int flags)
 {
 	ssize_t r;
 
@@ -107,8 +116,8 @@ recv(int fd, void *buf, size_t n, int flags)
 	return r >= 0 ? r : failed(fd, buf, n, flags);
 }
 
-SST_EXPORT ssize_t
-__recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
+ssize_t
+sst___recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
 {
 	ssize_t r;
 
@@ -118,9 +127,9 @@ __recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
 	return r >= 0 ? r : failed(fd, buf, n, flags);
 }
 
-SST_EXPORT ssize_t
-recvfrom(int fd, void *restrict buf, size_t n, int flags,
-    struct sockaddr *restrict addr, socklen_t *restrict len)
+ssize_t
+sst_recvfrom(int fd, void *buf, size_t n, int flags,
+    struct sockaddr *addr, socklen_t *len)
 {
 	ssize_t r;
 
@@ -133,9 +142,9 @@ recvfrom(int fd, void *restrict buf, size_t n, int flags,
 	return r;
 }
 
-SST_EXPORT ssize_t
-__recvfrom_chk(int fd, void *restrict buf, size_t n, size_t size, int flags,
-    struct sockaddr *restrict addr, socklen_t *restrict len)
+ssize_t
+sst___recvfrom_chk(int fd, void *buf, size_t n, size_t size, int flags,
+    struct sockaddr *addr, socklen_t *len)
 {
 	ssize_t r;
 
@@ -148,8 +157,8 @@ __recvfrom_chk(int fd, void *restrict buf, size_t n, size_t size, int flags,
 	return r;
 }
 
-SST_EXPORT ssize_t
-recvmsg(int fd, struct msghdr *msg, int flags)
+ssize_t
+sst_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	ssize_t r;
 

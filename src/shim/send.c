@@ -5,6 +5,12 @@
 
 #include <netinet/tcp.h>
 
+SST_LIBC_NAME(write);
+SST_LIBC_NAME(writev);
+SST_LIBC_NAME(send);
+SST_LIBC_NAME(sendto);
+SST_LIBC_NAME(sendmsg);
+
 /* As TCP: EPIPE, and a signal of the thread unless it is not wanted. */
 static ssize_t
 broken_pipe(int flags)
@@ -67,24 +73,24 @@ connected_after(int fd, int flags, const struct sockaddr *addr, socklen_t len)
 	}
 }
 
-SST_EXPORT ssize_t
-write(int fd, const void *buf, size_t n)
+ssize_t
+sst_write(int fd, const void *buf, size_t n)
 {
 	ssize_t r = SST_REAL(write)(fd, buf, n);
 
 	return r >= 0 ? r : failed(fd, 0);
 }
 
-SST_EXPORT ssize_t
-writev(int fd, const struct iovec *iov, int n)
+ssize_t
+sst_writev(int fd, const struct iovec *iov, int n)
 {
 	ssize_t r = SST_REAL(writev)(fd, iov, n);
 
 	return r >= 0 ? r : failed(fd, 0);
 }
 
-SST_EXPORT ssize_t
-send(int fd, const void *buf, size_t n, int flags)
+ssize_t
+sst_send(int fd, const void *buf, size_t n, int flags)
 {
 	ssize_t r;
 
@@ -93,8 +99,8 @@ send(int fd, const void *buf, size_t n, int flags)
 	return r >= 0 ? r : failed(fd, flags);
 }
 
-SST_EXPORT ssize_t
-sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
+ssize_t
+sst_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
     socklen_t len)
 {
 	ssize_t r;
@@ -106,8 +112,8 @@ sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr
 	return r >= 0 ? r : failed(fd, flags);
 }
 
-SST_EXPORT ssize_t
-sendmsg(int fd, const struct msghdr *msg, int flags)
+ssize_t
+sst_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct msghdr nameless;
 	ssize_t r;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
-#include "shim/data.h"
+#include "shim/real.h"
 
 static volatile sig_atomic_t pipes;
 
