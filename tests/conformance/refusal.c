@@ -140,6 +140,7 @@ CASE(sk_33_a_certificate_for_another_name_fails_closed)
 	refusable_listen(t, &l);
 	want_errno(connect(fd, &l.at.u.any, l.at.len), EPROTO);
 	want_has(ours_error(fd), "other.example");
+	see_text(t, "why", "%.80s", ours_error(fd));
 	want_errno(send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT), EPIPE);
 	refusable_close(t, &l);
 	(void)close(fd);
@@ -155,8 +156,8 @@ CASE(sk_33_a_certificate_for_another_name_fails_closed)
 	fd = own_client(t, t->family, 0);
 	refusable_listen(t, &l);
 	want_eq(connect(fd, &l.at.u.any, l.at.len), 0);
-	refusable_close(t, &l);
 	(void)close(fd);
+	refusable_close(t, &l);
 }
 
 int
