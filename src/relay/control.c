@@ -102,10 +102,15 @@ enter(struct sst_call *call, int tcp)
 	return r;
 }
 
-/* Whether the call may make a record; if not it was answered. */
+/* Whether the call may make a record; if not it was answered, or hung up on:
+ * without a keeper the socket would have nobody for its files. */
 static int
 admitted(struct sst_call *call)
 {
+	if (call->relay->door_shut) {
+		sst_call_drop(call);
+		return 0;
+	}
 	if (same_secret(call->head.secret, call->relay->secret, SST_SECRET_LEN))
 		return 1;
 	sst_call_fail(call, EACCES, "these helper processes serve another program");

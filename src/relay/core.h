@@ -26,6 +26,10 @@
 #include "record.h"
 #include "worker.h"
 
+/* For so long nothing is to be served before the keeper hears of it: a program
+ * whose connections follow one another is not told of as idle in between. */
+#define SST_CORE_IDLE_MS	100
+
 struct sst_restored;	/* hold.c */
 
 struct sst_relay {
@@ -63,7 +67,10 @@ struct sst_relay {
 	int		 record_cost;	/* of one accepted record in a queue */
 	int		 released;	/* the keeper may still hold a port */
 	int		 draining;
+	int		 door_shut;	/* the keeper is gone: nothing new */
 	int		 idle_told;	/* what the keeper knows */
+	int64_t		 idle_since;	/* nothing was left to serve */
+	struct sst_timer idle_timer;
 
 	uint8_t		 scratch[SST_WIRE_DATA_MAX + 1];
 };

@@ -11,7 +11,6 @@
 #include "core.h"
 
 #define PAUSE_MS	50
-#define TAKE_MOST	64	/* callers a turn: half of those that may be silent */
 
 static void
 door_listens(struct sst_relay *relay, int yes)
@@ -146,6 +145,12 @@ sst_call_answer(struct sst_call *call, int a, const void *data, size_t len, int 
 }
 
 void
+sst_call_drop(struct sst_call *call)
+{
+	call_free(call);
+}
+
+void
 sst_call_fail(struct sst_call *call, int code, const char *text)
 {
 	size_t len = text == NULL || text[0] == '\0' ? 0 : strlen(text) + 1;
@@ -182,17 +187,17 @@ too_late(struct sst_timer *t)
 	call_free(SST_HOLDER(t, struct sst_call, timer));
 }
 
-static void
-read_request(struct sst_watch *w, uint32_t events)
+/* 0: the request is not there yet. */
+static int
+read_request(struct sst_call *call)
 {
-	struct sst_call *call = SST_HOLDER(w, struct sst_call, watch);
 	struct sst_relay *relay = call->relay;
 	struct sst_call **end;
-	long n;
+	long n = sst_wire_recv(call->fd, &call->head, relay->scratch,
+	    SST_WIRE_DATA_MAX, call->fds, SST_CALL_FDS);
 
-	(void)events;
-	n = sst_wire_recv(call->fd, &call->head, relay->scratch, SST_WIRE_DATA_MAX,
-	    call->fds, SST_CALL_FDS);
+	if (n < 0 && errno == EAGAIN)
+		return 0;
 	sst_loop_del(&relay->loop, &call->watch);
 	sst_loop_disarm(&relay->loop, &call->timer);
 	read_is_over(call);
@@ -201,15 +206,23 @@ read_request(struct sst_watch *w, uint32_t events)
 		    errno == EPROTO ? "the library in the program and the helper "
 		    "processes are of different versions: restart the program" :
 		    "the request could not be read");
-		return;
+		return 1;
 	}
 	if (call_data(call, relay->scratch, (size_t)n) < 0) {
 		sst_call_fail(call, ENOMEM, NULL);
-		return;
+		return 1;
 	}
 	for (end = &relay->asked; *end != NULL; end = &(*end)->asked_next)
 		continue;
 	*end = call;
+	return 1;
+}
+
+static void
+caller_ready(struct sst_watch *w, uint32_t events)
+{
+	(void)events;
+	(void)read_request(SST_HOLDER(w, struct sst_call, watch));
 }
 
 static void
@@ -235,44 +248,47 @@ pause_is_over(struct sst_timer *t)
 	door_listens(SST_HOLDER(t, struct sst_relay, door_pause), 1);
 }
 
+/* The call owes us its request. A stranger can knock and say nothing as often as
+ * it likes: the longest silence makes room. Who came a turn ago and spoke at once
+ * was read before this. */
 static void
-take_calls(struct sst_watch *w, uint32_t events)
+await_request(struct sst_call *call)
+{
+	struct sst_relay *relay = call->relay;
+
+	if (relay->n_silent >= SST_DOOR_UNREAD)
+		call_free(relay->silent);
+	read_is_due(call);
+	if (sst_loop_add(&relay->loop, &call->watch, call->fd, EPOLLIN,
+	    caller_ready) < 0) {
+		call_free(call);
+		return;
+	}
+	sst_loop_arm(&relay->loop, &call->timer,
+	    relay->loop.now + SST_WIRE_TIMEOUT_MS, too_late);
+}
+
+/* One caller: the next is another event. Most speak at once. */
+static void
+take_call(struct sst_watch *w, uint32_t events)
 {
 	struct sst_relay *relay = SST_HOLDER(w, struct sst_relay, door_watch);
 	struct sst_call *call;
-	int fd;
+	int fd = accept4(relay->door_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
-	for (int i = 0; i < TAKE_MOST; i++) {
-		fd = accept4(relay->door_fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		if (fd < 0 && errno != EAGAIN) {
-			door_listens(relay, 0);
-			sst_loop_arm(&relay->loop, &relay->door_pause,
-			    relay->loop.now + PAUSE_MS, pause_is_over);
-		}
-		if (fd < 0)
-			return;
-		call = call_alloc(relay, fd);
-		if (call == NULL) {
-			(void)close(fd);
-			return;
-		}
-		/* A stranger can knock and say nothing as often as it likes: the
-		 * longest silence makes room. Who came a turn ago and spoke at
-		 * once was read before this. */
-		if (relay->n_silent >= SST_DOOR_UNREAD)
-			call_free(relay->silent);
-		read_is_due(call);
-		if (sst_loop_add(&relay->loop, &call->watch, fd, EPOLLIN,
-		    read_request) < 0) {
-			call_free(call);
-			continue;
-		}
-		sst_loop_arm(&relay->loop, &call->timer,
-		    relay->loop.now + SST_WIRE_TIMEOUT_MS, too_late);
+	if (fd < 0 && errno != EINTR && errno != ECONNABORTED && errno != EAGAIN) {
+		door_listens(relay, 0);
+		sst_loop_arm(&relay->loop, &relay->door_pause,
+		    relay->loop.now + PAUSE_MS, pause_is_over);
 	}
+	if (fd < 0)
+		return;
+	call = call_alloc(relay, fd);
+	if (call == NULL)
+		(void)close(fd);
+	else if (!read_request(call))
+		await_request(call);
 }
 
 int
@@ -282,7 +298,7 @@ sst_door_open(struct sst_relay *relay)
 	relay->loop.after = dispatch_asked;
 	relay->loop.after_arg = relay;
 	return sst_loop_add(&relay->loop, &relay->door_watch, relay->door_fd, EPOLLIN,
-	    take_calls);
+	    take_call);
 }
 
 void
@@ -293,6 +309,7 @@ sst_door_shut(struct sst_relay *relay)
 	if (relay->door_fd >= 0)
 		(void)close(relay->door_fd);
 	relay->door_fd = -1;
+	relay->door_shut = 1;
 }
 
 void

@@ -6,7 +6,8 @@
  * a program that closes a socket and then asks for its port must find it free.
  *
  * Always true:
- *   1. Every call is answered once, or its caller is gone.
+ *   1. Every call is answered once, or its caller is gone; only who asks for a
+ *      new socket when the door is shut is hung up on, and asks another pair.
  *   2. At most SST_DOOR_UNREAD callers may owe us their request, each for
  *      SST_WIRE_TIMEOUT_MS; one more, and the longest silent has to go. So
  *      nobody keeps others out by coming often.
@@ -61,6 +62,8 @@ void	sst_door_shut(struct sst_relay *);
 struct sst_call *sst_call_new(struct sst_relay *, int fd,
 	    const struct sst_wire_head *, const void *data, size_t len,
 	    const int fds[SST_CALL_FDS]);
+/* Hangs up. */
+void	sst_call_drop(struct sst_call *);
 /* Answers and frees. `fd` (-1: none) is borrowed. */
 void	sst_call_answer(struct sst_call *, int a, const void *data, size_t len, int fd);
 /* Answers -1 with an errno and a text (NULL: none), and frees. */

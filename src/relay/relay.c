@@ -49,13 +49,31 @@ sst_core_busy(struct sst_relay *relay)
 	atomic_store(&relay->loop.stop, 0);
 }
 
+/* Armed once for all that ended meanwhile. */
+static void
+still_idle(struct sst_timer *t)
+{
+	struct sst_relay *relay = SST_HOLDER(t, struct sst_relay, idle_timer);
+	int64_t due = relay->idle_since + SST_CORE_IDLE_MS;
+
+	if (relay->table.count > 0 || relay->draining)
+		return;
+	if (relay->loop.now < due)
+		sst_loop_arm(&relay->loop, t, due, still_idle);
+	else
+		tell_idle(relay, 1);
+}
+
 void
 sst_core_check_idle(struct sst_relay *relay)
 {
 	if (relay->table.count > 0)
 		return;
 	if (!relay->draining) {
-		tell_idle(relay, 1);
+		relay->idle_since = relay->loop.clock();
+		if (relay->idle_told != 1 && relay->idle_timer.at_me == NULL)
+			sst_loop_arm(&relay->loop, &relay->idle_timer,
+			    relay->idle_since + SST_CORE_IDLE_MS, still_idle);
 		return;
 	}
 	atomic_store(&relay->loop.stop, 1);
@@ -179,6 +197,18 @@ open_doors(struct sst_relay *relay, struct sst_error *err)
 	return SST_OK;
 }
 
+/* It is held for microseconds: who finds it taken looks again before it sleeps. */
+static void
+init_lock(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	(void)pthread_mutexattr_init(&attr);
+	(void)pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+	(void)pthread_mutex_init(lock, &attr);
+	(void)pthread_mutexattr_destroy(&attr);
+}
+
 int
 sst_relay_main(const struct sst_relay_fds *fds)
 {
@@ -187,7 +217,7 @@ sst_relay_main(const struct sst_relay_fds *fds)
 	int rc = SST_E_NOMEM;
 
 	if (relay != NULL) {
-		(void)pthread_mutex_init(&relay->lock, NULL);
+		init_lock(&relay->lock);
 		sst_log_init(&relay->log);
 		rc = prepare(relay, fds, &err);
 	}

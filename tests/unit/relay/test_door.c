@@ -139,6 +139,114 @@ the_longest_silent_makes_room(void **state)
 		(void)close(fd[i]);
 }
 
+/* NEW of a descriptor that carries a name of this pair; not read yet. */
+static int
+ask_new(struct scene *s, int app)
+{
+	struct sst_wire_head head;
+	int fd = knock(s);
+
+	sst_wire_init(&head, SST_WIRE_NEW);
+	head.a = AF_INET;
+	memcpy(head.secret, s->a.relay->secret, sizeof(head.secret));
+	assert_int_equal(sst_wire_send(fd, &head, NULL, 0, &app, 1), 0);
+	return fd;
+}
+
+static int
+named(struct scene *s, uint64_t serial)
+{
+	struct sst_sockname name = { .kind = SST_SOCKNAME_MADE, .family = AF_INET,
+	    .serial = serial };
+	struct sockaddr_un addr;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(name.door, s->a.relay->door, sizeof(name.door));
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr,
+	    sst_sockname_encode(&name, &addr)), 0);
+	return fd;
+}
+
+static int
+said_yes(struct scene *s, int fd)
+{
+	struct sst_wire_head head;
+
+	return sst_wire_recv(fd, &head, s->a.data, sizeof(s->a.data), NULL, 0) >= 0 &&
+	    head.a >= 0;
+}
+
+/* Its keeper is gone: a new socket would have nobody for its files. */
+static void
+who_came_before_the_door_was_shut_gets_no_new_socket(void **state)
+{
+	struct scene *s = *state;
+	int one = named(s, 1), two = named(s, 2);
+	int first = ask_new(s, one), second;
+
+	agent_settle(&s->a);
+	assert_true(said_yes(s, first));
+	second = ask_new(s, two);
+	s->door = -1;
+	sst_door_shut(s->a.relay);
+	agent_settle(&s->a);
+	assert_true(gone(second));
+	assert_int_equal(s->a.relay->table.count, 1);
+	/* What is there already is served. */
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_SOCKNAME, 0, 0, 0, NULL, 0, one), 0);
+	(void)close(first);
+	(void)close(second);
+	(void)close(one);
+	(void)close(two);
+}
+
+/* How many messages the keeper got; *ret_idle is what the last one said. */
+static int
+told(struct scene *s, int *ret_idle)
+{
+	struct sst_wire_head head;
+	int n = 0;
+
+	while (recv(s->a.channel[1], &head, sizeof(head), MSG_DONTWAIT) > 0) {
+		assert_int_equal(head.verb, SST_CHAN_IDLE);
+		*ret_idle = head.a;
+		n++;
+	}
+	return n;
+}
+
+static void
+socket_after_socket_is_one_message_to_the_keeper(void **state)
+{
+	struct scene *s = *state;
+	int app, idle = -1;
+
+	for (int i = 0; i < 20; i++) {
+		app = agent_socket(&s->a, AF_INET);
+		(void)close(app);
+		sst_record_sweep(s->a.relay, 0);
+		assert_int_equal(s->a.relay->table.count, 0);
+		agent_later(&s->a, SST_CORE_IDLE_MS / 4);
+	}
+	assert_int_equal(told(s, &idle), 1);
+	assert_int_equal(idle, 0);
+	/* From the last one on. */
+	agent_later(&s->a, SST_CORE_IDLE_MS * 3 / 4 - 1);
+	assert_int_equal(told(s, &idle), 0);
+	agent_later(&s->a, 1);
+	assert_int_equal(told(s, &idle), 1);
+	assert_int_equal(idle, 1);
+	agent_later(&s->a, 10 * SST_CORE_IDLE_MS);
+	assert_int_equal(told(s, &idle), 0);
+	/* Busy is said at once: before the answer. */
+	app = agent_socket(&s->a, AF_INET);
+	assert_int_equal(told(s, &idle), 1);
+	assert_int_equal(idle, 0);
+	agent_later(&s->a, 10 * SST_CORE_IDLE_MS);
+	assert_int_equal(told(s, &idle), 0);
+	(void)close(app);
+}
+
 int
 main(void)
 {
@@ -147,6 +255,8 @@ main(void)
 		T(who_speaks_is_answered_once),
 		T(who_is_silent_has_five_seconds),
 		T(the_longest_silent_makes_room),
+		T(who_came_before_the_door_was_shut_gets_no_new_socket),
+		T(socket_after_socket_is_one_message_to_the_keeper),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
