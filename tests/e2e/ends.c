@@ -268,14 +268,22 @@ COLD_SCENE(a_socket_that_comes_with_the_relays_end_is_no_promise_broken)
 }
 
 /* --- another process with the keeper's number ------------------------------------------- */
-/* fork(), and the child has this pid. */
+/* fork(), and the child has this pid. While the relay is not buried it is still
+ * taken, as its session. */
 static pid_t
 fork_as(pid_t pid)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD,
 	    .set_tid = (uint64_t)(uintptr_t)&pid, .set_tid_size = 1 };
+	long long end = world_now_ms() + WORLD_PATIENCE_MS;
+	long made;
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	do {
+		made = syscall(SYS_clone3, &args, sizeof(args));
+		if (made < 0 && errno == EEXIST)
+			world_breathe();
+	} while (made < 0 && errno == EEXIST && world_now_ms() < end);
+	return (pid_t)made;
 }
 
 static int
