@@ -282,7 +282,7 @@ become(struct options *o, const char *path, char **argv, const char *listeners)
 
 	if (o->lenient)
 		sst_out_trouble(0, "run: --lenient: what the library is not loaded "
-		    "into (static and Go programs, set-user-ID ones, env -i) and "
+		    "into (static and Go programs, set-user-ID ones) and "
 		    "io_uring may speak plain TCP");
 	else if ((rc = start_pair(&o->policy, argv[0], &held)) != 0)
 		return rc;

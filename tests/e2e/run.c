@@ -522,23 +522,43 @@ SCENE(a_child_that_is_statically_linked_makes_no_socket)
 	want_has(r.text, "io_uring" EPERM_TEXT);
 }
 
-SCENE(a_child_without_the_variables_makes_no_socket)
+SCENE(a_child_that_the_library_does_not_hear_of_makes_no_socket)
 {
-	static const char *const ways[] = { "env -i", "unset LD_PRELOAD;",
-	    "LD_PRELOAD=" };
 	struct run r;
 
-	for (int i = 0; i < 3; i++) {
+	run_start(&r, "--tls-port any %s bare", escape("escape"));
+	want_eq(run_end(&r), 0);
+	want_nothing_made(r.text);
+}
+
+/* Servers clean the environment before they start themselves anew. */
+SCENE(a_child_with_an_environment_of_its_own_is_under_the_policy)
+{
+	static const char *const ways[] = { "env -i", "unset LD_PRELOAD;",
+	    "LD_PRELOAD=", "unset SECURESOCKETS_POLICY;" };
+	static const char *const calls[] = { "execve", "execv", "execvp", "execvpe",
+	    "execl", "execlp", "execle", "fexecve", "execveat", "posix_spawn",
+	    "posix_spawnp" };
+	struct run r;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		run_start(&r, "--tls-port any sh -c '%s %s; true'", ways[i],
 		    escape("escape"));
 		want_eq(run_end(&r), 0);
-		want_nothing_made(r.text);
+		want_has(r.text, "inet: made");
+		want_has(r.text, "io_uring" EPERM_TEXT);
 	}
-	/* Without the policy alone the library is there, and the kernel refuses. */
-	run_start(&r, "--tls-port any sh -c 'unset SECURESOCKETS_POLICY; %s; true'",
-	    escape("escape"));
-	want_eq(run_end(&r), 0);
-	want_nothing_made(r.text);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		run_start(&r, "--tls-port any %s %s", escape("escape"), calls[i]);
+		want_eq(run_end(&r), 0);
+		want_has(r.text, "inet: made");
+	}
+}
+
+SCENE(what_an_environment_says_of_the_policy_itself_stays)
+{
+	struct run r;
+
 	run_start(&r, "--tls-port any sh -c 'SECURESOCKETS_POLICY=x %s; true'",
 	    escape("escape"));
 	want_eq(run_end(&r), 0);
@@ -550,11 +570,11 @@ SCENE(lenient_lifts_the_filter_and_says_what_that_gives_up)
 {
 	struct run r;
 
-	run_start(&r, "--lenient --tls-port any env -i %s", escape("escape"));
+	run_start(&r, "--lenient --tls-port any %s bare", escape("escape"));
 	want_eq(run_end(&r), 0);
 	want_has(r.text, "may speak plain TCP");
 	want_has(r.text, "inet: made");
-	run_start(&r, "--tls-port any env -i %s", escape("escape"));
+	run_start(&r, "--tls-port any %s bare", escape("escape"));
 	want_eq(run_end(&r), 0);
 	want_has_not(r.text, "may speak plain TCP");
 	want_has_not(r.text, "inet: made");
@@ -851,7 +871,9 @@ main(void)
 		cmocka_unit_test(a_client_of_a_plain_server_is_refused),
 		cmocka_unit_test(a_program_that_drops_its_rights_connects_all_the_same),
 		cmocka_unit_test(a_child_that_is_statically_linked_makes_no_socket),
-		cmocka_unit_test(a_child_without_the_variables_makes_no_socket),
+		cmocka_unit_test(a_child_that_the_library_does_not_hear_of_makes_no_socket),
+		cmocka_unit_test(a_child_with_an_environment_of_its_own_is_under_the_policy),
+		cmocka_unit_test(what_an_environment_says_of_the_policy_itself_stays),
 		cmocka_unit_test(lenient_lifts_the_filter_and_says_what_that_gives_up),
 		cmocka_unit_test(a_lenient_server_serves_tls_as_well),
 		cmocka_unit_test(a_program_without_an_interpreter_is_refused),

@@ -113,11 +113,13 @@ a_program_builds_by_cmake()
 		wrong "version 0.1 was taken for version 7.0"
 }
 
-# Libc's names of data calls, whose errnos are made TCP's, and of look-ups, which
-# sstool run listens to; and what sstool run asks of the library.
-CORRECTED="__read_chk __recv_chk __recvfrom_chk getaddrinfo gethostbyname
-gethostbyname2 gethostbyname2_r gethostbyname_r read readv recv recvfrom recvmsg
-send sendmsg sendto sst_policy_pair write writev"
+# Libc's names of data calls, whose errnos are made TCP's, of look-ups, which
+# sstool run listens to, and of those that start programs, which it is to reach;
+# and what sstool run asks of the library.
+CORRECTED="__read_chk __recv_chk __recvfrom_chk execl execle execlp execv execve
+execveat execvp execvpe fexecve getaddrinfo gethostbyname gethostbyname2
+gethostbyname2_r gethostbyname_r posix_spawn posix_spawnp read readv recv recvfrom
+recvmsg send sendmsg sendto sst_policy_pair write writev"
 
 exports_are_the_prototypes()
 {

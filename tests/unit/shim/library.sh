@@ -26,9 +26,11 @@ soname=$(readelf -d "$lib" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
 
 calls='accept accept4 bind connect getpeername getsockname getsockopt listen
 setsockopt shutdown socket'
-# Data calls whose errors are TCP's, names that are looked up, and what sstool asks.
-others='__read_chk __recv_chk __recvfrom_chk getaddrinfo gethostbyname
-gethostbyname2 gethostbyname2_r gethostbyname_r read readv recv recvfrom recvmsg
+# Data calls whose errors are TCP's, names that are looked up, programs that are
+# started, and what sstool asks.
+others='__read_chk __recv_chk __recvfrom_chk execl execle execlp execv execve execveat
+execvp execvpe fexecve getaddrinfo gethostbyname gethostbyname2 gethostbyname2_r
+gethostbyname_r posix_spawn posix_spawnp read readv recv recvfrom recvmsg
 send sendmsg sendto sst_policy_pair write writev'
 want=$(for c in $calls; do echo "$c"; echo "sst_$c"; done; printf '%s\n' $others)
 want=$(echo "$want" | sort)
