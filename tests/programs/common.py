@@ -34,6 +34,7 @@ import time
 import traceback
 
 PATIENCE = float(os.environ.get("SST_PATIENCE", "60"))
+HERE = pathlib.Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 PR_SET_CHILD_SUBREAPER = 36
 

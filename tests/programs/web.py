@@ -193,6 +193,18 @@ def body_of_upload():
     return random.Random(2).randbytes(UPLOAD)
 
 
+def uploaded(way, port, path):
+    """To upload.cgi, which says what it got and from whom."""
+    body = body_of_upload()
+    with Connection(way, port, SOURCE) as c:
+        got = [c.ask(path, "POST", body=body), c.ask(path, "POST", body=b"little"),
+               c.ask(path)]
+    want(got[0].text == f"POST {SOURCE} {hashlib.sha256(body).hexdigest()}  -\n",
+         "the upload is another:", got[0])
+    want(got[2].text.startswith(f"GET {SOURCE} "), "GET:", got[2])
+    return got
+
+
 def play(way, port, parallel_path="/small.txt"):
     return {"keep-alive": kept_alive(way, port),
             "pipelining": pipelined(way, port),
