@@ -173,18 +173,19 @@ CASE(sk_21_a_signal_ends_the_wait_and_not_the_attempt)
 struct opener {
 	struct slow	*s;
 	struct far	*f;
+	pthread_t	connects;
 };
 
+/* That the handler ran shows afterwards: a sanitizer may put it off. */
 static void *
-open_after_ticks(void *arg)
+signal_and_open(void *arg)
 {
 	struct opener *o = arg;
-	sigset_t usr1;
 
-	(void)sigemptyset(&usr1);
-	(void)sigaddset(&usr1, SIGUSR1);
-	want_eq(pthread_sigmask(SIG_BLOCK, &usr1, NULL), 0);
-	want_soon(ticks >= 3);
+	for (int i = 0; i < 5; i++) {
+		want_eq(ours_poll(o->s->l.fd, POLLOUT, A_WHILE / 3), 0);
+		want_eq(pthread_kill(o->connects, SIGUSR1), 0);
+	}
 	slow_open(o->s, o->f);
 	return NULL;
 }
@@ -193,18 +194,18 @@ CASE(sk_21_a_handler_that_restarts_does_not_end_the_wait)
 {
 	struct slow s;
 	struct far f;
-	struct opener o = { .s = &s, .f = &f };
+	struct sigaction act = { .sa_handler = count_tick, .sa_flags = SA_RESTART };
+	struct opener o = { .s = &s, .f = &f, .connects = pthread_self() };
 	pthread_t thread;
-	timer_t timer;
 	int fd = own_client(t, t->family, 0);
 
+	ticks = 0;
+	want_eq(sigaction(SIGUSR1, &act, NULL), 0);
 	slow_listen(t, &s, t->family);
-	timer = tick(SA_RESTART);
-	want_eq(pthread_create(&thread, NULL, open_after_ticks, &o), 0);
+	want_eq(pthread_create(&thread, NULL, signal_and_open, &o), 0);
 	see_call(t, "connect", connect(fd, &s.l.at.u.any, s.l.at.len));
-	want_eq(timer_delete(timer), 0);
 	want_eq(pthread_join(thread, NULL), 0);
-	see(t, "signals came", ticks >= 3);
+	see(t, "signals came", ticks > 0);
 	see_talk(t, fd, &f);
 	far_close(&f);
 	(void)close(fd);
