@@ -4,6 +4,7 @@
 #include "sys.h"
 #include "text.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -95,25 +96,40 @@ transport(int r)
 	}
 }
 
-/* Returns a connection to the keeper, checked, or SST_CALL_*. */
+/* A door whose queue is full: waits for room. */
+static int
+connect_waiting(int conn, const struct sockaddr_un *addr, socklen_t len)
+{
+	struct timeval limit = { .tv_sec = SST_WIRE_TIMEOUT_MS / 1000 };
+	int r;
+
+	(void)SST_SYS(SYS_fcntl, conn, F_SETFL, O_RDWR);
+	(void)sst_sys_setsockopt(conn, SOL_SOCKET, SO_SNDTIMEO, &limit,
+	    sizeof(limit));
+	do
+		r = (int)SST_SYS(SYS_connect, conn, addr, len);
+	while (r == -EINTR);
+	(void)SST_SYS(SYS_fcntl, conn, F_SETFL, O_RDWR | O_NONBLOCK);
+	return r;
+}
+
+/* Returns a connection to the keeper, checked, that does not block, or
+ * SST_CALL_*. One message fits into a connection's buffer as it is. */
 static int
 connect_door(const char door[16], char which)
 {
-	struct timeval limit = { .tv_sec = SST_WIRE_TIMEOUT_MS / 1000 };
 	struct sockaddr_un addr;
 	socklen_t len = sst_wire_door(&addr, door, which);
 	int conn;
 	int r;
 
-	conn = (int)SST_SYS(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	conn = (int)SST_SYS(SYS_socket, AF_UNIX,
+	    SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (conn < 0)
 		return conn == -EMFILE ? SST_CALL_FULL : conn;
-	/* A door with a long queue, and a peer that does not read. */
-	(void)sst_sys_setsockopt(conn, SOL_SOCKET, SO_SNDTIMEO, &limit,
-	    sizeof(limit));
-	do
-		r = (int)SST_SYS(SYS_connect, conn, &addr, len);
-	while (r == -EINTR);
+	r = (int)SST_SYS(SYS_connect, conn, &addr, len);
+	if (r == -EAGAIN)
+		r = connect_waiting(conn, &addr, len);
 	r = transport(r);
 	if (r == 0 && !peer_is_keeper(conn, door))
 		r = SST_CALL_GONE;
@@ -137,61 +153,77 @@ sst_call_open(struct sst_call *c)
 	return r;
 }
 
-int
-sst_call_knock(const char door[16])
-{
-	int conn = connect_door(door, 'k');
-
-	sst_sys_close(conn);
-	return conn == SST_CALL_GONE ? SST_CALL_GONE : 0;
-}
-
 /* An answer that is a refusal: its text becomes the thread's. */
 static int
-take_refusal(struct sst_call *c, int conn)
+refused(struct sst_call *c, const char *text, size_t len)
 {
-	char text[SST_TEXT_SIZE];
-	int fd;
-	long n = sst_wire_recv(conn, &c->head, text, sizeof(text) - 1, &fd, 1);
 	int err = c->head.b > 0 && c->head.b < 4096 ? c->head.b : EPROTO;
 
-	sst_sys_close(fd);
-	/* A longer text is cut; its errno counts all the same. */
-	if (n < 0 && errno != EMSGSIZE)
-		return transport(-errno);
-	if (n < 0)
-		n = sizeof(text) - 1;
-	text[n] = '\0';
+	sst_sys_close(c->fd);
+	c->fd = -1;
 	if (c->silent)
 		return -err;
-	if (n > 0)
-		return sst_say_bytes(-err, text, (size_t)n);
+	if (len > 0)
+		return sst_say_bytes(-err, text, len);
 	return sst_say(-err, sst_errno_text(err), NULL);
+}
+
+/* An answer that brings no data, or a refusal, which brings its text. */
+static int
+take_plain(struct sst_call *c, int conn)
+{
+	char text[SST_TEXT_SIZE];
+	long n = sst_wire_recv(conn, &c->head, text, sizeof(text) - 1, &c->fd, 1);
+	int is_long = n < 0 && errno == EMSGSIZE;
+
+	if (n < 0 && !is_long)
+		return errno == EPROTO ? -EPROTO : transport(-errno);
+	if (c->head.verb != SST_WIRE_REPLY)
+		return -EPROTO;
+	if (c->head.a >= 0)
+		return n == 0 ? 0 : SST_CALL_ODD;
+	/* A longer text is cut; its errno counts all the same. */
+	if (is_long)
+		n = sizeof(text) - 1;
+	text[n] = '\0';
+	return refused(c, text, (size_t)n);
+}
+
+/* 1: the answer brings data for the caller's buffer; 0: not, and the text of a
+ * refusal must not land there. */
+static int
+brings_data(int conn)
+{
+	struct sst_wire_head head;
+	long n = SST_SYS(SYS_recvfrom, conn, &head, sizeof(head), MSG_PEEK, NULL,
+	    NULL);
+
+	return n == (long)sizeof(head) && head.a >= 0;
+}
+
+static int
+take_data(struct sst_call *c, int conn)
+{
+	long n = sst_wire_recv(conn, &c->head, c->reply, c->room, &c->fd, 1);
+
+	if (n < 0 && errno == EMSGSIZE)
+		return SST_CALL_ODD;
+	if (n < 0)
+		return errno == EPROTO ? -EPROTO : transport(-errno);
+	if (c->head.verb != SST_WIRE_REPLY)
+		return -EPROTO;
+	c->reply_len = (size_t)n;
+	return 0;
 }
 
 int
 sst_call_finish(struct sst_call *c, int conn)
 {
-	struct sst_wire_head head;
-	long n;
+	int r = c->room > 0 && brings_data(conn) ? take_data(c, conn) :
+	    take_plain(c, conn);
 
-	/* A look first: a refusal's text must not land in the program's buffer. */
-	n = SST_SYS(SYS_recvfrom, conn, &head, sizeof(head), MSG_PEEK, NULL, NULL);
-	if (n < 0)
-		return transport((int)n);
-	if (n == 0)
-		return SST_CALL_CUT;
-	if (n < (long)sizeof(head) || head.magic != SST_WIRE_MAGIC ||
-	    head.version != SST_WIRE_VERSION || head.verb != SST_WIRE_REPLY)
-		return -EPROTO;
-	if (head.a < 0)
-		return take_refusal(c, conn);
-	n = sst_wire_recv(conn, &c->head, c->reply, c->room, &c->fd, 1);
-	if (n < 0 && errno == EMSGSIZE)
-		return SST_CALL_ODD;
-	if (n < 0)
-		return transport(-errno);
-	c->reply_len = (size_t)n;
+	if (r < 0)
+		return r;
 	sst_say_forget(c->serial);
 	return c->head.a;
 }
@@ -302,19 +334,20 @@ sst_call_judge(const struct sst_call *c, int r)
 int
 sst_call_raw(struct sst_call *c)
 {
-	struct sst_quiet quiet;
-	int r;
+	int r = sst_call_here(c);
 
-	sst_quiet_enter(&quiet);
-	r = sst_call_here(c);
-	if (r == SST_CALL_FULL)
-		r = sst_call_private(call_fn, c, c->fds, c->n_fds);
-	sst_quiet_leave(&quiet);
-	return r;
+	return r == SST_CALL_FULL ?
+	    sst_call_private(call_fn, c, c->fds, c->n_fds) : r;
 }
 
 int
 sst_call(struct sst_call *c)
 {
-	return sst_call_judge(c, sst_call_raw(c));
+	struct sst_quiet quiet;
+	int r;
+
+	sst_quiet_enter(&quiet);
+	r = sst_call_raw(c);
+	sst_quiet_leave(&quiet);
+	return sst_call_judge(c, r);
 }

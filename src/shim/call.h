@@ -53,19 +53,18 @@ void	sst_call_init(struct sst_call *, uint16_t verb, int fd,
 /* Asks and waits. The answer's `a` (>= 0), or -errno with a sentence said:
  * the peer's errno, EFAULT for bad memory, ENOBUFS when there is no answer. */
 int	sst_call(struct sst_call *);
-/* The same without the last step: SST_CALL_* is for the caller to judge. */
+/* The same for a caller that is within sst_quiet, and without the last step:
+ * SST_CALL_* is for the caller to judge. */
 int	sst_call_raw(struct sst_call *);
 int	sst_call_judge(const struct sst_call *, int result);
 /*
  * The two halves of a call whose answer may take long. `open` returns the
- * connection, which the caller closes; `finish` is called when it is readable.
+ * connection, which the caller closes and which does not block; `finish` is
+ * called when it is readable.
  * Both may return SST_CALL_*.
  */
 int	sst_call_open(struct sst_call *);
 int	sst_call_finish(struct sst_call *, int conn);
-/* SST_CALL_GONE: nobody is behind the keeper's door. The relay's outlives the
- * keeper for a moment, and a socket made there would have nobody for its files. */
-int	sst_call_knock(const char door[16]);
 /* Waits until `fd` is readable: 0 or SST_CALL_LATE. */
 int	sst_call_wait(int fd, int timeout_ms);
 

@@ -18,19 +18,27 @@ close_conn(void *arg)
 	sst_sys_close(*(int *)arg);
 }
 
+/* `limit`: 0 for ever, as a new socket has it. */
+static void
+let_wait(int conn, const struct timeval *limit)
+{
+	(void)SST_SYS(SYS_fcntl, conn, F_SETFL, O_RDWR);
+	if (limit->tv_sec != 0 || limit->tv_usec != 0)
+		(void)sst_sys_setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, limit,
+		    sizeof(*limit));
+}
+
 /*
  * Waits as connect() on TCP does: signals are let in, SO_SNDTIMEO counts, a
  * handler with SA_RESTART does not end it, and the thread may be cancelled. The
  * attempt goes on in the relay whatever ends the wait.
  */
 static long
-wait_connected(int conn, const struct timeval *limit)
+wait_connected(int conn)
 {
 	char peeked;
 	long r;
 
-	(void)sst_sys_setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, limit,
-	    sizeof(*limit));
 	pthread_cleanup_push(close_conn, &conn);
 	SST_SYS_CANCELABLE(r, SYS_recvfrom, conn, &peeked, sizeof(peeked), MSG_PEEK,
 	    NULL, NULL);
@@ -84,7 +92,8 @@ ask_waiting(struct sst_call *c, int fd)
 		return ask_full(c, fd, &limit);
 	if (conn < 0)
 		return sst_call_judge(c, conn);
-	waited = wait_connected(conn, &limit);
+	let_wait(conn, &limit);
+	waited = wait_connected(conn);
 	sst_quiet_enter(&quiet);
 	if (waited == -EAGAIN)
 		r = -EINPROGRESS;
@@ -129,27 +138,21 @@ is_verdict(int r)
 
 static int
 connect_tls(int fd, const struct sst_sockname *name, enum sst_kind kind,
-    const struct sockaddr *addr, socklen_t len)
+    const struct sockaddr_storage *addr, socklen_t len)
 {
-	struct sockaddr_storage copy;
 	struct sst_call c;
 	int mode = SST_MODE_TLS;
 	int told, pending = 0;
 	socklen_t told_len = sizeof(told);
 	int r;
 
-	if (len < sizeof(copy.ss_family) || len > sizeof(copy))
-		return sst_say_errno(name, "connect", EINVAL);
-	if (sst_user_read(&copy, addr, len) != (long)len)
-		return sst_say_errno(name, "connect", EFAULT);
-	memset((char *)&copy + len, 0, sizeof(copy) - len);
 	if (sst_is_forced(name))
-		mode = sst_forced_connect(fd, name, kind, &copy);
+		mode = sst_forced_connect(fd, name, kind, addr);
 	if (mode < 0)
 		return mode;
 	sst_call_init(&c, SST_WIRE_CONNECT, fd, name);
 	c.head.b = mode;
-	c.data = &copy;
+	c.data = addr;
 	c.len = len;
 	if (kind == SST_KIND_LINKED)
 		pending = is_pending(fd);
@@ -161,21 +164,24 @@ connect_tls(int fd, const struct sst_sockname *name, enum sst_kind kind,
 	return r;
 }
 
+/* 0, or an errno: what connect() on TCP says of such an address. */
 static int
-is_unspecified(const struct sockaddr *addr, socklen_t len)
+copy_address(const struct sockaddr *addr, socklen_t len,
+    struct sockaddr_storage *ret_copy)
 {
-	sa_family_t family;
-
-	return len >= sizeof(family) &&
-	    sst_user_read(&family, addr, sizeof(family)) == (long)sizeof(family) &&
-	    family == AF_UNSPEC;
+	memset(ret_copy, 0, sizeof(*ret_copy));
+	if (len < sizeof(ret_copy->ss_family) || len > sizeof(*ret_copy))
+		return EINVAL;
+	return sst_user_read(ret_copy, addr, len) == (long)len ? 0 : EFAULT;
 }
 
 static long
 connect_any(int fd, const struct sockaddr *addr, socklen_t len)
 {
+	struct sockaddr_storage copy;
 	struct sst_sockname name;
 	enum sst_kind kind = sst_identify(fd, &name);
+	int code;
 	long r;
 
 	if (kind == SST_KIND_PLAIN) {
@@ -186,12 +192,15 @@ connect_any(int fd, const struct sockaddr *addr, socklen_t len)
 		SST_SYS_CANCELABLE(r, SYS_connect, fd, addr, len);
 		return r;
 	}
-	if (is_unspecified(addr, len))
+	code = copy_address(addr, len, &copy);
+	if (code == 0 && copy.ss_family == AF_UNSPEC)
 		return kind == SST_KIND_FRESH ? 0 :
 		    sst_say_errno(&name, "connect to AF_UNSPEC", EOPNOTSUPP);
 	if (kind == SST_KIND_ACCEPTED)
 		return sst_say_errno(&name, "connect", EISCONN);
-	return connect_tls(fd, &name, kind, addr, len);
+	if (code != 0)
+		return sst_say_errno(&name, "connect", code);
+	return connect_tls(fd, &name, kind, &copy, len);
 }
 
 SST_EXPORT int

@@ -173,6 +173,8 @@ sst_record_get(uint32_t dead, struct sst_pair *ret_pair)
 	struct sst_quiet quiet;
 	int r;
 
+	if (sst_record_peek(ret_pair) && ret_pair->generation != dead)
+		return 0;
 	sst_quiet_enter(&quiet);
 	r = get(dead, ret_pair);
 	sst_quiet_leave(&quiet);

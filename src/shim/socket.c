@@ -12,10 +12,6 @@
 
 SST_LIBC_NAME(socket);
 
-/* What an AF_UNIX writer needs to be woken while a large piece is unread: the
- * kernel compares four times what is queued with the limit. */
-#define SEND_BUFFER	212992
-
 #define TRIES		4
 
 /* What a socket of ours is made as. */
@@ -61,7 +57,6 @@ give_name(int fd, const struct birth *b, const struct sst_pair *pair,
 	    .family = b->family };
 	struct sockaddr_un addr;
 	socklen_t len;
-	int size = SEND_BUFFER;
 	int r;
 
 	memcpy(name.door, pair->door, sizeof(name.door));
@@ -76,7 +71,6 @@ give_name(int fd, const struct birth *b, const struct sst_pair *pair,
 	if (r < 0)
 		return sst_say(r, "cannot name an AF_UNIX socket: ",
 		    sst_errno_text(-r), NULL);
-	(void)sst_sys_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	*ret_name = name;
 	return 0;
 }
@@ -137,8 +131,6 @@ make_served(int fd, const struct birth *b, struct sst_sockname *ret_name)
 		r = i == 0 ? 0 : replace(fd, b->type);
 		if (r >= 0)
 			r = sst_record_get(dead, &pair);
-		if (r >= 0)
-			r = sst_call_knock(pair.door);
 		if (r >= 0)
 			r = give_name(fd, b, &pair, ret_name);
 		if (r >= 0)

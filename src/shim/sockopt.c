@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/option.h"
@@ -230,16 +231,28 @@ get_by_value(int fd, const struct sst_sockname *name, int level, int option,
 	return sst_user_write(user_len, &n, sizeof(n));
 }
 
+/* Whether the relay may know of a failure: then it gave its end up. */
+static int
+may_have_failed(int fd)
+{
+	struct pollfd p = { .fd = fd };
+	struct timespec now = { .tv_sec = 0 };
+
+	return SST_SYS(SYS_ppoll, &p, 1UL, &now, NULL, 0UL) != 0;
+}
+
 /* The relay knows why an attempt failed; the descriptor knows the rest. Both
  * are read, so that both are cleared. */
 static int
-pending_error(int fd, const struct sst_sockname *name)
+pending_error(int fd, const struct sst_sockname *name, enum sst_kind kind)
 {
 	socklen_t len = sizeof(int);
 	struct sst_call c;
 	int native = 0;
 	int err = 0;
 
+	if (kind == SST_KIND_LINKED && !may_have_failed(fd))
+		return 0;
 	sst_call_init(&c, SST_WIRE_GET, fd, name);
 	c.silent = 1;
 	c.head.a = SOL_SOCKET;
@@ -293,7 +306,7 @@ answered_here(int fd, const struct sst_sockname *name, enum sst_kind kind,
 		*ret_value = kind == SST_KIND_LISTENING;
 		return 1;
 	case SO_ERROR:
-		*ret_value = pending_error(fd, name);
+		*ret_value = pending_error(fd, name, kind);
 		return 1;
 	default:
 		return 0;

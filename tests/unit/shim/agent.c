@@ -39,6 +39,7 @@ static size_t file_len;
 static char names[8192];
 static size_t names_len;
 static int mute;
+static int no_keeper;
 static int fail_with;
 static int kept[64];	/* connections of muted calls */
 static int n_kept;
@@ -201,6 +202,7 @@ steer(int conn, struct record *r, const struct sst_wire_head *h, const void *dat
 	case AGENT_NO_KEEPER:
 		(void)close(doors[0]);
 		doors[0] = -1;
+		no_keeper = 1;
 		break;
 	case AGENT_SAY:
 		(void)!send(r->end, data, h->length, MSG_NOSIGNAL);
@@ -258,6 +260,13 @@ make_record(int conn, const struct sst_wire_head *h, int app, int tcp)
 {
 	struct record *r;
 
+	/* A relay shuts its door when its keeper is gone, and hangs up on those
+	 * who came before. */
+	if (no_keeper) {
+		(void)close(doors[1]);
+		doors[1] = -1;
+		return;
+	}
 	if (memcmp(h->secret, start.secret, SST_SECRET_LEN) != 0) {
 		answer(conn, -1, EACCES, "wrong secret", 13, -1);
 		return;

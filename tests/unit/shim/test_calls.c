@@ -4,9 +4,17 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 
 #include "base/wire.h"
+#include "shim/record.h"
 
 /* A plain TCP listener on a port of the kernel's choice. */
 static int
@@ -186,6 +194,95 @@ sk_22_a_nonblocking_connect_says_so(void **state)
 	assert_int_equal(last[1], 0);
 	(void)close(fd);
 	(void)close(listener);
+}
+
+static int
+last_verb(int fd)
+{
+	int last[8];
+
+	(void)ask_agent(fd, AGENT_LAST, last, sizeof(last));
+	return last[0];
+}
+
+static void
+so_error_of_a_link_that_lives_needs_no_call(void **state)
+{
+	struct sockaddr_in to;
+	int listener = plain_listener(&to);
+	int fd = tls_socket(SOCK_CLOEXEC), error = -1;
+	socklen_t len = sizeof(error);
+
+	(void)state;
+	assert_int_equal(sst_connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(sst_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	assert_int_equal(error, 0);
+	assert_int_equal(last_verb(fd), SST_WIRE_CONNECT);
+	/* The relay gave its end up: it knows why. */
+	assert_int_equal(steer_agent(fd, AGENT_LINKED, 0), 0);
+	assert_int_equal(sst_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	assert_int_equal(last_verb(fd), SST_WIRE_GET);
+	(void)close(fd);
+	(void)close(listener);
+}
+
+static atomic_int maker;
+
+static void *
+make_one(void *arg)
+{
+	maker = gettid();
+	*(int *)arg = sst_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TLS);
+	return NULL;
+}
+
+/* Whether the thread sleeps in a system call. */
+static int
+sleeps(int tid)
+{
+	char path[64], stat[100] = "";
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	(void)!read(fd, stat, sizeof(stat) - 1);
+	(void)close(fd);
+	return strstr(stat, ") S ") != NULL;
+}
+
+static void
+a_door_with_a_full_queue_is_waited_for(void **state)
+{
+	enum { MANY = 200 };
+	int first = tls_socket(SOCK_CLOEXEC), pid = agent_pid(first), made = -1;
+	int knock[MANY], n = 0;
+	struct sst_pair pair;
+	struct sockaddr_un door;
+	socklen_t len;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(sst_record_peek(&pair), 1);
+	len = sst_wire_door(&door, pair.door, 'r');
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	do {
+		assert_true(n < MANY);
+		knock[n] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
+		    SOCK_NONBLOCK, 0);
+	} while (syscall(SYS_connect, knock[n++], &door, len) == 0);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(pthread_create(&thread, NULL, make_one, &made), 0);
+	while (n > 0)
+		(void)close(knock[--n]);
+	while (maker == 0 || !sleeps(maker))
+		(void)sched_yield();
+	assert_int_equal(made, -1);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(made >= 0);
+	assert_int_equal(agent_pid(made), pid);
+	(void)close(made);
+	(void)close(first);
 }
 
 static void
@@ -382,6 +479,8 @@ main(void)
 		cmocka_unit_test(sk_19_a_refused_socket_may_connect_elsewhere),
 		cmocka_unit_test(a_fresh_socket_has_nothing_to_dissolve),
 		cmocka_unit_test(sk_22_a_nonblocking_connect_says_so),
+		cmocka_unit_test(so_error_of_a_link_that_lives_needs_no_call),
+		cmocka_unit_test(a_door_with_a_full_queue_is_waited_for),
 		cmocka_unit_test(listen_passes_its_backlog),
 		cmocka_unit_test(sk_34_accept_takes_one_connection_and_its_address),
 		cmocka_unit_test(sk_37_38_accept4_has_flags_of_its_own),
