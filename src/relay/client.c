@@ -486,6 +486,7 @@ sst_client_upgrade(struct sst_call *call, struct sst_record *r,
 	r->state = SST_REC_HANDSHAKE;
 	r->plain = 0;
 	r->again = 0;
+	sst_record_say(r, NULL);	/* what was refused before */
 	r->wait = SST_WAIT_NOTHING;
 	r->client = c;
 	if (c != NULL) {

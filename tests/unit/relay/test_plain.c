@@ -382,6 +382,36 @@ a_connected_socket_is_adopted_as_a_plain_connection(void **state)
 }
 
 static void
+an_adopted_connection_keeps_its_linger_time(void **state)
+{
+	struct scene *s = *state;
+	const struct linger now = { .l_onoff = 1 };
+	struct linger l = { .l_onoff = 0 };
+	struct sockaddr_in at;
+	int listener = listening(&at), app = unknown_end(s), peer;
+	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char byte;
+
+	assert_int_equal(connect(tcp, (struct sockaddr *)&at, sizeof(at)), 0);
+	peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_int_equal(setsockopt(tcp, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+	assert_int_equal(adopt_as(s, tcp, app, 0, 1), 0);
+	(void)close(tcp);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, SOL_SOCKET, SO_LINGER,
+	    sizeof(l), NULL, 0, app), 0);
+	memcpy(&l, s->a.data, sizeof(l));
+	assert_int_equal(l.l_onoff, 1);
+	assert_int_equal(l.l_linger, 0);
+	/* Closed with nothing unread: a reset all the same. */
+	(void)close(app);
+	agent_settle(&s->a);
+	assert_int_equal(recv(peer, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, ECONNRESET);
+	(void)close(peer);
+	(void)close(listener);
+}
+
+static void
 closing_an_adopted_connection_ends_it_for_every_copy(void **state)
 {
 	struct scene *s = *state;
@@ -520,6 +550,7 @@ main(void)
 		TEST(a_listener_changes_from_the_next_client_on),
 		TEST(a_listening_socket_is_adopted_and_stays_its_owners),
 		TEST(a_connected_socket_is_adopted_as_a_plain_connection),
+		TEST(an_adopted_connection_keeps_its_linger_time),
 		TEST(closing_an_adopted_connection_ends_it_for_every_copy),
 		TEST(only_tcp_sockets_are_adopted_and_only_with_the_secret),
 		TEST(a_program_under_a_policy_is_told_tcp),

@@ -308,7 +308,11 @@ plaintext_that_is_not_read_stops_an_upgrade(void **state)
 		assert_int_equal(recv(t.app, got, sizeof(got), MSG_DONTWAIT), 4);
 		assert_memory_equal(got, "RCPT", 4);
 		arrives(s, t.app, t.peer, "still plain");
+		assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, IPPROTO_TLS,
+		    TLS_ERROR, 100, NULL, 0, t.app), 0);
 		assert_int_equal(upgrade(s, &t, host), EINPROGRESS);
+		assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, IPPROTO_TLS,
+		    TLS_ERROR, 100, NULL, 0, t.app), ENODATA);
 		raw(&t, i == 0 ? NULL : w.a);
 		assert_int_equal(shake_raw(s, &t), 1);
 		is_tls(s, &t);
