@@ -26,7 +26,8 @@ struct sst_client {
 	struct sst_call	   *waiting;	/* calls to answer when it is over */
 	struct sst_tls_conf *conf;	/* NULL: plain, or upgraded */
 	struct sst_upgrade *upgrade;	/* it was plain before, or NULL */
-	int		    app;	/* not linked yet: the program's end */
+	int		    app;	/* not joined yet: the program's end */
+	size_t		    junk;	/* in the gate */
 };
 
 static void
@@ -63,19 +64,50 @@ answer_all(struct sst_record *r, int code, const char *text)
 	return n;
 }
 
-/* The attempt failed. A descriptor that was never linked is fresh again. */
+static int
+join(struct sst_record *r, int app)
+{
+	int end;
+
+	if (sst_link_join(&r->relay->link, app, SST_LINK_CONNECT, &end) < 0)
+		return -1;
+	r->end = end;
+	sst_record_unwatch_name(r);
+	return 0;
+}
+
+/* The program that waits in connect() finds its descriptor joined when it returns,
+ * and no gate was needed until then. 0, or -1 with errno. */
+static int
+join_waiting(struct sst_record *r)
+{
+	int app = r->client->app;
+	int rc;
+
+	if (app < 0)
+		return 0;
+	r->client->app = -1;
+	rc = join(r, app);
+	(void)close(app);
+	return rc;
+}
+
+/* The attempt failed. While TCP is not up nothing has happened: a descriptor that
+ * was not joined is fresh again. */
 static void
 fail(struct sst_record *r, int code, const char *text)
 {
 	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct sst_loop *loop = sst_record_loop(r);
-	int linked = r->end >= 0;
+	int over = r->state != SST_REC_CONNECTING || r->end >= 0;
 
+	if (over)
+		(void)join_waiting(r);
 	sst_record_say(r, text);
-	if (!answer_all(r, code, text) && linked)
+	if (!answer_all(r, code, text) && over)
 		r->error = code;
 	client_free(r);
-	if (linked) {
+	if (over) {
 		sst_record_end(r, 0);
 		return;
 	}
@@ -102,16 +134,18 @@ fail_tcp(struct sst_record *r, int code)
 static void
 succeed(struct sst_record *r)
 {
-	struct sst_relay *relay = r->relay;
 	uint8_t *early = NULL;
 	size_t early_len = 0;
-	int upgraded = r->was_open, told;
+	int upgraded = r->was_open, told, rc;
 
 	/* Before the gate: whoever sees it open may ask for the peer at once. */
 	r->state = SST_REC_OPEN;
-	if (sst_link_open(&relay->link, r->end, r->worker->scratch, SST_PUMP_SCRATCH,
-	    &early, &early_len) < 0 ||
-	    sst_stream_start(r, early, early_len) < 0) {
+	if (r->client->app >= 0)
+		rc = join_waiting(r);
+	else
+		rc = sst_link_open(&r->relay->link, r->end, r->client->junk,
+		    r->worker->scratch, SST_PUMP_SCRATCH, &early, &early_len);
+	if (rc < 0 || sst_stream_start(r, early, early_len) < 0) {
 		free(early);
 		fail(r, ENOBUFS, "the connection could not be handed over");
 		return;
@@ -178,19 +212,12 @@ end_ready(struct sst_watch *w, uint32_t events)
 
 /* Joins the program's descriptor and shuts the gate. 0, or -1 with errno. */
 static int
-join(struct sst_record *r, int app)
+join_pending(struct sst_record *r, int app)
 {
-	struct sst_relay *relay = r->relay;
-	int end;
-
-	sst_link_buffer(app);
-	if (sst_link_join(&relay->link, app, SST_LINK_CONNECT, &end) < 0)
+	if (join(r, app) < 0 ||
+	    sst_link_gate(&r->relay->link, app, &r->client->junk) < 0)
 		return -1;
-	r->end = end;
-	sst_record_unwatch_name(r);
-	if (sst_link_gate(&relay->link, app) < 0)
-		return -1;
-	return sst_loop_add(sst_record_loop(r), &r->end_watch, end,
+	return sst_loop_add(sst_record_loop(r), &r->end_watch, r->end,
 	    EPOLLRDHUP | EPOLLET, end_ready);
 }
 
@@ -213,7 +240,7 @@ obey_gone(struct sst_order *order, struct sst_worker *worker)
 	if (app < 0)
 		return;
 	c->app = -1;
-	if (join(r, app) < 0)
+	if (join_pending(r, app) < 0)
 		fail(r, errno, "the connection could not be handed over");
 	(void)close(app);
 }
@@ -266,29 +293,18 @@ limit(struct sst_record *r, int ms)
 static void
 start_tls(struct sst_record *r)
 {
-	struct sst_client *c = r->client;
 	struct sst_error err = { 0 };
 	socklen_t len = sizeof(r->local);
-	int app = c->app;
 	int rc;
 
 	(void)getsockname(r->tcp, &r->local.any, &len);
 	r->state = SST_REC_HANDSHAKE;
-	if (app >= 0) {
-		c->app = -1;
-		rc = join(r, app);
-		(void)close(app);
-		if (rc < 0) {
-			fail(r, ENOBUFS, "the connection could not be handed over");
-			return;
-		}
-	}
 	rc = make_conn(r, &err);
 	if (rc != SST_OK) {
 		fail(r, sst_fault_call(&err), err.text);
 		return;
 	}
-	r->plain = c->conf == NULL;
+	r->plain = r->client->conf == NULL;
 	limit(r, SST_TIMEOUT_CLIENT_MS);
 	shake(r);
 }
@@ -417,7 +433,7 @@ go_on(struct sst_call *call, struct sst_record *r, int waits)
 		r->client->app = call->fds[0];
 		call->fds[0] = -1;
 		sst_client_wait(call, r);
-	} else if (join(r, call->fds[0]) < 0) {
+	} else if (join_pending(r, call->fds[0]) < 0) {
 		fail(r, errno, "the connection could not be handed over");
 		sst_call_fail(call, ENOBUFS, "the connection could not be handed over");
 		return;
@@ -492,7 +508,7 @@ sst_client_upgrade(struct sst_call *call, struct sst_record *r,
 	if (c != NULL) {
 		c->app = -1;
 		c->upgrade = upgrade;
-		rc = sst_link_gate(&r->relay->link, call->fds[0]);
+		rc = sst_link_gate(&r->relay->link, call->fds[0], &c->junk);
 	}
 	if (rc < 0 || watch_again(r) < 0) {
 		sst_call_fail(call, ENOBUFS, "the helper process has no memory left");

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/sendfile.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #define CHUNK_COST	(CHUNK + 2048u)	/* at most, on the sender's books */
 #define JUNK_LEN	(16 * CHUNK)
 #define STUCK_MS	50
+#define DISCARD		16		/* pieces that are thrown away at once */
 
 /* glibc 2.36 has no name for it. */
 #ifndef sigev_notify_thread_id
@@ -195,11 +197,12 @@ send_buffer(int app)
  * piece whenever the books are below the buffer's size, so none of these calls
  * waits. */
 static int
-fill(const struct sst_link *link, int app, size_t goal)
+fill(const struct sst_link *link, int app, size_t goal, size_t *ret_junk)
 {
 	size_t have, bulk;
 	ssize_t n;
 
+	*ret_junk = 0;
 	while ((have = queued(app)) < goal) {
 		bulk = (goal - have) / CHUNK_COST * CHUNK;
 		if (bulk > link->junk_len)
@@ -211,21 +214,35 @@ fill(const struct sst_link *link, int app, size_t goal)
 			return 0;
 		if (n <= 0)
 			return -1;
+		*ret_junk += (size_t)n;
 	}
 	return 0;
 }
 
 int
-sst_link_gate(struct sst_link *link, int app)
+sst_link_gate(struct sst_link *link, int app, size_t *ret_junk)
 {
-	return fill(link, app, send_buffer(app));
+	int flags = fcntl(app, F_GETFL);
+	off_t at = 0;
+	ssize_t n;
+
+	if (flags < 0 || (flags & O_NONBLOCK) == 0)
+		return fill(link, app, send_buffer(app), ret_junk);
+	/* As much as there is room for. */
+	n = sendfile(app, link->junk, &at, link->junk_len);
+	if (n == (ssize_t)link->junk_len)
+		return fill(link, app, send_buffer(app), ret_junk);
+	*ret_junk = n < 0 ? 0 : (size_t)n;
+	return n < 0 && errno != EAGAIN ? -1 : 0;
 }
 
 int
 sst_link_quiet(struct sst_link *link, int app)
 {
+	size_t junk;
+
 	/* The kernel says writable below a quarter of the buffer. */
-	return fill(link, app, send_buffer(app) / 4 + 1);
+	return fill(link, app, send_buffer(app) / 4 + 1, &junk);
 }
 
 /* Appends to what a thread wrote before the gate opened. */
@@ -293,18 +310,51 @@ take_out(int end, uint8_t *buf, size_t n)
 	return 0;
 }
 
+/* Takes `n` bytes out that nobody wants to see. */
+static int
+discard(int end, void *scratch, size_t size, size_t n)
+{
+	struct iovec iov[DISCARD];
+	struct msghdr msg = { .msg_iov = iov };
+	size_t rest;
+	ssize_t got;
+
+	while (n > 0) {
+		rest = n;
+		msg.msg_iovlen = 0;
+		while (rest > 0 && msg.msg_iovlen < DISCARD) {
+			iov[msg.msg_iovlen] = (struct iovec){ .iov_base = scratch,
+			    .iov_len = rest < size ? rest : size };
+			rest -= iov[msg.msg_iovlen++].iov_len;
+		}
+		got = recvmsg(end, &msg, MSG_DONTWAIT);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return -1;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
 int
-sst_link_open(struct sst_link *link, int end, void *scratch, size_t size,
+sst_link_open(struct sst_link *link, int end, size_t junk, void *scratch, size_t size,
     uint8_t **ret_early, size_t *ret_len)
 {
 	uint8_t *buf = scratch;
 	uint8_t *early = NULL;
+	int inq = 0;
 	size_t early_len = 0;
 	size_t skip = 0;	/* of a page of junk */
 	size_t spent = 1;	/* the queue's first byte */
 	ssize_t n, judged;
 	int last;
 
+	*ret_early = NULL;
+	*ret_len = 0;
+	/* As a rule nobody wrote: it is all junk behind the first byte. */
+	if (ioctl(end, FIONREAD, &inq) == 0 && (size_t)inq == spent + junk)
+		return discard(end, scratch, size, junk);
 	for (;;) {
 		n = recv(end, buf, size, MSG_PEEK | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)

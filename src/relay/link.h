@@ -57,15 +57,15 @@ void	sst_link_expel(struct sst_link *, enum sst_link_kind);
  * its queue. 0, or -1 with errno (EISCONN: it is linked already).
  */
 int	sst_link_join(struct sst_link *, int app, enum sst_link_kind, int *ret_end);
-/* Shuts the gate. 0, or -1 with errno. */
-int	sst_link_gate(struct sst_link *, int app);
+/* Shuts the gate; *ret_junk bytes are in it. 0, or -1 with errno. */
+int	sst_link_gate(struct sst_link *, int app, size_t *ret_junk);
 /*
- * Opens the gate: takes the junk out of the queue of `end`, but for its last
+ * Opens the gate: takes its junk out of the queue of `end`, but for its last
  * byte. What a thread of the program wrote meanwhile is handed out (the caller
  * frees it; NULL when there was none). 0, or -1 with errno.
  */
-int	sst_link_open(struct sst_link *, int end, void *scratch, size_t size,
-	    uint8_t **ret_early, size_t *ret_len);
+int	sst_link_open(struct sst_link *, int end, size_t junk, void *scratch,
+	    size_t size, uint8_t **ret_early, size_t *ret_len);
 /* Makes a listener's end look like a listener: never writable. */
 int	sst_link_quiet(struct sst_link *, int app);
 /* A connected pair whose application's end carries `name`, seed byte in place.

@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +19,7 @@
 #define SECURESOCKETS_NO_RENAME
 #include <securesockets.h>
 
+#include "relay/control.h"
 #include "relay/settings.h"
 #include "relay/supply.h"
 
@@ -315,6 +319,124 @@ a_refused_blocking_attempt_leaves_the_socket_fresh(void **state)
 	assert_int_equal(s->a.relay->table.count, 0);
 }
 
+/* A blocking connect(); the test reads the answer from the descriptor returned. */
+static int
+wait_in_connect(struct scene *s)
+{
+	const int fds[SST_CALL_FDS] = { dup(s->app), -1 };
+	struct sst_wire_head head;
+	struct sst_call *call;
+	int sv[2];
+
+	assert_int_equal(fcntl(s->app, F_SETFL, 0), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, sv), 0);
+	sst_wire_init(&head, SST_WIRE_CONNECT);
+	call = sst_call_new(s->a.relay, sv[1], &head, &s->at, sizeof(s->at), fds);
+	assert_non_null(call);
+	sst_control(call);
+	agent_settle(&s->a);
+	return sv[0];
+}
+
+/* The errno of the answer; -1: there is none yet. */
+static int
+outcome(int waiting)
+{
+	struct sst_wire_head head;
+	char text[1000];
+
+	if (sst_wire_recv(waiting, &head, text, sizeof(text), NULL, 0) < 0)
+		return -1;
+	return head.a < 0 ? head.b : 0;
+}
+
+static int
+joined(const struct scene *s)
+{
+	struct sockaddr_un addr;
+	socklen_t len = sizeof(addr);
+
+	return getpeername(s->app, (struct sockaddr *)&addr, &len) == 0;
+}
+
+/* Bytes on the books of the program's end: the seed alone is some hundred, a gate
+ * hundreds of thousands. */
+static int
+on_the_books(const struct scene *s)
+{
+	int n = -1;
+
+	assert_int_equal(ioctl(s->app, SIOCOUTQ, &n), 0);
+	return n;
+}
+
+static void
+a_blocking_attempt_is_joined_when_it_is_over_and_needs_no_gate(void **state)
+{
+	struct scene *s = *state;
+	int waiting;
+
+	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "a.example", 9),
+	    0);
+	waiting = wait_in_connect(s);
+	assert_false(joined(s));
+	assert_int_equal(outcome(waiting), -1);
+	assert_true(serve(s, w.name));
+	assert_int_equal(outcome(waiting), 0);
+	assert_true(joined(s));
+	assert_in_range(on_the_books(s), 1, 4096);
+	assert_int_equal(events(s->app), POLLOUT);
+	assert_int_equal(write(s->app, "hello", 5), 5);
+	agent_settle(&s->a);
+	assert_int_equal(SSL_read(s->ssl, s->a.data, 10), 5);
+	assert_int_equal(SSL_write(s->ssl, "back", 4), 4);
+	agent_settle(&s->a);
+	assert_int_equal(recv(s->app, s->a.data, 10, MSG_DONTWAIT), 4);
+	(void)close(waiting);
+}
+
+static void
+a_blocking_attempt_whose_caller_gives_up_is_pending(void **state)
+{
+	struct scene *s = *state;
+	int waiting;
+
+	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "a.example", 9),
+	    0);
+	waiting = wait_in_connect(s);
+	assert_false(joined(s));
+	(void)close(waiting);
+	agent_settle(&s->a);
+	assert_true(joined(s));
+	assert_true(on_the_books(s) > 100000);
+	assert_int_equal(events(s->app), 0);
+	assert_true(serve(s, w.name));
+	assert_int_equal(events(s->app), POLLOUT);
+	assert_int_equal(so_error(s), 0);
+}
+
+static void
+a_blocking_attempt_that_fails_in_tls_has_ended(void **state)
+{
+	struct scene *s = *state;
+	int waiting;
+
+	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "b.example", 9),
+	    0);
+	waiting = wait_in_connect(s);
+	ERR_clear_error();
+	assert_false(serve(s, w.name));
+	/* The server got the alert, and no reset before it. */
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()),
+	    SSL_R_SSLV3_ALERT_BAD_CERTIFICATE);
+	assert_int_equal(outcome(waiting), EPROTO);
+	assert_true(joined(s));
+	assert_true((events(s->app) & POLLHUP) != 0);
+	assert_int_equal(so_error(s), 0);	/* the call told it */
+	assert_int_equal(dial(s), ECONNABORTED);
+	(void)close(waiting);
+}
+
 static void
 a_refused_attempt_that_is_pending_is_told_by_so_error(void **state)
 {
@@ -359,6 +481,9 @@ main(void)
 		T(and_a_name_in_it_is_not_enough),
 		T(closing_a_pending_descriptor_ends_the_attempt),
 		T(a_refused_blocking_attempt_leaves_the_socket_fresh),
+		T(a_blocking_attempt_is_joined_when_it_is_over_and_needs_no_gate),
+		T(a_blocking_attempt_whose_caller_gives_up_is_pending),
+		T(a_blocking_attempt_that_fails_in_tls_has_ended),
 		T(a_refused_attempt_that_is_pending_is_told_by_so_error),
 		T(dissolving_is_for_fresh_sockets),
 	};

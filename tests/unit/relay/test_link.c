@@ -28,6 +28,7 @@ static struct {
 	int		listening[2];
 	struct sst_link	link;
 	uint8_t		scratch[65536];
+	size_t		junk;		/* of the gate that was shut last */
 } w;
 
 static int
@@ -100,8 +101,8 @@ open_gate(int end, const char *want, size_t want_len)
 	uint8_t *early = NULL;
 	size_t len = 0;
 
-	assert_int_equal(sst_link_open(&w.link, end, w.scratch, sizeof(w.scratch),
-	    &early, &len), 0);
+	assert_int_equal(sst_link_open(&w.link, end, w.junk, w.scratch,
+	    sizeof(w.scratch), &early, &len), 0);
 	assert_int_equal(len, want_len);
 	if (want_len > 0)
 		assert_memory_equal(early, want, len);
@@ -120,7 +121,7 @@ a_link_is_writable_and_a_shut_gate_is_not(void **state)
 	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
 	assert_int_equal(readable_bytes(end), 1);
 	assert_int_equal(mask(app), POLLOUT);
-	assert_int_equal(sst_link_gate(&w.link, app), 0);
+	assert_int_equal(sst_link_gate(&w.link, app, &w.junk), 0);
 	assert_int_equal(mask(app), 0);
 	assert_int_equal(send(app, "x", 1, MSG_NOSIGNAL), -1);
 	assert_int_equal(errno, EAGAIN);
@@ -141,7 +142,7 @@ closing_a_gated_descriptor_is_seen_at_once(void **state)
 
 	(void)state;
 	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
-	assert_int_equal(sst_link_gate(&w.link, app), 0);
+	assert_int_equal(sst_link_gate(&w.link, app, &w.junk), 0);
 	assert_int_equal(mask(end) & POLLHUP, 0);
 	(void)close(app);
 	assert_int_equal(mask(end) & POLLHUP, POLLHUP);
@@ -157,7 +158,7 @@ sk_23_a_refused_link_has_the_mask_of_a_refused_connect(void **state)
 
 	(void)state;
 	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
-	assert_int_equal(sst_link_gate(&w.link, app), 0);
+	assert_int_equal(sst_link_gate(&w.link, app, &w.junk), 0);
 	(void)close(end);
 	assert_int_equal(mask(app), POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP);
 	assert_int_equal(getsockopt(app, SOL_SOCKET, SO_ERROR, &err, &len), 0);
@@ -174,7 +175,7 @@ bytes_between_link_and_gate_are_kept(void **state)
 	(void)state;
 	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
 	assert_int_equal(send(app, "early", 5, 0), 5);
-	assert_int_equal(sst_link_gate(&w.link, app), 0);
+	assert_int_equal(sst_link_gate(&w.link, app, &w.junk), 0);
 	assert_int_equal(mask(app), 0);
 	open_gate(end, "early", 5);
 	(void)close(app);
@@ -202,12 +203,12 @@ sk_27_a_blocked_writer_sleeps_until_the_gate_opens(void **state)
 
 	(void)state;
 	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
-	assert_int_equal(sst_link_gate(&w.link, app), 0);
+	assert_int_equal(sst_link_gate(&w.link, app, &w.junk), 0);
 	assert_int_equal(pthread_create(&t, NULL, writer, &app), 0);
 	uint8_t *early = NULL;
 	size_t early_len = 0;
-	assert_int_equal(sst_link_open(&w.link, end, w.scratch, sizeof(w.scratch),
-	    &early, &early_len), 0);
+	assert_int_equal(sst_link_open(&w.link, end, w.junk, w.scratch,
+	    sizeof(w.scratch), &early, &early_len), 0);
 	got = early_len;
 	free(early);
 	while (got < 300000) {
@@ -345,7 +346,7 @@ gates_cost_little_memory(void **state)
 		app[i] = stream(SOCK_NONBLOCK);
 		assert_int_equal(sst_link_join(&w.link, app[i], SST_LINK_CONNECT,
 		    &end[i]), 0);
-		assert_int_equal(sst_link_gate(&w.link, app[i]), 0);
+		assert_int_equal(sst_link_gate(&w.link, app[i], &w.junk), 0);
 	}
 	assert_int_equal(ioctl(app[N - 1], SIOCOUTQ, &outq), 0);
 	assert_true(outq > 400000);
