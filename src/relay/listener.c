@@ -170,14 +170,25 @@ refuse(struct sst_record *r)
 	sst_worker_post(r->worker, &r->order, reset);
 }
 
-/* Whether somebody took it shows when the relay's copy is closed. */
+/* accept() has given it to the program, which may have closed it already. */
+static int
+is_taken(const struct sst_record *r)
+{
+	int mark = 0;
+	socklen_t len = sizeof(mark);
+
+	return getsockopt(r->held, SOL_SOCKET, SO_PRIORITY, &mark, &len) == 0 &&
+	    mark == SST_WIRE_TAKEN;
+}
+
+/* Without its mark, whether somebody took it shows when the copy is closed. */
 static void
 doubt(struct sst_order *order, struct sst_worker *worker)
 {
 	struct sst_record *r = SST_HOLDER(order, struct sst_record, order);
 
 	(void)worker;
-	r->unproven = 1;
+	r->unproven = (uint8_t)!is_taken(r);
 	sst_listener_forget(r);
 }
 
@@ -197,17 +208,6 @@ shut(struct sst_listener *l)
 	while ((r = l->ready.first) != NULL)
 		refuse(r);
 	sst_hold_release(relay, l->id);
-}
-
-/* accept() has given it to the program, which may have closed it already. */
-static int
-is_taken(const struct sst_record *r)
-{
-	int mark = 0;
-	socklen_t len = sizeof(mark);
-
-	return getsockopt(r->held, SOL_SOCKET, SO_PRIORITY, &mark, &len) == 0 &&
-	    mark == SST_WIRE_TAKEN;
 }
 
 /* As long as there is a copy, the program's close() does not show. */

@@ -54,13 +54,14 @@ close_clean(struct sst_record *r)
 	r->pump.end = -1;
 }
 
-/* Nobody took it from the listener's queue: not a byte was ever written. */
+/* Nobody took it from the listener's queue: not a byte was ever written, nor
+ * read, since an end that goes with unread bytes is an error of its own. */
 static int
 never_used(const struct sst_record *r)
 {
 	int n = 0;
 
-	return r->unproven && r->pump.up_bytes == 0 &&
+	return r->unproven && r->pump.up_bytes == 0 && r->pump.down_bytes == 0 &&
 	    ioctl(r->end, FIONREAD, &n) == 0 && n <= 1;
 }
 

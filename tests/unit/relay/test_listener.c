@@ -329,6 +329,63 @@ sk_42_who_was_accepted_is_not_reset_when_all_is_closed_at_once(void **state)
 	}
 }
 
+/* Its listener is gone, with another one in the queue, and it ends without a byte
+ * of its own: by its mark, or by what it has read, it is told from that one. */
+static void
+end_of_a_silent_one(struct scene *s, int marked, int reads, int clean)
+{
+	const int mark = SST_WIRE_TAKEN;
+	struct sst_wire_accepted rec;
+	struct client c, waits;
+	char text[4];
+	int fd;
+
+	begin(s, 8);
+	c = dial(s, 1, 1);
+	shake(s, &c);
+	waits = dial(s, 1, 2);
+	shake(s, &waits);
+	fd = take_now(s, &rec, 1);
+	if (marked)
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &mark,
+		    sizeof(mark)), 0);
+	(void)close(s->app);
+	s->app = -1;
+	agent_settle(&s->a);
+	assert_int_equal(socket_error(waits.fd), ECONNRESET);
+	if (reads) {
+		assert_int_equal(SSL_write(c.ssl, "text", 4), 4);
+		agent_settle(&s->a);
+		assert_int_equal(recv(fd, text, 4, MSG_DONTWAIT), 4);
+	}
+	(void)close(fd);
+	agent_settle(&s->a);
+	if (clean)
+		assert_clean_end(&c);
+	else
+		assert_int_equal(socket_error(c.fd), ECONNRESET);
+	hang_up(s, &c);
+	hang_up(s, &waits);
+}
+
+static void
+who_was_accepted_and_says_nothing_ends_cleanly_after_its_listener(void **state)
+{
+	end_of_a_silent_one(*state, 1, 0, 1);
+}
+
+static void
+who_has_read_was_accepted(void **state)
+{
+	end_of_a_silent_one(*state, 0, 1, 1);
+}
+
+static void
+without_a_mark_or_a_byte_nobody_took_it(void **state)
+{
+	end_of_a_silent_one(*state, 0, 0, 0);
+}
+
 static void
 a_peer_that_says_nothing_after_our_end_is_left_after_two_seconds(void **state)
 {
@@ -498,6 +555,9 @@ main(void)
 		T(sk_84_the_peers_close_notify_after_our_end_meets_no_reset),
 		T(the_end_of_what_accept_gave_is_seen_at_once),
 		T(sk_42_who_was_accepted_is_not_reset_when_all_is_closed_at_once),
+		T(who_was_accepted_and_says_nothing_ends_cleanly_after_its_listener),
+		T(who_has_read_was_accepted),
+		T(without_a_mark_or_a_byte_nobody_took_it),
 		T(a_peer_that_says_nothing_after_our_end_is_left_after_two_seconds),
 		T(sk_42_who_waits_when_the_listener_closes_is_reset),
 		T(sk_43_a_listener_that_is_shut_down_takes_nobody),
