@@ -35,7 +35,7 @@ S=sample_tests.Sample
 DIFFERENT=(
 	"$S.test_c_fails" "$S.test_d_sleeps" "$S.test_e_dies"
 	"$S.test_f_is_skipped" "$S.test_g_fails_in_a_part"
-	"$S.test_h_passes_on_tls_alone"
+	"$S.test_h_passes_on_tls_alone" "$S.test_l_finds_its_port_taken_on_tls"
 	"sample_tests.Unready.test_a" "setUpClass (sample_tests.Unready)"
 )
 
@@ -54,11 +54,11 @@ for test in "${DIFFERENT[@]}"; do
 done
 list "${ALL[@]}"
 judge 0 sample
-list "${ALL[@]}" "$S.test_k_passes_behind_them" may
+list "${ALL[@]}" "$S.test_m_passes_behind_them" may
 judge 0 sample
-list "${ALL[@]}" "$S.test_k_passes_behind_them" always
+list "${ALL[@]}" "$S.test_m_passes_behind_them" always
 judge 1 sample
-grep -q "^WRONG: $S.test_k_passes_behind_them" "$SST_TMP/said" ||
+grep -q "^WRONG: $S.test_m_passes_behind_them" "$SST_TMP/said" ||
 	wrong "a listed difference that is none is not named"
 # What did not run says nothing about its rows.
 list "$S.test_c_fails" always "$S.test_d_sleeps" always

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """sample_tests - tests that end in every way, for the test of the judge."""
 
+import errno
 import os
 import pathlib
 import time
@@ -47,7 +48,17 @@ class Sample(unittest.TestCase):
             path.touch()
             self.fail("the first time")
 
-    def test_k_passes_behind_them(self):
+    def test_k_finds_its_port_taken_once(self):
+        path = pathlib.Path(os.environ["HOME"], "taken")
+        if TLS and not path.exists():
+            path.touch()
+            raise OSError(errno.EADDRINUSE, "taken")
+
+    def test_l_finds_its_port_taken_on_tls(self):
+        if TLS:
+            raise OSError(errno.EADDRINUSE, "taken")
+
+    def test_m_passes_behind_them(self):
         self.assertTrue(True)
 
 
