@@ -121,6 +121,13 @@ sst_certs_new(struct sst_files *files, struct sst_log *log, int key_event,
 	return SST_OK;
 }
 
+void
+sst_certs_on_end(struct sst_certs *certs, void (*drop)(void *, uint32_t), void *arg)
+{
+	certs->drop = drop;
+	certs->drop_arg = arg;
+}
+
 struct sst_certs *
 sst_certs_ref(struct sst_certs *certs)
 {
@@ -132,12 +139,17 @@ void
 sst_certs_unref(struct sst_certs *certs)
 {
 	struct sst_cert_source *s;
+	uint32_t id;
 
 	if (certs == NULL || atomic_fetch_sub(&certs->refs, 1) > 1)
 		return;
 	sst_store_unref(certs->store);
+	while (certs->drop != NULL && (id = sst_certs_dropped(certs)) != 0)
+		certs->drop(certs->drop_arg, id);
 	while ((s = certs->list) != NULL) {
 		certs->list = s->next;
+		if (certs->drop != NULL && s->id != 0)
+			certs->drop(certs->drop_arg, s->id);
 		sst_cert_source_free(s);
 	}
 	free(certs->dropped);

@@ -49,6 +49,9 @@ void	sst_cert_source_free(struct sst_cert_source *);
 /* `generation`: that a former relay had come to; 0 for a new socket. */
 int	sst_certs_new(struct sst_files *, struct sst_log *, int key_event,
 	    uint64_t generation, struct sst_certs **ret_certs, struct sst_error *err);
+/* Whom to tell, when the last reference goes, of each source that was in use. */
+void	sst_certs_on_end(struct sst_certs *, void (*drop)(void *arg, uint32_t id),
+	    void *arg);
 struct sst_certs *sst_certs_ref(struct sst_certs *);
 void	sst_certs_unref(struct sst_certs *);	/* NULL is allowed */
 struct sst_store *sst_certs_store(struct sst_certs *);	/* borrowed */

@@ -26,6 +26,8 @@ struct sst_certs {
 	struct sst_cert_source *list, **end;
 	uint32_t	 *dropped;
 	size_t		  n_dropped;
+	void		(*drop)(void *arg, uint32_t id);	/* at the end; or NULL */
+	void		 *drop_arg;
 };
 
 #endif

@@ -465,8 +465,8 @@ restore(struct sst_relay *relay, uint32_t hold_id, const uint8_t *data, size_t l
 	if (set != NULL && f != NULL && fds[0] >= 0 && fds[1] >= 0 &&
 	    decode(data, len, &id, set, f) == 0 &&
 	    sst_record_find(relay, id.cookie) == NULL &&
-	    sst_certs_new(&relay->files, &relay->log, set->key_event, id.generation,
-	    &set->certs, NULL) == SST_OK)
+	    sst_supply_certs(relay, set->key_event, id.generation, &set->certs,
+	    NULL) == SST_OK)
 		r = record_of(relay, &id);
 	if (r == NULL) {
 		sst_hold_release(relay, hold_id);

@@ -182,6 +182,24 @@ long_enough(struct sst_timer *t)
 	reply(SST_HOLDER(t, struct job, timer));
 }
 
+static void
+drop_one(void *relay, uint32_t id)
+{
+	tell_keeper(relay, SST_CHAN_DROP, id);
+}
+
+int
+sst_supply_certs(struct sst_relay *relay, int key_event, uint64_t generation,
+    struct sst_certs **ret_certs, struct sst_error *err)
+{
+	int rc = sst_certs_new(&relay->files, &relay->log, key_event, generation,
+	    ret_certs, err);
+
+	if (rc == SST_OK)
+		sst_certs_on_end(*ret_certs, drop_one, relay);
+	return rc;
+}
+
 int
 sst_supply_store(struct sst_record *r, struct sst_error *err)
 {
@@ -191,8 +209,7 @@ sst_supply_store(struct sst_record *r, struct sst_error *err)
 
 	if (rc != SST_OK || (r->set->certs != NULL && !inherited))
 		return rc;
-	rc = sst_certs_new(&r->relay->files, &r->relay->log, r->set->key_event, 0,
-	    &certs, err);
+	rc = sst_supply_certs(r->relay, r->set->key_event, 0, &certs, err);
 	if (rc != SST_OK)
 		return rc;
 	sst_certs_unref(r->set->certs);

@@ -20,6 +20,7 @@
 
 struct sst_call;
 struct sst_cert_source;
+struct sst_certs;
 struct sst_error;
 struct sst_listener;
 struct sst_record;
@@ -28,6 +29,9 @@ struct sst_relay;
 /* The call's data is the path and, when static, why; fds: the program's
  * descriptor and the file. Answers the call. */
 void	sst_supply_file(struct sst_call *);
+/* As sst_certs_new(); the keeper is told when its sources are no longer used. */
+int	sst_supply_certs(struct sst_relay *, int key_event, uint64_t generation,
+	    struct sst_certs **ret_certs, struct sst_error *err);
 /* The store of a socket, made when it is first needed: an accepted socket has its
  * listener's until it is given certificates of its own. */
 int	sst_supply_store(struct sst_record *, struct sst_error *err);

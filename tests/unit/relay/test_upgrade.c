@@ -580,6 +580,38 @@ an_accepted_socket_may_have_certificates_of_its_own(void **state)
 	pki_free(b);
 }
 
+/* Or each such connection would cost the keeper a descriptor for ever. */
+static void
+the_sources_of_a_socket_that_is_gone_are_dropped(void **state)
+{
+	struct scene *s = *state;
+	struct sst_wire_head head;
+	struct talk t;
+	int fds[3];
+
+	make_server(s, &t);
+	assert_int_equal(agent_supply(&s->a, t.app, 7, w.a), 0);
+	assert_int_equal(agent_told(&s->a, SST_CHAN_DROP, &head, s->a.data,
+	    sizeof(s->a.data), fds), -1);
+	drop(s, &t);
+	agent_later(&s->a, 2000);
+	assert_int_equal(agent_told(&s->a, SST_CHAN_DROP, &head, s->a.data,
+	    sizeof(s->a.data), fds), 0);
+	assert_int_equal(head.id, 7);
+	/* The listener's, when the last that was accepted from it is gone. */
+	make_server(s, &t);
+	(void)close(s->app);
+	s->app = -1;
+	agent_settle(&s->a);
+	assert_int_equal(agent_told(&s->a, SST_CHAN_DROP, &head, s->a.data,
+	    sizeof(s->a.data), fds), -1);
+	drop(s, &t);
+	agent_later(&s->a, 2000);
+	assert_int_equal(agent_told(&s->a, SST_CHAN_DROP, &head, s->a.data,
+	    sizeof(s->a.data), fds), 0);
+	assert_int_equal(head.id, 1);
+}
+
 static void
 a_program_that_closes_ends_the_attempt(void **state)
 {
@@ -686,6 +718,7 @@ main(void)
 		TEST(what_cannot_be_upgraded_is_left_as_it_is),
 		TEST(the_name_may_have_been_set_before),
 		TEST(an_accepted_socket_may_have_certificates_of_its_own),
+		TEST(the_sources_of_a_socket_that_is_gone_are_dropped),
 		TEST(a_program_that_closes_ends_the_attempt),
 		TEST(an_upgraded_connection_is_counted_once),
 		TEST(several_names_must_all_be_the_peers),
