@@ -158,8 +158,7 @@ judge(const struct sst_policy *p, int fd)
 	union sst_inet peer;
 	socklen_t len = sizeof(peer);
 
-	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP) ||
-	    (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0)
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
 		return 0;
 	if (int_option(fd, SO_ACCEPTCONN) == 1)
 		return covers(p, fd, SYS_getsockname);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* run - sstool run: programs that know nothing of TLS, and those it refuses. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,6 +24,9 @@ struct run {
 	char	text[16384];	/* read so far */
 	size_t	len;
 };
+
+/* Set in sstool, and so in the program: orphans come back to it. */
+static int	subreaper;
 
 static void	run_start(struct run *, const char *fmt, ...)
 		    __attribute__((format(printf, 2, 3)));
@@ -60,6 +64,8 @@ run_start(struct run *r, const char *fmt, ...)
 	want(r->pid >= 0);
 	if (r->pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (subreaper)
+			(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 		/* With it the helper processes would keep stderr open. */
 		(void)unsetenv("SECURESOCKETS_DEBUG");
 		preload_sanitizer();
@@ -541,6 +547,9 @@ SCENE(a_child_with_an_environment_of_its_own_is_under_the_policy)
 	    "posix_spawnp" };
 	struct run r;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	world_skip("a sanitizer that is not first needs a variable of its own");
+#endif
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		run_start(&r, "--tls-port any sh -c '%s %s; true'", ways[i],
 		    escape("escape"));
@@ -750,10 +759,78 @@ SCENE(the_program_has_no_child_that_it_did_not_make)
 	run_start(&r, "--tls-port any %s wait", unaware());
 	want_eq(run_end(&r), 1 << 8);
 	want_has(r.text, "wait: No child processes");
-	want_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	subreaper = 1;
+	for (int lenient = 0; lenient <= 1; lenient++) {
+		run_start(&r, "%s --tls-port any %s wait", lenient ? "--lenient" : "",
+		    unaware());
+		want_eq(run_end(&r), 1 << 8);
+		want_has(r.text, "wait: No child processes");
+	}
+}
+
+SCENE(the_first_program_of_a_container_has_no_child_that_it_did_not_make)
+{
+	struct run r;
+
+	if (system("unshare --pid --fork --mount-proc true 2>/dev/null") != 0)
+		world_skip("a PID namespace is not allowed");
+	(void)setenv("SSTOOL_REAL", getenv("SSTOOL"), 1);
+	write_script("first", "#!/bin/sh\nexec unshare --pid --fork --mount-proc "
+	    "--kill-child ", "\"$SSTOOL_REAL\" \"$@\"");
+	(void)setenv("SSTOOL", pki_path(world.dir, "first"), 1);
 	run_start(&r, "--tls-port any %s wait", unaware());
 	want_eq(run_end(&r), 1 << 8);
 	want_has(r.text, "wait: No child processes");
+}
+
+/* Processes that were started as sstool with this word. */
+static int
+watchers(const char *word)
+{
+	char path[300], line[4096];
+	struct dirent *e;
+	DIR *dir = opendir("/proc");
+	int n = 0;
+
+	want(dir != NULL);
+	while ((e = readdir(dir)) != NULL) {
+		ssize_t len;
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		len = read(fd, line, sizeof(line));
+		(void)close(fd);
+		if (len > 0 && memmem(line, (size_t)len, "sstool", 6) != NULL &&
+		    memmem(line, (size_t)len, word, strlen(word)) != NULL)
+			n++;
+	}
+	(void)closedir(dir);
+	return n;
+}
+
+SCENE(nothing_is_left_of_sstool_when_the_program_has_ended)
+{
+	const char *path = copy_of(unaware(), "seen");
+
+	for (int lenient = 0; lenient <= 1; lenient++) {
+		struct addr at;
+		struct run r;
+
+		run_start(&r, "%s --tls-port any --cert %s %s serve %s",
+		    lenient ? "--lenient" : "", world.one_file, path,
+		    loopback(world.families[0]));
+		run_port(&r, &at, world.families[0]);
+		/* Under a filter it waits for the last one. */
+		if (lenient)
+			want_soon(watchers(path) == 0);
+		else
+			want_eq(watchers(path), 1);
+		run_stop(&r);
+		want_soon(watchers(path) == 0);
+	}
 }
 
 /* The kernel starts what the program names as its loader: here one that does not
@@ -885,6 +962,8 @@ main(void)
 		cmocka_unit_test(a_wrong_command_line_is_64_and_says_what_to_type),
 		cmocka_unit_test(the_program_has_sstools_pid_and_its_exit_status_is_returned),
 		cmocka_unit_test(the_program_has_no_child_that_it_did_not_make),
+		cmocka_unit_test(the_first_program_of_a_container_has_no_child_that_it_did_not_make),
+		cmocka_unit_test(nothing_is_left_of_sstool_when_the_program_has_ended),
 		cmocka_unit_test(a_program_that_does_not_load_the_library_is_killed),
 		cmocka_unit_test(an_inherited_listener_becomes_a_tls_listener),
 		cmocka_unit_test(an_inherited_listener_of_another_port_stays_plain),

@@ -253,6 +253,7 @@ msg_trunc_without_a_buffer_discards(void **state)
 	(void)state;
 	say(fd, "0123456789");
 	assert_int_equal(recv(fd, NULL, 3, MSG_TRUNC | MSG_PEEK), 3);
+	assert_int_equal(recv(fd, NULL, 30, MSG_TRUNC | MSG_PEEK), 10);
 	assert_int_equal(recv(fd, NULL, 3, MSG_TRUNC), 3);
 	assert_int_equal(recvfrom(fd, NULL, 2, MSG_TRUNC, NULL, NULL), 2);
 	assert_int_equal(recv(fd, buf, 2, 0), 2);
