@@ -66,8 +66,16 @@ def short(value):
 
 
 def want_same(tcp, tls, what):
-    if tcp != tls:
-        raise Failed(f"{what} is\n  {short(tcp)} on TCP,\n  {short(tls)} on TLS")
+    """The first part that differs is shown."""
+    if tcp == tls:
+        return
+    if isinstance(tcp, dict):
+        want_same(list(tcp.items()), list(tls.items()), what)
+    if isinstance(tcp, (list, tuple)) and len(tcp) == len(tls):
+        for i, (a, b) in enumerate(zip(tcp, tls)):
+            part = a[0] if isinstance(a, tuple) and isinstance(a[0], str) else i
+            want_same(a, b, f"{what}, {part}")
+    raise Failed(f"{what}: {short(tcp)} on TCP, {short(tls)} on TLS")
 
 
 def until(question, what):
