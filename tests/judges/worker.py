@@ -3,7 +3,7 @@
 
     judge --starts--> worker JOB
 
-JOB is JSON: module, fd, skip, limit, resources, without, only. One JSON line
+JOB is JSON: module, fd, skip, limit, resources, tests, without, only. One JSON line
 goes to `fd` when a test starts and one when it is over, so that whoever reads
 knows which test a worker died or slept in. The first `skip` tests are left out:
 what a worker before this one got to.
@@ -101,8 +101,11 @@ def chosen(job):
     """The tests of the module that this run is about."""
     suite = unittest.defaultTestLoader.loadTestsFromName(job["module"])
     for test in flat(suite):
-        left_out = any(fnmatch.fnmatchcase(test.id(), p) for p in job["without"])
-        if not left_out and (not job["only"] or test.id() in job["only"]):
+        if job["only"] and test.id() not in job["only"]:
+            continue
+        if any(fnmatch.fnmatchcase(test.id(), p) for p in job["tests"]) and not any(
+            fnmatch.fnmatchcase(test.id(), p) for p in job["without"]
+        ):
             yield test
 
 
