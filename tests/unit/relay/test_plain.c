@@ -428,6 +428,24 @@ closing_an_adopted_connection_ends_it_for_every_copy(void **state)
 	assert_int_equal(recv(peer, &byte, 1, MSG_DONTWAIT), 0);
 	(void)close(tcp);
 	(void)close(peer);
+	/* Also one that breaks. */
+	tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(tcp, (struct sockaddr *)&at, sizeof(at)), 0);
+	peer = accept4(l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	app = unknown_end(s);
+	assert_int_equal(fcntl(app, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(adopt_as(s, tcp, app, 0, 1), 0);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_UPGRADE, LATER, SST_UPGRADE_CLIENT,
+	    0, "a.example", 10, app), EINPROGRESS);
+	assert_int_equal(send(peer, "no TLS at all", 13, 0), 13);
+	agent_settle(&s->a);
+	assert_int_equal(get(s, app, SOL_SOCKET, SO_ERROR), EPROTO);
+	while (recv(peer, s->a.data, 1000, MSG_DONTWAIT) > 0)
+		continue;
+	assert_int_equal(recv(peer, &byte, 1, MSG_DONTWAIT), 0);
+	(void)close(app);
+	(void)close(tcp);
+	(void)close(peer);
 	(void)close(l);
 }
 

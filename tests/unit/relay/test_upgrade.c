@@ -284,6 +284,37 @@ an_early_hello_is_taken_back_from_the_program(void **state)
 	drop(s, &t);
 }
 
+/* One that is longer than what the program's descriptor takes. */
+static void
+an_early_hello_that_is_long_is_taken_back_whole(void **state)
+{
+	struct scene *s = *state;
+	unsigned char protocols[12000];
+	const int small = 1;
+	struct sst_record *r;
+	struct talk t;
+	int n = 0;
+
+	make_server(s, &t);
+	r = sst_record_find(s->a.relay, sst_record_cookie(t.app));
+	assert_int_equal(setsockopt(r->end, SOL_SOCKET, SO_SNDBUF, &small,
+	    sizeof(small)), 0);
+	for (size_t i = 0; i < sizeof(protocols); i += 200) {
+		memset(protocols + i, 'a' + (int)(i / 200 % 26), 200);
+		protocols[i] = 199;
+	}
+	raw(&t, NULL);
+	assert_int_equal(SSL_set_alpn_protos(t.ssl, protocols, sizeof(protocols)), 0);
+	assert_int_equal(SSL_do_handshake(t.ssl), -1);
+	agent_settle(&s->a);
+	assert_int_equal(ioctl(t.app, FIONREAD, &n), 0);
+	assert_true(n > 0 && n < 12000);
+	assert_int_equal(upgrade(s, &t, NULL), EINPROGRESS);
+	assert_int_equal(shake_raw(s, &t), 1);
+	is_tls(s, &t);
+	drop(s, &t);
+}
+
 static void
 plaintext_that_is_not_read_stops_an_upgrade(void **state)
 {
@@ -364,6 +395,12 @@ plaintext_behind_the_point_is_never_delivered(void **state)
 	}
 }
 
+static char
+pattern(size_t at)
+{
+	return (char)(at ^ at >> 7 ^ at >> 15);
+}
+
 /* TCP's buffers are full of what the program wrote. */
 static void
 all_that_was_written_before_goes_out_first(void **state)
@@ -375,8 +412,9 @@ all_that_was_written_before_goes_out_first(void **state)
 	ssize_t n;
 
 	make_client(s, &t);
-	memset(out, 'p', sizeof(out));
 	for (int i = 0; i < 1000; i++) {
+		for (size_t k = 0; k < sizeof(out); k++)
+			out[k] = pattern(sent + k);
 		n = send(t.app, out, sizeof(out), MSG_NOSIGNAL);
 		if (n < 0)
 			break;
@@ -393,7 +431,7 @@ all_that_was_written_before_goes_out_first(void **state)
 		if (n < 0)
 			agent_settle(&s->a);
 		for (ssize_t k = 0; k < n; k++)
-			assert_int_equal(in[k], 'p');
+			assert_int_equal(in[k], pattern(got + (size_t)k));
 		got += n > 0 ? (size_t)n : 0;
 	}
 	raw(&t, w.a);
@@ -708,6 +746,7 @@ main(void)
 		TEST(a_client_becomes_tls_where_it_stands),
 		TEST(a_server_becomes_tls_where_it_stands),
 		TEST(an_early_hello_is_taken_back_from_the_program),
+		TEST(an_early_hello_that_is_long_is_taken_back_whole),
 		TEST(plaintext_that_is_not_read_stops_an_upgrade),
 		TEST(an_early_hello_is_for_servers_alone),
 		TEST(plaintext_behind_the_point_is_never_delivered),
