@@ -24,6 +24,7 @@
 
 /* A plain connection: the program's end, and the test's. */
 struct talk {
+	struct sst_wire_accepted rec;	/* a server's */
 	int	 app, peer;
 	SSL_CTX	*ctx;
 	SSL	*ssl;
@@ -100,7 +101,6 @@ make_client(struct scene *s, struct talk *t)
 static void
 make_server(struct scene *s, struct talk *t)
 {
-	struct sst_wire_accepted rec;
 	struct client c;
 
 	memset(t, 0, sizeof(*t));
@@ -108,7 +108,7 @@ make_server(struct scene *s, struct talk *t)
 	begin(s, 8);
 	c = dial(s, 1, 1);
 	t->peer = c.fd;
-	t->app = take(s, &rec, 1);
+	t->app = take(s, &t->rec, 1);
 	assert_true(t->app >= 0);
 	assert_int_equal(fcntl(t->app, F_SETFL, O_NONBLOCK), 0);
 }
@@ -679,10 +679,14 @@ an_upgraded_connection_is_counted_once(void **state)
 	make_server(s, &t);
 	before = s->a.relay->connections;
 	assert_int_equal(upgrade(s, &t, NULL), EINPROGRESS);
+	/* The program has it: it cannot be lost any more. */
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_LOST, 0, 0, 0, &t.rec,
+	    sizeof(t.rec), s->app), 0);
+	assert_int_equal(take(s, &t.rec, 1), -1);
 	raw(&t, NULL);
 	assert_int_equal(shake_raw(s, &t), 1);
 	assert_true(s->a.relay->connections == before);
-	/* The program has it: a listener that goes leaves it alone. */
+	/* And a listener that goes leaves it alone. */
 	(void)close(s->app);
 	s->app = -1;
 	agent_settle(&s->a);
