@@ -11,7 +11,7 @@ import sys
 import common
 import web
 from common import (WAYS, Program, await_service, needs, ordinary, scene,
-                    signal_all, stat_of, until, want, want_same)
+                    signal_all, until, want, want_same)
 
 MODULES = pathlib.Path("/usr/lib/apache2/modules")
 
@@ -107,8 +107,7 @@ class Apache:
             return None
 
     def workers(self):
-        return [p for p in common.descendants(self.master)
-                if stat_of(p) is not None and stat_of(p)[2] == self.master]
+        return common.children(self.master)
 
 
 def start(world, way, root, **more):
@@ -173,9 +172,11 @@ def reload(a):
         load.more("one")
         for version in ("two", "three"):
             old = a.workers()
+            downloads = web.Downloads(a.way, a.port)
             a.configure(version=version)
             signal_all([a.master], signal.SIGUSR1)
             load.only(version)
+            downloads.want_whole()
             common.await_end(old, "the old processes")
     got = web.once(a.way, a.port, "/version")
     want(web.header(got, "x-version") == "three", "the configuration is", got)

@@ -124,16 +124,26 @@ def title_of(pid):
 
 def descendants(root=None):
     """Pids of all that runs below a process, zombies left out."""
-    children = {}
+    below = {}
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         stat = stat_of(entry.name)
         if stat is not None and stat[1] != "Z":
-            children.setdefault(stat[2], []).append(int(entry.name))
+            below.setdefault(stat[2], []).append(int(entry.name))
     found, todo = [], [root or os.getpid()]
     while todo:
-        for pid in children.get(todo.pop(), []):
+        for pid in below.get(todo.pop(), []):
             found.append(pid)
             todo.append(pid)
+    return found
+
+
+def children(parent, name=""):
+    """Pids of a process's own children that run, and whose title has the name."""
+    found = []
+    for pid in descendants(parent):
+        stat = stat_of(pid)
+        if stat is not None and stat[2] == parent and name in title_of(pid):
+            found.append(pid)
     return found
 
 
@@ -311,6 +321,19 @@ class Way:
         except BaseException:
             s.close()
             raise
+
+
+class Both:
+    """A way for a server that connects as well: it needs the authority, too."""
+
+    def __init__(self, way, *more):
+        self.way, self.is_tls, self.name, self.more = way, way.is_tls, way.name, more
+        self.connect, self.client = way.connect, way.client
+
+    def server(self, port, cert):
+        argv = self.way.server(port, cert)
+        return argv and [*argv[:-1], "--trust", str(self.way.world.authority.pem),
+                         *self.more, "--"]
 
 
 WAYS = ("tcp", "tls")

@@ -10,7 +10,7 @@ import sys
 import common
 import web
 from common import (WAYS, Program, await_service, needs, ordinary, scene,
-                    signal_all, stat_of, until, want, want_same)
+                    signal_all, until, want, want_same)
 
 CONF = """\
 server.modules = ("mod_accesslog", "mod_cgi"{modules})
@@ -63,8 +63,7 @@ class Lighttpd:
             return None
 
     def workers(self):
-        return [p for p in common.descendants(self.pid) if stat_of(p)[2] == self.pid
-                and stat_of(p)[0] == "lighttpd"]
+        return common.children(self.pid, "lighttpd")
 
 
 def start(world, way, root, **more):

@@ -10,7 +10,7 @@ import sys
 import common
 import web
 from common import (WAYS, Program, await_service, gone, needs, ordinary, scene,
-                    signal_all, stat_of, title_of, until, want, want_same)
+                    signal_all, until, want, want_same)
 
 CONF = """\
 {user}
@@ -18,7 +18,7 @@ worker_processes {workers};
 pid {where}/nginx.pid;
 error_log {where}/error.log info;
 {main}
-events {{ worker_connections 256; }}
+events {{ worker_connections 256; {events} }}
 http {{
 	access_log {where}/access.log;
 	client_body_temp_path {where}/body;
@@ -30,8 +30,9 @@ http {{
 	sendfile on;
 	types {{ text/html html; text/plain txt; }}
 	default_type application/octet-stream;
+	{http}
 	server {{
-		listen 127.0.0.1:{port};
+		listen 127.0.0.1:{port} {listen};
 		{more}
 		root {root};
 		location = /version {{ return 200 "{version}"; }}
@@ -56,6 +57,7 @@ class Nginx:
         self.serial = world.authority.issue(
             self.cert, user if os.geteuid() == 0 else None)
         self.conf = {"workers": 2, "version": "one", "main": "", "more": "",
+                     "events": "", "listen": "", "http": "",
                      "user": "user www-data;" if os.geteuid() == 0 and user is None
                      else ""}
         self.configure(**conf)
@@ -84,9 +86,7 @@ class Nginx:
             return None
 
     def workers(self, master=None):
-        master = master or self.master
-        return [p for p in common.descendants(master) if stat_of(p)[2] == master
-                and "worker process" in title_of(p)]
+        return common.children(master or self.master, "worker process")
 
     def errors(self):
         """Of weight: what a reload or an upgrade must not say."""
@@ -98,12 +98,13 @@ def start(world, way, root, **more):
     return common.with_port(lambda port: Nginx(world, way, port, root, **more))
 
 
-def each(world, function, **more):
+def each(world, function, way=lambda w: w, **more):
     """function(nginx) on both ways; the same must come of it."""
     root = web.documents(world.directory("root") / "docs")
     results = []
     for name in WAYS:
-        results.append(function(start(world, getattr(world, name), root, **more)))
+        n = start(world, way(getattr(world, name)), root, **more)
+        results.append(function(n))
         world.end()
     want_same(*results, function.__name__)
 
@@ -138,6 +139,44 @@ def nginx_without_a_master_and_in_the_foreground_answers_as_on_tcp(world):
 
 
 @scene
+def nginx_whose_workers_take_turns_answers_as_on_tcp(world):
+    each(world, play_all, events="accept_mutex on; multi_accept on;")
+
+
+@scene
+def nginx_with_threads_for_files_answers_as_on_tcp(world):
+    each(world, play_all, more="aio threads;")
+
+
+@scene
+def nginx_with_options_for_its_listener_answers_as_on_tcp(world):
+    each(world, play_all, listen="backlog=64 rcvbuf=64k sndbuf=64k so_keepalive=on")
+    each(world, play_all, listen="deferred fastopen=16 so_keepalive=30s:10s:3")
+
+
+@scene
+def nginx_with_a_listener_for_each_worker_answers_as_on_tcp(world):
+    each(world, play_all, listen="reuseport")
+
+
+@scene
+def nginx_passes_requests_on_over_tls(world):
+    """A server that is a client too: of itself, so that both ends are TLS."""
+    def forward(n):
+        n.configure(more=f"location /far/ {{ proxy_http_version 1.1; proxy_set_header"
+                         f" Connection ''; proxy_pass http://up/; }}",
+                    http=f"upstream up {{ server 127.0.0.1:{n.port}; keepalive 4; }}")
+        old = n.workers()
+        signal_all([n.master], signal.SIGHUP)
+        common.await_end(old, "the old workers")
+        got = [web.once(n.way, n.port, f"/far/{p}")
+               for p in ("small.txt", "big.bin", "none.txt", "version")]
+        want([a.status for a in got] == ["200", "200", "404", "200"], "far:", got)
+        return got, web.asked_at_once(n.way, n.port, "/far/small.txt")
+    each(world, forward, lambda way: common.Both(way, "--name-from-address"))
+
+
+@scene
 def nginx_spreads_connections_over_workers_of_another_user(world):
     if os.geteuid() != 0:
         raise common.Skipped("it takes root to drop rights")
@@ -157,9 +196,11 @@ def nginx_is_reloaded_by_hup_and_no_request_is_lost(world):
             load.more("one")
             for version in ("two", "three"):
                 old = n.workers()
+                downloads = web.Downloads(n.way, n.port)
                 n.configure(version=version)
                 signal_all([n.master], signal.SIGHUP)
                 load.more(version)
+                downloads.want_whole()
                 common.await_end(old, "the old workers")
                 load.only(version)
         want(not n.errors(), n.errors())
@@ -170,6 +211,7 @@ def nginx_is_reloaded_by_hup_and_no_request_is_lost(world):
 def upgraded(n, load):
     """USR2, and QUIT for the old master when the new one serves."""
     old = n.master
+    downloads = web.Downloads(n.way, n.port)
     signal_all([old], signal.SIGUSR2)
 
     def new():
@@ -181,6 +223,8 @@ def upgraded(n, load):
     n.master = n.pid()
     load.more()
     signal_all([old], signal.SIGQUIT)
+    load.more()
+    downloads.want_whole()
     common.await_end([old], "the old master")
     load.more()
 

@@ -191,7 +191,7 @@ def redis_copies_itself_to_a_replica(world):
     def replicate(r):
         r.cli("--pipe", input=b"".join(b"SET k%d %s\r\n" % (i, b"v" * 1000)
                                        for i in range(2000)))
-        copy = start(world, Both(world, r.way),
+        copy = start(world, common.Both(r.way),
                      arguments=[f"replicaof localhost {r.port}"])
         until(lambda: "master_link_status:up" in copy.cli("INFO", "replication"),
               "the replica's link")
@@ -200,18 +200,6 @@ def redis_copies_itself_to_a_replica(world):
         until(lambda: copy.cli("GET", "late") == "news\n", "the late key")
         return copy.cli("GET", "k1999"), r.cli("WAIT", "1", "0")
     each(world, replicate)
-
-
-class Both:
-    """A way for a server that connects as well: it needs the authority, too."""
-
-    def __init__(self, world, way):
-        self.way, self.is_tls, self.world = way, way.is_tls, world
-        self.connect, self.client = way.connect, way.client
-
-    def server(self, port, cert):
-        argv = self.way.server(port, cert)
-        return argv and [*argv[:-1], "--trust", str(self.world.authority.pem), "--"]
 
 
 @scene

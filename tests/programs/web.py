@@ -14,7 +14,6 @@ import concurrent.futures
 import hashlib
 import os
 import random
-import signal
 import subprocess
 import threading
 
@@ -319,6 +318,20 @@ class Load:
         until(settled, f"nothing but {text}")
 
 
-def stop(pid, number=signal.SIGTERM):
-    common.signal_all([pid], number)
-    common.await_end([pid], "the server")
+class Downloads:
+    """Large answers that are under way while something else happens."""
+
+    def __init__(self, way, port, n=3):
+        self.connections = [Connection(way, port) for _ in range(n)]
+        for c in self.connections:
+            c.send(request("/big.bin", close=True))
+            c.reader.peek(1)
+
+    def want_whole(self):
+        """Each arrives, and is what every other one is."""
+        got = set()
+        for c in self.connections:
+            with c:
+                got.add(answer(c.reader))
+                c.want_end()
+        want(len(got) == 1 and got.pop().length == BIG, "downloads differ:", got)
