@@ -67,6 +67,8 @@ void	see_mask(struct trial *, const char *label, unsigned int mask);
 void	see_bytes(struct trial *, const char *label, const void *, size_t len);
 void	see_text(struct trial *, const char *label, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
+/* What was seen under this label is this, each time: for cases without TCP. */
+void	want_seen(const struct trial *, const char *label, const char *value);
 
 /* --- the case's own socket ---------------------------------------------------------- */
 int	own_protocol(const struct trial *);	/* IPPROTO_TCP or IPPROTO_TLS */
@@ -80,6 +82,8 @@ int	own_bound(struct trial *, struct addr *ret, int family);
 int	own_listener(struct trial *, struct addr *ret, int family, int backlog);
 /* Waits for these events, as long as it takes; the mask. */
 short	own_await(int fd, short events);
+/* Whether a thread of this process sleeps in this system call. */
+int	own_asleep(pid_t tid, long number);
 
 /* --- the other end ------------------------------------------------------------------- */
 /* OpenSSL's own where tls.ssl is set, else a descriptor: TCP's or a relayed one. */

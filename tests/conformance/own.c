@@ -3,6 +3,8 @@
 #include "conformance.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 int
@@ -61,6 +63,21 @@ short
 own_await(int fd, short events)
 {
 	return ours_poll(fd, events, WORLD_PATIENCE_MS);
+}
+
+int
+own_asleep(pid_t tid, long number)
+{
+	char path[64], line[64] = "";
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)tid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	(void)fgets(line, sizeof(line), f);
+	(void)fclose(f);
+	return line[0] >= '0' && line[0] <= '9' && atol(line) == number;
 }
 
 static int

@@ -27,6 +27,24 @@ see_text(struct trial *t, const char *label, const char *fmt, ...)
 }
 
 void
+want_seen(const struct trial *t, const char *label, const char *value)
+{
+	unsigned int n = t->notes->n < NOTES_MAX ? t->notes->n : NOTES_MAX, found = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct note *note = &t->notes->at[i];
+
+		if (strcmp(note->label, label) != 0)
+			continue;
+		found++;
+		if (strcmp(note->value, value) != 0)
+			world_fail(__FILE__, __LINE__, "%s: %s, not %s", label,
+			    note->value, value);
+	}
+	want(found > 0);
+}
+
+void
 see(struct trial *t, const char *label, long long value)
 {
 	see_text(t, label, "%lld", value);
