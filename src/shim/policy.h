@@ -2,7 +2,7 @@
 /*
  * policy - what `sstool run` makes TLS: which ports, with which files and names.
  *
- *	tools/run.c --writes--> SECURESOCKETS_POLICY --reads--> forced.c
+ *	tools/run_policy.c --writes--> SECURESOCKETS_POLICY --reads--> forced.c
  *
  * The text is lines, each ended by a line feed, the first of them "1":
  *	tls any | *:PORT | V4:PORT | [V6]:PORT	a port, for listeners and clients

@@ -10,9 +10,6 @@
 
 #include "base/clock.h"
 
-/* Declared weakly typed by <netdb.h> already; exported under libc's names, so
- * that a program that preloads this library calls them here. */
-
 /* "127.1" is an address for libc, too. */
 static int
 is_address(const char *host)
