@@ -398,6 +398,32 @@ CASE(sk_71_half_a_record_is_no_readiness_and_costs_nothing)
 	see_ends(t, fd, &f);
 }
 
+/* One arrival, one event of the relay's socket, and more records than the relay
+ * takes in one turn. */
+CASE(sk_71_many_records_in_one_segment_are_all_readable)
+{
+	enum { MANY = 300 };
+	static char bytes[MANY], wire[MANY * 60];
+	struct far f;
+	int fd = own_pair(t, &f, NULL);
+	size_t n = 0;
+
+	fill(bytes, MANY, 72);
+	if (far_is_tls(&f)) {
+		for (size_t i = 0; i < MANY; i++)
+			n += record_of(&f.tls, bytes + i, 1, wire + n, sizeof(wire) - n);
+		want_eq(send(f.fd, wire, n, MSG_NOSIGNAL), n);
+	} else {
+		far_write(&f, bytes, MANY);
+	}
+	want_soon(waiting(fd) == MANY);
+	memset(bytes, 0, MANY);
+	ours_read(fd, bytes, MANY);
+	see_bytes(t, "read", bytes, MANY);
+	see_talk(t, fd, &f);
+	see_ends(t, fd, &f);
+}
+
 /* --- bounds, ends ----------------------------------------------------------------------- */
 CASE(sk_72_a_low_water_mark)
 {
@@ -421,7 +447,8 @@ CASE(sk_72_a_low_water_mark)
 	see_ends(t, fd, &f);
 }
 
-CASE(sk_73_the_ends_show_one_after_the_other)
+static void
+the_others_end_first(struct trial *t)
 {
 	char bytes[10];
 	struct far f;
@@ -450,6 +477,37 @@ CASE(sk_73_the_ends_show_one_after_the_other)
 	see(t, "SO_ERROR", ours_get_int(fd, SOL_SOCKET, SO_ERROR));
 	(void)close(fd);
 	far_close(&f);
+}
+
+/* Our end is close_notify and FIN, at once, and the other may go on for long. */
+static void
+our_end_first(struct trial *t)
+{
+	char bytes[10];
+	struct far f;
+	int fd = own_pair(t, &f, NULL);
+
+	ours_write(fd, "request", 7);
+	want_eq(shutdown(fd, SHUT_WR), 0);
+	see_mask(t, "our end", (unsigned int)ours_poll(fd, ALL, 0));
+	see_far_rest(t, "request", &f);
+	see_call(t, "and FIN", recv(f.fd, bytes, 1, 0));
+	far_write(&f, "answer", 6);
+	ours_read(fd, bytes, 6);
+	see_bytes(t, "answer", bytes, 6);
+	see_mask(t, "still open", (unsigned int)ours_poll(fd, ALL, 0));
+	far_end(&f);
+	want_soon((ours_poll(fd, ALL, 0) & POLLHUP) != 0);
+	see_mask(t, "both ends", (unsigned int)ours_poll(fd, ALL, 0));
+	see_call(t, "read", read(fd, bytes, 1));
+	(void)close(fd);
+	far_close(&f);
+}
+
+CASE(sk_73_the_ends_show_one_after_the_other)
+{
+	the_others_end_first(t);
+	our_end_first(t);
 }
 
 CASE(sk_74_epoll_reports_a_duplicate_after_the_original_is_closed)
@@ -616,6 +674,7 @@ main(void)
 		    sk_69_a_blocking_program_that_selects_and_reads_does_not_hang),
 		cmocka_unit_test(sk_70_a_key_update_is_no_readiness),
 		cmocka_unit_test(sk_71_half_a_record_is_no_readiness_and_costs_nothing),
+		cmocka_unit_test(sk_71_many_records_in_one_segment_are_all_readable),
 		cmocka_unit_test(sk_72_a_low_water_mark),
 		cmocka_unit_test(sk_73_the_ends_show_one_after_the_other),
 		cmocka_unit_test(
