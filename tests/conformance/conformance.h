@@ -82,7 +82,7 @@ int	own_bound(struct trial *, struct addr *ret, int family);
 int	own_listener(struct trial *, struct addr *ret, int family, int backlog);
 /* Waits for these events, as long as it takes; the mask. */
 short	own_await(int fd, short events);
-/* Whether a thread of this process sleeps in this system call. */
+/* Whether a thread of this process sleeps in this system call, -1: in any. */
 int	own_asleep(pid_t tid, long number);
 
 /* --- the other end ------------------------------------------------------------------- */

@@ -75,9 +75,12 @@ own_asleep(pid_t tid, long number)
 	f = fopen(path, "re");
 	if (f == NULL)
 		return 0;
-	(void)fgets(line, sizeof(line), f);
+	if (fgets(line, sizeof(line), f) == NULL)
+		line[0] = '\0';
 	(void)fclose(f);
-	return line[0] >= '0' && line[0] <= '9' && atol(line) == number;
+	if (line[0] < '0' || line[0] > '9')	/* it runs */
+		return 0;
+	return number < 0 || atol(line) == number;
 }
 
 static int
