@@ -363,13 +363,26 @@ relay_time(struct trial *t, int fd)
 	return used.tv_sec * 1000000LL + used.tv_nsec / 1000;
 }
 
+/* One that spins gets at least a little of a busy machine each time. */
+static int
+relay_rests(struct trial *t, int fd)
+{
+	for (int i = 0; i < 5; i++) {
+		long long used = relay_time(t, fd);
+
+		want_eq(ours_poll(fd, POLLIN, A_WHILE), 0);
+		if (relay_time(t, fd) - used < 1000)
+			return 1;
+	}
+	return 0;
+}
+
 CASE(sk_71_half_a_record_is_no_readiness_and_costs_nothing)
 {
 	enum { LEN = 1000 };
 	static char bytes[LEN], wire[LEN + 100];
 	struct far f;
 	int fd = own_pair(t, &f, NULL), ep = watch(fd, EPOLLIN | EPOLLET);
-	long long used;
 	size_t n = 0;
 
 	fill(bytes, LEN, 71);
@@ -380,9 +393,8 @@ CASE(sk_71_half_a_record_is_no_readiness_and_costs_nothing)
 		to = n == 0 ? 0 : (size_t[]){ 1, 5, n / 2, n - 1 }[i];
 		want_eq(send(f.fd, wire + at, to - at, MSG_NOSIGNAL), to - at);
 		see_event(t, "a part", ep, A_WHILE);
-		used = relay_time(t, fd);
-		see_mask(t, "poll", (unsigned int)ours_poll(fd, ALL, A_WHILE));
-		want(relay_time(t, fd) - used < 15000 * WORLD_SLOW);
+		see_mask(t, "poll", (unsigned int)ours_poll(fd, ALL, 0));
+		see(t, "nobody spins", relay_rests(t, fd));
 		see(t, "FIONREAD", waiting(fd));
 	}
 	if (n > 0)
