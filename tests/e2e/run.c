@@ -563,12 +563,35 @@ SCENE(a_child_with_an_environment_of_its_own_is_under_the_policy)
 		want_eq(run_end(&r), 0);
 		want_has(r.text, "inet: made");
 	}
+	/* Where sstool started no pair, it finds securesocketsd as its parent did. */
+	run_start(&r, "--lenient --tls-port any %s execve", escape("escape"));
+	want_eq(run_end(&r), 0);
+	want_has(r.text, "inet: made");
+}
+
+/* How often `part` is in `text`. */
+static int
+times(const char *text, const char *part)
+{
+	int n = 0;
+
+	while ((text = strstr(text, part)) != NULL) {
+		text += strlen(part);
+		n++;
+	}
+	return n;
 }
 
 SCENE(what_an_environment_says_of_the_policy_itself_stays)
 {
 	struct run r;
 
+	/* Other libraries come behind, and this one is there once. */
+	run_start(&r, "--tls-port any sh -c 'LD_PRELOAD=/other.so sh -c "
+	    "\"exec sh -c \\\"exec printenv LD_PRELOAD\\\"\"' 2>&-");
+	want_eq(run_end(&r), 0);
+	want_has(r.text, ":/other.so\n");
+	want_eq(times(r.text, "libsecuresockets.so"), 1);
 	run_start(&r, "--tls-port any sh -c 'SECURESOCKETS_POLICY=x %s; true'",
 	    escape("escape"));
 	want_eq(run_end(&r), 0);
