@@ -236,13 +236,12 @@ obey_gone(struct sst_order *order, struct sst_worker *worker)
 	for (at = &c->waiting; *at != call; at = &(*at)->wait_next)
 		continue;
 	*at = call->wait_next;
-	sst_call_fail(call, EINPROGRESS, NULL);
-	if (app < 0)
-		return;
 	c->app = -1;
-	if (join_pending(r, app) < 0)
+	if (app >= 0 && join_pending(r, app) < 0)
 		fail(r, errno, "the connection could not be handed over");
-	(void)close(app);
+	if (app >= 0)
+		(void)close(app);
+	sst_call_fail(call, EINPROGRESS, NULL);
 }
 
 static void

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/time.h>
 
+#define LEAVE_MS	1000	/* for the relay to end a wait */
+
 SST_LIBC_NAME(connect);
 
 static void
@@ -74,6 +76,20 @@ ask_full(struct sst_call *c, int fd, const struct timeval *limit)
 	return -err;
 }
 
+/* The wait ended with `r`, the attempt goes on: until the descriptor looks so. An
+ * attempt that is over by now says how it went. */
+static int
+leave(struct sst_call *c, int conn, int r)
+{
+	int over;
+
+	(void)SST_SYS(SYS_shutdown, conn, SHUT_WR);
+	if (sst_call_wait(conn, LEAVE_MS) < 0)
+		return r;
+	over = sst_call_judge(c, sst_call_finish(c, conn));
+	return over == -EINPROGRESS ? r : over;
+}
+
 static int
 ask_waiting(struct sst_call *c, int fd)
 {
@@ -95,10 +111,8 @@ ask_waiting(struct sst_call *c, int fd)
 	let_wait(conn, &limit);
 	waited = wait_connected(conn);
 	sst_quiet_enter(&quiet);
-	if (waited == -EAGAIN)
-		r = -EINPROGRESS;
-	else if (waited == -EINTR)
-		r = -EINTR;
+	if (waited == -EAGAIN || waited == -EINTR)
+		r = leave(c, conn, waited == -EAGAIN ? -EINPROGRESS : -EINTR);
 	else
 		r = sst_call_judge(c, sst_call_finish(c, conn));
 	sst_sys_close(conn);

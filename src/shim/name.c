@@ -89,14 +89,18 @@ static long
 peer_name(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	struct sst_sockname name;
+	int r;
 
 	switch (sst_identify(fd, &name)) {
 	case SST_KIND_PLAIN:
 		return SST_SYS(SYS_getpeername, fd, addr, len);
 	case SST_KIND_ACCEPTED:
-		/* TCP has none once the connection is no more. */
-		if (is_over(fd))
-			return ask_address(fd, &name, SST_WIRE_PEERNAME, addr, len);
+		/* TCP has none once the connection is no more; nor has the pair's
+		 * end left one. */
+		if (is_over(fd)) {
+			r = ask_address(fd, &name, SST_WIRE_PEERNAME, addr, len);
+			return r == -ENOBUFS ? -ENOTCONN : r;
+		}
 		return sst_user_address(addr, len, &name.peer,
 		    sst_inet_len(&name.peer));
 	case SST_KIND_LINKED:
