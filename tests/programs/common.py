@@ -23,6 +23,7 @@ import errno
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -290,18 +291,27 @@ class World:
 class Way:
     """How a program is started and reached: on TCP, or by sstool run."""
 
-    def __init__(self, world, tls):
+    def __init__(self, world, tls, more=()):
         self.world = world
         self.is_tls = tls
+        self.more = [str(m) for m in more]
         self.name = "TLS" if tls else "TCP"
         self.context = ssl.create_default_context(cafile=world.authority.pem)
+
+    def with_options(self, *more):
+        """The same with more options for servers."""
+        return Way(self.world, self.is_tls, [*self.more, *more])
+
+    def that_connects(self, *more):
+        """The same for servers that are clients as well."""
+        return self.with_options("--trust", self.world.authority.pem, *more)
 
     def server(self, port, cert):
         """What stands before a server's command; a port or `any`."""
         if not self.is_tls:
             return []
         return [os.environ["SSTOOL"], "run", "--tls-port", str(port),
-                "--cert", str(cert), "--"]
+                "--cert", str(cert), *self.more, "--"]
 
     def client(self, port, *more):
         """What stands before a client's command."""
@@ -321,19 +331,6 @@ class Way:
         except BaseException:
             s.close()
             raise
-
-
-class Both:
-    """A way for a server that connects as well: it needs the authority, too."""
-
-    def __init__(self, way, *more):
-        self.way, self.is_tls, self.name, self.more = way, way.is_tls, way.name, more
-        self.connect, self.client = way.connect, way.client
-
-    def server(self, port, cert):
-        argv = self.way.server(port, cert)
-        return argv and [*argv[:-1], "--trust", str(self.way.world.authority.pem),
-                         *self.more, "--"]
 
 
 WAYS = ("tcp", "tls")
@@ -390,9 +387,18 @@ class Program:
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind((HOST, 0))
-        return s.getsockname()[1]
+    """One that no client gets by chance: below those that the kernel gives out."""
+    text = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    first = int(text.split()[0])
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind((HOST, random.randrange(first // 2, first)
+                        if first > 4096 else 0))
+                return s.getsockname()[1]
+            except OSError as e:
+                if e.errno != errno.EADDRINUSE:
+                    raise
 
 
 def await_service(way, port, program, logs=()):

@@ -173,7 +173,7 @@ def nginx_passes_requests_on_over_tls(world):
                for p in ("small.txt", "big.bin", "none.txt", "version")]
         want([a.status for a in got] == ["200", "200", "404", "200"], "far:", got)
         return got, web.asked_at_once(n.way, n.port, "/far/small.txt")
-    each(world, forward, lambda way: common.Both(way, "--name-from-address"))
+    each(world, forward, lambda way: way.that_connects("--name-from-address"))
 
 
 @scene
@@ -247,22 +247,40 @@ def nginx_is_upgraded_by_usr2_and_no_request_is_lost(world):
     each(world, upgrade)
 
 
+def listen_once_more(n):
+    """The new binary has the old one's listener, and makes one of its own."""
+    if n.way.is_tls:
+        common.await_serial(n.way, n.port, n.world.authority.issue(n.cert))
+    with web.Load(n.way, n.port, "/version") as load:
+        upgraded(n, load)
+
+        def add(port):
+            n.configure(more=f"listen 127.0.0.1:{port};", version="two")
+            before = len(n.errors())
+            signal_all([n.master], signal.SIGHUP)
+            until(lambda: load.counts["two"] or len(n.errors()) > before, "two")
+            if not load.counts["two"]:
+                raise common.InUse
+            load.only("two")
+            return port
+        port = common.with_port(add)
+    if n.way.is_tls:
+        number = n.world.authority.issue(n.cert)
+        for p in (n.port, port):
+            web.want_tls(n.world, p, n.log)
+            common.await_serial(n.way, p, number)
+    return [web.once(n.way, p, "/version").text for p in (n.port, port)]
+
+
 @scene
 def nginx_listens_on_one_more_port_after_an_upgrade(world):
-    def listen(n):
-        with web.Load(n.way, n.port, "/version") as load:
-            upgraded(n, load)
+    each(world, listen_once_more)
 
-            def add(port):
-                n.configure(more=f"listen 127.0.0.1:{port};", version="two")
-                signal_all([n.master], signal.SIGHUP)
-                load.more("two")
-                return port
-            port = common.with_port(add)
-        if n.way.is_tls:
-            web.want_tls(n.world, port, n.log)
-        return web.once(n.way, port, "/version")
-    each(world, listen)
+
+@scene
+def nginx_is_upgraded_where_no_filter_is(world):
+    """There the new binary starts a pair of its own for its new listener."""
+    each(world, listen_once_more, lambda way: way.with_options("--lenient"))
 
 
 @scene

@@ -191,7 +191,7 @@ def redis_copies_itself_to_a_replica(world):
     def replicate(r):
         r.cli("--pipe", input=b"".join(b"SET k%d %s\r\n" % (i, b"v" * 1000)
                                        for i in range(2000)))
-        copy = start(world, common.Both(r.way),
+        copy = start(world, r.way.that_connects(),
                      arguments=[f"replicaof localhost {r.port}"])
         until(lambda: "master_link_status:up" in copy.cli("INFO", "replication"),
               "the replica's link")
