@@ -324,5 +324,55 @@ def nginx_finishes_what_it_serves_when_it_quits(world):
     each(world, quit_)
 
 
+@scene
+def a_new_nginx_listens_while_the_old_one_finishes(world):
+    def take_over(n):
+        downloads = web.Downloads(n.way, n.port)
+        for stop in (signal.SIGQUIT, signal.SIGTERM, signal.SIGKILL):
+            old = [n.master, *n.workers()]
+            # The port is free as soon as the master has closed it.
+            signal_all(old if stop == signal.SIGKILL else old[:1], stop)
+            common.want_refused_connect(n.port)
+            n = Nginx(n.world, n.way, n.port, n.root)
+            want(web.once(n.way, n.port, "/version").text == "one", "served")
+            if stop == signal.SIGQUIT:
+                downloads.want_whole()
+            common.await_end(old, "the old nginx")
+    each(world, take_over)
+
+
+def pair_of(program):
+    """Keeper and relay of a program: the relay is the keeper's child."""
+    pair = [p for p in common.descendants() if common.is_pair(p)
+            and f"[{program.pid}]" in common.title_of(p)]
+    relays = [p for p in pair if common.stat_of(p)[2] in pair]
+    want(len(relays) == 1, "relays:", relays)
+    return common.stat_of(relays[0])[2], relays[0]
+
+
+@scene
+def nginx_serves_again_when_the_relay_was_killed(world):
+    root = web.documents(world.directory("root") / "docs")
+    n = start(world, world.tls, root)
+    with web.Load(n.way, n.port, "/version") as load:
+        upgraded(n, load)
+    pids = [n.master, *n.workers()]
+    for _ in range(3):
+        relay = pair_of(n.program)[1]
+        signal_all([relay], signal.SIGKILL)
+        common.await_end([relay], "the relay")
+        until(lambda: served(n), "an answer")
+        web.want_tls(world, n.port, n.log)
+    common.await_serial(n.way, n.port, world.authority.issue(n.cert))
+    want([n.master, *n.workers()] == pids, "nginx was restarted")
+
+
+def served(n):
+    try:
+        return web.once(n.way, n.port, "/version").text == "one"
+    except (OSError, common.Failed):
+        return False
+
+
 if __name__ == "__main__":
     sys.exit(common.main("nginx", "curl"))
