@@ -258,23 +258,24 @@ verb_peername(struct sst_call *call, struct sst_record *r)
 
 struct verb {
 	uint16_t	verb;
-	int		needs_record;
+	unsigned	needs_record : 1;
+	unsigned	prepares : 1;	/* another call is to be expected */
 	void		(*act)(struct sst_call *, struct sst_record *);
 };
 
 static const struct verb verbs[] = {
-	{ SST_WIRE_NEW, 0, verb_new },
-	{ SST_WIRE_LEND, 1, verb_lend },
-	{ SST_WIRE_CONNECT, 1, sst_client_connect },
-	{ SST_WIRE_LISTEN, 1, sst_listener_listen },
-	{ SST_WIRE_SOCKNAME, 1, verb_sockname },
-	{ SST_WIRE_PEERNAME, 1, verb_peername },
-	{ SST_WIRE_SET, 1, sst_option_set },
-	{ SST_WIRE_GET, 1, sst_option_get },
-	{ SST_WIRE_LOST, 1, sst_listener_lost },
-	{ SST_WIRE_NAMES, 1, sst_option_names },
-	{ SST_WIRE_ADOPT, 0, verb_adopt },
-	{ SST_WIRE_UPGRADE, 1, sst_upgrade },
+	{ SST_WIRE_NEW, 0, 1, verb_new },
+	{ SST_WIRE_LEND, 1, 1, verb_lend },
+	{ SST_WIRE_CONNECT, 1, 0, sst_client_connect },
+	{ SST_WIRE_LISTEN, 1, 0, sst_listener_listen },
+	{ SST_WIRE_SOCKNAME, 1, 0, verb_sockname },
+	{ SST_WIRE_PEERNAME, 1, 0, verb_peername },
+	{ SST_WIRE_SET, 1, 1, sst_option_set },
+	{ SST_WIRE_GET, 1, 0, sst_option_get },
+	{ SST_WIRE_LOST, 1, 0, sst_listener_lost },
+	{ SST_WIRE_NAMES, 1, 1, sst_option_names },
+	{ SST_WIRE_ADOPT, 0, 0, verb_adopt },
+	{ SST_WIRE_UPGRADE, 1, 0, sst_upgrade },
 };
 
 static void obey(struct sst_order *, struct sst_worker *);
@@ -299,10 +300,14 @@ act(struct sst_call *call, const struct sst_worker *self)
 			return;
 		}
 		owner = r == NULL ? NULL : sst_record_owner(r);
-		if (owner != NULL && owner != self)
+		if (owner != NULL && owner != self) {
 			sst_worker_post(owner, &call->order, obey);
-		else
-			verbs[i].act(call, r);
+			return;
+		}
+		/* A program that prepares a socket asks again at once. */
+		if (verbs[i].prepares)
+			sst_loop_expect(&call->relay->loop);
+		verbs[i].act(call, r);
 		return;
 	}
 	sst_call_fail(call, ENOSYS, "not a call for the relay");

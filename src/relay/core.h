@@ -54,6 +54,7 @@ struct sst_relay {
 
 	struct sst_watch channel_watch, door_watch, link_watch[2], signal_watch;
 	struct sst_timer door_pause;	/* no descriptor was left for a call */
+	struct sst_timer link_timer;	/* the linking sockets are not watched */
 	int		 signals;	/* signalfd, or -1 */
 
 	struct sst_call	*calls;		/* all of them */

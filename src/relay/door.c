@@ -187,15 +187,25 @@ too_late(struct sst_timer *t)
 	call_free(SST_HOLDER(t, struct sst_call, timer));
 }
 
+static long
+receive(struct sst_call *call)
+{
+	return sst_wire_recv(call->fd, &call->head, call->relay->scratch,
+	    SST_WIRE_DATA_MAX, call->fds, SST_CALL_FDS);
+}
+
 /* 0: the request is not there yet. */
 static int
 read_request(struct sst_call *call)
 {
 	struct sst_relay *relay = call->relay;
 	struct sst_call **end;
-	long n = sst_wire_recv(call->fd, &call->head, relay->scratch,
-	    SST_WIRE_DATA_MAX, call->fds, SST_CALL_FDS);
+	long n = receive(call);
 
+	/* A request that comes with the end of its connection in this very moment
+	 * is taken for the end. */
+	if (n < 0 && errno == ECONNRESET)
+		n = receive(call);
 	if (n < 0 && errno == EAGAIN)
 		return 0;
 	sst_loop_del(&relay->loop, &call->watch);

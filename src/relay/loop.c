@@ -306,6 +306,9 @@ sst_loop_poll(struct sst_loop *loop, int max_ms)
 
 	loop->now = loop->clock();
 	n = wait_unlocked(loop, events, wait_ms(loop, max_ms));
+	/* Forbidden by a filter: without events it would be at this for ever. */
+	if (n < 0 && errno != EINTR)
+		atomic_store(&loop->stop, 1);
 	loop->now = loop->clock();
 	if (loop->flowing > 0)
 		loop->flowing--;
@@ -315,6 +318,13 @@ sst_loop_poll(struct sst_loop *loop, int max_ms)
 			w->ready(w, events[i].events);
 	}
 	fire_due(loop);
+}
+
+void
+sst_loop_expect(struct sst_loop *loop)
+{
+	loop->flowing = 1;
+	loop->waited_ns = 0;
 }
 
 void

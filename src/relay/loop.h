@@ -99,6 +99,9 @@ void	sst_loop_kick(struct sst_loop *);
 void	sst_loop_poll(struct sst_loop *, int max_ms);
 /* One batch, `after`, and the dead. */
 void	sst_loop_turn(struct sst_loop *, int max_ms);
+/* The next event is expected within SST_LOOP_LOOK_NS: the next wait begins with
+ * looking. */
+void	sst_loop_expect(struct sst_loop *);
 /* Turns until `stop` is set; takes the lock and gives it back. */
 void	sst_loop_run(struct sst_loop *);
 

@@ -16,6 +16,8 @@
 #include "door.h"
 #include "drop.h"
 
+#define STRANGERS_MS	1000
+
 void
 sst_core_lock(struct sst_relay *relay)
 {
@@ -101,19 +103,38 @@ on_signal(struct sst_watch *w, uint32_t events)
 }
 
 static void
+watch_links(struct sst_timer *t)
+{
+	struct sst_relay *relay = SST_HOLDER(t, struct sst_relay, link_timer);
+
+	for (int i = 0; i < 2; i++)
+		(void)sst_loop_change(&relay->loop, &relay->link_watch[i], EPOLLIN);
+}
+
+/* Each join is an event here as well: who is no stranger wakes this thread for
+ * nothing, once a second at most. A join sends strangers away by itself. */
+static void
+expel(struct sst_relay *relay, enum sst_link_kind kind)
+{
+	sst_link_expel(&relay->link, kind);
+	(void)sst_loop_change(&relay->loop, &relay->link_watch[kind], 0);
+	if (relay->link_timer.at_me == NULL)
+		sst_loop_arm(&relay->loop, &relay->link_timer,
+		    relay->loop.now + STRANGERS_MS, watch_links);
+}
+
+static void
 connect_stranger(struct sst_watch *w, uint32_t events)
 {
 	(void)events;
-	sst_link_expel(&SST_HOLDER(w, struct sst_relay, link_watch[0])->link,
-	    SST_LINK_CONNECT);
+	expel(SST_HOLDER(w, struct sst_relay, link_watch[0]), SST_LINK_CONNECT);
 }
 
 static void
 listen_stranger(struct sst_watch *w, uint32_t events)
 {
 	(void)events;
-	sst_link_expel(&SST_HOLDER(w, struct sst_relay, link_watch[1])->link,
-	    SST_LINK_LISTEN);
+	expel(SST_HOLDER(w, struct sst_relay, link_watch[1]), SST_LINK_LISTEN);
 }
 
 static int

@@ -365,6 +365,23 @@ a_late_answer_is_not_the_next_ones_and_not_the_last(void **state)
 	(void)close(sv[0]);
 }
 
+/* A filter forbids it: the relay ends, and does not spin for ever. */
+static void
+a_loop_that_cannot_wait_stops(void **state)
+{
+	struct sst_loop loop;
+
+	(void)state;
+	assert_int_equal(sst_loop_init(&loop), 0);
+	sst_loop_turn(&loop, 0);
+	assert_int_equal(loop.stop, 0);
+	(void)close(loop.epoll);
+	loop.epoll = -1;
+	sst_loop_turn(&loop, 0);
+	assert_int_equal(loop.stop, 1);
+	sst_loop_done(&loop);
+}
+
 int
 main(void)
 {
@@ -377,6 +394,7 @@ main(void)
 		    a_timer_armed_for_now_waits_for_the_next_turn, loop_make, loop_free),
 		cmocka_unit_test_setup_teardown(a_watch_deleted_in_its_batch_is_not_called,
 		    loop_make, loop_free),
+		cmocka_unit_test(a_loop_that_cannot_wait_stops),
 		cmocka_unit_test(names_are_folded_and_listed_once),
 		cmocka_unit_test(a_pattern_meets_one_label_and_not_two),
 		cmocka_unit_test(an_address_is_one_peer_in_both_its_forms),
