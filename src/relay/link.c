@@ -388,6 +388,17 @@ sst_link_buffer(int app)
 	(void)setsockopt(app, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
+void
+sst_link_resize(int app, int size)
+{
+	/* Negative is huge, as TCP takes it. */
+	if (size < 0 || size > SST_LINK_SNDBUF)
+		size = SST_LINK_SNDBUF;
+	if (size < SST_LINK_SNDBUF_MIN)
+		size = SST_LINK_SNDBUF_MIN;
+	(void)setsockopt(app, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 int
 sst_link_pair(const struct sst_sockname *name, int *ret_app, int *ret_end)
 {

@@ -32,8 +32,14 @@
 #include "base/wire.h"
 
 #define SST_LINK_NONCE	16
-#define SST_LINK_SNDBUF	212992	/* the kernel doubles it; wakes a writer whose
-				   last 64 KB piece is still in the queue */
+/*
+ * Send buffer of an application's end. The kernel doubles it, and wakes a writer
+ * when four times what is queued fits: the piece whose last byte we leave there
+ * is at most 37 KB of a write() and 66 KB of a sendfile() or splice(), so below
+ * 74,253 or 132,651 some writers would never wake again (measured, Linux 6.18).
+ */
+#define SST_LINK_SNDBUF		212992
+#define SST_LINK_SNDBUF_MIN	139264
 
 enum sst_link_kind { SST_LINK_CONNECT = 0, SST_LINK_LISTEN = 1 };
 
@@ -79,5 +85,7 @@ int	sst_link_give_cost(void);
 int	sst_link_name_free(const struct sockaddr_un *name, socklen_t len);
 /* Gives an application's end the send buffer it needs. */
 void	sst_link_buffer(int app);
+/* The program asked for `size`: as near to it as a writer can wake from. */
+void	sst_link_resize(int app, int size);
 
 #endif

@@ -12,28 +12,26 @@
 
 #include "core.h"
 #include "door.h"
+#include "link.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD	77
 #endif
 
 /*
- * Options whose value points into memory, makes or names a descriptor, or
- * takes the bytes out of our hands. The program uses a lent descriptor for what
- * of it makes sense.
+ * Why an option is not given to TCP, or 0: its value points into memory or names
+ * a descriptor (the program uses a lent descriptor for what of it makes sense),
+ * or it takes the bytes out of our hands. ENOENT is what TCP says of an engine
+ * that it does not have. (TCP_REPAIR the kernel gives to nobody without rights.)
  */
 static int
 forbidden(int level, int option)
 {
-	if (level == SOL_SOCKET)
-		return option == SO_ATTACH_FILTER || option == SO_ATTACH_BPF ||
-		    option == SO_ATTACH_REUSEPORT_CBPF ||
-		    option == SO_ATTACH_REUSEPORT_EBPF || option == SO_PEERPIDFD ||
-		    option == SO_ZEROCOPY;
-	if (level == IPPROTO_TCP)
-		return option == TCP_ULP || option == TCP_ZEROCOPY_RECEIVE ||
-		    option == TCP_REPAIR || option == TCP_MD5SIG;
-	return 0;
+	if (level == SOL_SOCKET && (option == SO_ATTACH_FILTER ||
+	    option == SO_ATTACH_BPF || option == SO_ATTACH_REUSEPORT_CBPF ||
+	    option == SO_ATTACH_REUSEPORT_EBPF || option == SO_ZEROCOPY))
+		return EOPNOTSUPP;
+	return level == IPPROTO_TCP && option == TCP_ULP ? ENOENT : 0;
 }
 
 /* Waits of the program's own descriptor: the relay's would break the pump. */
@@ -76,13 +74,26 @@ set_nodelay(struct sst_call *call, struct sst_record *r)
 	sst_call_answer(call, 0, NULL, 0, -1);
 }
 
+/* A writer hears of a dead peer sooner when less of what it wrote is under way:
+ * the descriptor's own part of it shrinks as well, a listener's never. */
+static void
+set_buffer(const struct sst_call *call, const struct sst_record *r)
+{
+	int size = 0;
+
+	if (r->state == SST_REC_LISTENING)
+		return;
+	memcpy(&size, call->data, sizeof(size));
+	sst_link_resize(call->fds[0], size);
+}
+
 void
 sst_sockopt_set(struct sst_call *call, struct sst_record *r)
 {
 	int level = call->head.a, option = call->head.b;
 
-	if (forbidden(level, option))
-		sst_call_fail(call, EOPNOTSUPP, "not on a TLS socket");
+	if (forbidden(level, option) != 0)
+		sst_call_fail(call, forbidden(level, option), "not on a TLS socket");
 	else if (of_the_descriptor(level, option))
 		sst_call_answer(call, 0, NULL, 0, -1);
 	else if (level == SOL_SOCKET && option == SO_LINGER)
@@ -94,8 +105,11 @@ sst_sockopt_set(struct sst_call *call, struct sst_record *r)
 	else if (setsockopt(r->tcp, level, option, call->data,
 	    (socklen_t)call->len) < 0)
 		sst_call_fail(call, errno, NULL);
-	else
+	else {
+		if (level == SOL_SOCKET && option == SO_SNDBUF)
+			set_buffer(call, r);
 		sst_call_answer(call, 0, NULL, 0, -1);
+	}
 }
 
 static void
@@ -104,6 +118,39 @@ give(struct sst_call *call, const void *value, size_t len)
 	size_t room = call->head.c < 0 ? 0 : (size_t)call->head.c;
 
 	sst_call_answer(call, 0, value, len < room ? len : room, -1);
+}
+
+/* The length is one of instructions, which are the program's own to remember. */
+static void
+get_filter(struct sst_call *call, const struct sst_record *r)
+{
+	socklen_t n = 0;
+
+	if (r->tcp < 0 || getsockopt(r->tcp, SOL_SOCKET, SO_GET_FILTER, NULL, &n) < 0)
+		sst_call_fail(call, ENOTCONN, NULL);
+	else if (n > 0)
+		sst_call_fail(call, ENOPROTOOPT, NULL);
+	else
+		give(call, "", 0);
+}
+
+/* 1: answered. What the relay's TCP socket must not be asked, or never has. */
+static int
+get_withheld(struct sst_call *call, const struct sst_record *r)
+{
+	const int level = call->head.a, option = call->head.b, off = 0;
+
+	if (level == SOL_SOCKET && option == SO_ZEROCOPY)
+		give(call, &off, sizeof(off));
+	else if (level == SOL_SOCKET && option == SO_GET_FILTER)
+		get_filter(call, r);
+	else if (level == SOL_SOCKET && option == SO_PEERPIDFD)
+		sst_call_fail(call, ENODATA, NULL);
+	else if (level == IPPROTO_TCP && option == TCP_ZEROCOPY_RECEIVE)
+		sst_call_fail(call, EINVAL, NULL);	/* nothing is mapped */
+	else
+		return 0;
+	return 1;
 }
 
 void
@@ -133,10 +180,8 @@ sst_sockopt_get(struct sst_call *call, struct sst_record *r)
 		give(call, &r->nodelay, sizeof(r->nodelay));
 		return;
 	}
-	if (forbidden(level, option)) {
-		sst_call_fail(call, ENOPROTOOPT, NULL);
+	if (get_withheld(call, r))
 		return;
-	}
 	if (r->tcp < 0) {
 		sst_call_fail(call, ENOTCONN, NULL);
 		return;

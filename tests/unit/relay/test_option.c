@@ -343,7 +343,13 @@ other_levels_are_the_tcp_sockets(void **state)
 	assert_int_equal(verb(SST_WIRE_GET, SOL_SOCKET, SO_LINGER, 8, NULL, 0, fd), 0);
 	assert_memory_equal(w.data, &l, sizeof(l));
 	assert_int_equal(verb(SST_WIRE_SET, IPPROTO_TCP, TCP_ULP, 0, "tls", 4, fd),
-	    EOPNOTSUPP);
+	    ENOENT);
+	assert_int_equal(verb(SST_WIRE_GET, SOL_SOCKET, SO_GET_FILTER, 256, NULL, 0, fd),
+	    0);
+	assert_int_equal(w.len, 0);
+	assert_int_equal(verb(SST_WIRE_GET, SOL_SOCKET, SO_ZEROCOPY, 4, NULL, 0, fd), 0);
+	assert_int_equal(verb(SST_WIRE_GET, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, 64, NULL,
+	    0, fd), EINVAL);
 	assert_int_equal(verb(SST_WIRE_SET, SOL_SOCKET, SO_ATTACH_FILTER, 0, w.data, 16,
 	    fd), EOPNOTSUPP);
 	assert_int_equal(verb(SST_WIRE_SET, SOL_SOCKET, 9999, 0, &on, 4, fd), ENOPROTOOPT);
