@@ -149,20 +149,28 @@ sst_record_say(struct sst_record *r, const char *text)
 	r->text = text == NULL || text[0] == '\0' ? NULL : strdup(text);
 }
 
-/* What accept() made has no copy outside the relay. */
-static void
-unwatch(struct sst_record *r, struct sst_watch *w)
+/* Others may hold a copy of the TCP socket: it was lent, or they made it, or the
+ * keeper holds the listener. */
+static int
+shared(const struct sst_record *r)
 {
-	if (r->kind == SST_SOCKNAME_ACCEPTED)
-		sst_loop_forget(w);
-	else
+	return r->lent || r->foreign || r->state == SST_REC_LISTENING;
+}
+
+/* Closing takes what has no copy out of the loop as well. */
+static void
+unwatch(struct sst_record *r, struct sst_watch *w, int copies)
+{
+	if (copies)
 		sst_loop_del(sst_record_loop(r), w);
+	else
+		sst_loop_forget(w);
 }
 
 void
 sst_record_close_end(struct sst_record *r)
 {
-	unwatch(r, &r->end_watch);
+	unwatch(r, &r->end_watch, r->state == SST_REC_LISTENING);
 	if (r->end >= 0)
 		(void)close(r->end);
 	r->end = -1;
@@ -173,7 +181,7 @@ sst_record_close_tcp(struct sst_record *r, int reset)
 {
 	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 
-	unwatch(r, &r->tcp_watch);
+	unwatch(r, &r->tcp_watch, shared(r));
 	sst_pump_done(&r->pump);
 	sst_conn_free(r->conn);
 	r->conn = NULL;
@@ -182,7 +190,7 @@ sst_record_close_tcp(struct sst_record *r, int reset)
 	/* Both act on the connection, whoever else holds a copy of it. */
 	if (reset)
 		(void)connect(r->tcp, &none, sizeof(none));
-	else if (!r->foreign || r->was_open)
+	else if ((!r->foreign || r->was_open) && (shared(r) || !r->pump.fin_sent))
 		(void)shutdown(r->tcp, SHUT_RDWR);
 	(void)close(r->tcp);
 	r->tcp = -1;
