@@ -11,6 +11,8 @@
  *   2. What an environment says itself stays: a policy that is there, and the
  *      libraries that LD_PRELOAD names, behind this one.
  *   3. Usable between vfork and exec: what is added is on the stack.
+ * system() and popen() go past this, within libc: they hand on what the program's
+ * own environment has. A child that gets no library so gets no TCP socket either.
  * Threads: any.
  */
 #include "forced.h"
