@@ -366,8 +366,8 @@ SCENE(a_command_behind_starttls_is_never_taken_for_a_protected_one)
 	want_has(ours_error(fd), "must be read first");
 	/* The plaintext is read as plaintext. */
 	want_line(fd, "RCPT TO:<a>");
-	other_start(&o, peer, &(struct peer_opts){ .sni = "one.example" });
 	want_line(peer, "220 go ahead");
+	other_start(&o, peer, &(struct peer_opts){ .sni = "one.example" });
 	want_eq(upgrade(fd, NULL), 0);
 	want_eq(other_end(&o), 0);
 	want_tls(fd, &o.peer);
