@@ -23,6 +23,7 @@
 #define HIGH_FD		32	/* out of the way of the relay's descriptors */
 #define NO_EXEC		127	/* how a relay ends that never became one */
 #define NO_ROOM		126
+#define NO_WORD		(1 << 8)	/* status 1, for who may not ask */
 
 static int64_t
 back_off_ms(unsigned quick_deaths)
@@ -187,10 +188,16 @@ void
 sst_child_reap(struct sst_keeper *k)
 {
 	char text[128];
-	int how;
+	int how = NO_WORD;
+	pid_t pid;
 
-	if (k->relay == 0 || waitpid(k->relay, &how, WNOHANG) != k->relay)
+	if (k->relay == 0)
 		return;
+	pid = waitpid(k->relay, &how, WNOHANG);
+	if (pid == 0 || (pid < 0 && errno == EINTR))
+		return;
+	/* Else a filter of system calls keeps its status from us, and the signal
+	 * alone has to do. If it lives, the end of the channel ends it. */
 	k->relay = 0;
 	/* Its last words may tell why. */
 	sst_channel_take(k, INT_MAX);

@@ -7,9 +7,14 @@
 #include "base/clock.h"
 #include "base/wire.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define PATIENCE_MS	20000
@@ -21,8 +26,24 @@ struct real {
 	int			took_ms;
 };
 
+/* As under a service manager's filter. 0, or -1: none may be set here. */
 static int
-real_open(void **state)
+forbid_wait(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_wait4, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0 ? 0 : -1;
+}
+
+static int
+open_under(void **state, int forbidden)
 {
 	struct real *r = calloc(1, sizeof(*r));
 	struct sst_wire_head head;
@@ -43,6 +64,8 @@ real_open(void **state)
 		return -1;
 	r->keeper = fork();
 	if (r->keeper == 0) {
+		if (forbidden && forbid_wait() != 0)
+			_exit(126);
 		(void)dup2(ends[1], 3);
 		(void)execl(SECURESOCKETSD, SECURESOCKETSD, "--keeper", (char *)NULL);
 		_exit(127);
@@ -57,6 +80,18 @@ real_open(void **state)
 	(void)close(ends[0]);
 	r->took_ms = (int)(sst_clock_ms() - began);
 	return 0;
+}
+
+static int
+real_open(void **state)
+{
+	return open_under(state, 0);
+}
+
+static int
+forbidden_open(void **state)
+{
+	return open_under(state, 1);
 }
 
 static int
@@ -110,20 +145,45 @@ a_pair_starts_and_its_relay_gave_up_its_rights(void **state)
 	assert_non_null(strstr(text, "\nNoNewPrivs:\t1\n"));
 }
 
+/* 1: another relay came in its place. */
+static int
+is_replaced(struct real *r, uint32_t old)
+{
+	for (int i = 0; i < PATIENCE_MS &&
+	    (r->hello.relay_pid == old || r->hello.relay_pid == 0); i++) {
+		(void)poll(NULL, 0, 1);
+		ping(r);
+	}
+	return r->hello.relay_pid != old && r->hello.relay_pid != 0;
+}
+
 static void
 a_killed_relay_is_replaced(void **state)
 {
 	struct real *r = *state;
 	uint32_t old = r->hello.relay_pid;
 
-	assert_int_equal(kill((pid_t)old, SIGKILL), 0);
-	for (int i = 0; i < PATIENCE_MS &&
-	    (r->hello.relay_pid == old || r->hello.relay_pid == 0); i++) {
-		(void)poll(NULL, 0, 1);
+	/* A change of state that is not its end tells the keeper as well. */
+	assert_int_equal(kill((pid_t)old, SIGSTOP), 0);
+	for (int i = 0; i < 50; i++)
 		ping(r);
-	}
-	assert_int_not_equal(r->hello.relay_pid, old);
-	assert_int_not_equal(r->hello.relay_pid, 0);
+	assert_int_equal(r->hello.relay_pid, old);
+	assert_int_equal(kill((pid_t)old, SIGKILL), 0);
+	assert_true(is_replaced(r, old));
+}
+
+static void
+a_relay_whose_end_may_not_be_asked_for_is_replaced_as_well(void **state)
+{
+	struct real *r = *state;
+	uint32_t old;
+
+	old = r->hello.relay_pid;
+	for (int i = 0; i < 50; i++)
+		ping(r);
+	assert_int_equal(r->hello.relay_pid, old);
+	assert_int_equal(kill((pid_t)old, SIGKILL), 0);
+	assert_true(is_replaced(r, old));
 }
 
 static void
@@ -155,6 +215,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		REAL(a_pair_starts_and_its_relay_gave_up_its_rights),
 		REAL(a_killed_relay_is_replaced),
+		cmocka_unit_test_setup_teardown(
+		    a_relay_whose_end_may_not_be_asked_for_is_replaced_as_well,
+		    forbidden_open, real_close),
 		REAL(a_signal_to_either_ends_both),
 	};
 
