@@ -28,6 +28,7 @@ import shutil
 import signal
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import tempfile
@@ -348,7 +349,12 @@ def environment(tmp, more=()):
 
 def ordinary():
     """A user without rights: `nobody` for root, else who we are."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid())
+    for above in pathlib.Path(os.environ["SSTOOL"]).resolve().parents:
+        if not above.stat().st_mode & stat.S_IXOTH:
+            raise Skipped(f"others do not reach {above}")
+    return pwd.getpwnam("nobody")
 
 
 class Program:
