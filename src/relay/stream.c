@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "stream.h"
 
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,6 +42,23 @@ watch_flush(struct sst_record *r)
 		return;
 	r->wait_bytes = r->pump.up_bytes;
 	wait_for(r, SST_WAIT_FLUSH, SST_STREAM_FLUSH_MS);
+}
+
+/* All is with TCP: two seconds after the peer has it, whatever it still says is
+ * read, since data that met nobody would be answered by a reset, which destroys
+ * what is under way. Until then, as long as something moves. */
+static void
+watch_linger(struct sst_record *r)
+{
+	int left = 0;
+
+	(void)ioctl(r->tcp, SIOCOUTQ, &left);
+	left = left > 1 ? left : 0;	/* a FIN alone is nothing to lose */
+	if (r->wait == SST_WAIT_LINGER && r->wait_bytes == (uint64_t)left)
+		return;
+	r->wait_bytes = (uint64_t)left;
+	wait_for(r, SST_WAIT_LINGER, left > 0 ? SST_STREAM_FLUSH_MS :
+	    SST_STREAM_LINGER_MS);
 }
 
 /* HUP also means that both directions were shut down by a program that still
@@ -102,8 +120,7 @@ act(struct sst_record *r, enum sst_pump_state state)
 		return;
 	case SST_PUMP_LINGER:
 		close_clean(r);
-		if (r->wait != SST_WAIT_LINGER)
-			wait_for(r, SST_WAIT_LINGER, SST_STREAM_LINGER_MS);
+		watch_linger(r);
 		break;
 	case SST_PUMP_RUNS:
 	case SST_PUMP_MORE:
@@ -146,6 +163,8 @@ on_time(struct sst_timer *t)
 {
 	struct sst_record *r = SST_HOLDER(t, struct sst_record, timer);
 
+	if (r->wait == SST_WAIT_LINGER)
+		watch_linger(r);
 	if (r->wait != SST_WAIT_NOTHING && r->wait_until <= r->worker->loop.now)
 		end(r, r->wait == SST_WAIT_FLUSH);
 	else if (r->again)

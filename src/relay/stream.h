@@ -5,9 +5,10 @@
  *	client.c, listener.c --start--> stream --> pump, record
  *
  * Always true:
- *   1. After the program closed: all it wrote, close_notify, FIN, then up to
- *      SST_STREAM_LINGER_MS of reading, so that unread tickets do not turn into
- *      a reset that destroys what is under way.
+ *   1. After the program closed: all it wrote, close_notify, FIN, then reading
+ *      until SST_STREAM_LINGER_MS after the peer's TCP has all of it, so that
+ *      unread tickets or an early close_notify do not turn into a reset that
+ *      destroys what is under way.
  *   2. A peer that takes nothing for SST_STREAM_FLUSH_MS after the program
  *      closed is given up.
  * Threads: the record's worker; under the relay's lock what is said to be.

@@ -398,12 +398,53 @@ a_peer_that_says_nothing_after_our_end_is_left_after_two_seconds(void **state)
 	before = s->a.relay->table.count;
 	c = dial(s, 1, 1);
 	shake(s, &c);
+	/* Or it has our end for its kernel only when this test is over. */
+	assert_int_equal(setsockopt(c.fd, IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 },
+	    sizeof(int)), 0);
 	(void)close(take(s, &rec, 1));
 	agent_later(&s->a, SST_LISTENER_HELD_MS);	/* the relay's own copy goes */
 	agent_later(&s->a, SST_STREAM_LINGER_MS - 1);
 	assert_int_equal(s->a.relay->table.count, before + 1);
 	agent_later(&s->a, 1);
 	assert_int_equal(s->a.relay->table.count, before);
+	hang_up(s, &c);
+}
+
+/* Its good-bye comes when ours has been under way for long. */
+static void
+a_slow_reader_that_says_goodbye_early_gets_all(void **state)
+{
+	struct scene *s = *state;
+	static char b[200000], in[4096];
+	struct sst_wire_accepted rec;
+	struct client c;
+	size_t sent = 0, got = 0;
+	ssize_t n;
+	int fd;
+
+	begin(s, 8);
+	c = dial(s, 1, 1);
+	shake(s, &c);
+	assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &(int){ 4096 },
+	    sizeof(int)), 0);
+	fd = take(s, &rec, 1);
+	while (sent < sizeof(b)) {
+		n = send(fd, b + sent, sizeof(b) - sent, MSG_DONTWAIT);
+		sent += n > 0 ? (size_t)n : 0;
+		agent_settle(&s->a);
+	}
+	(void)close(fd);
+	agent_later(&s->a, SST_LISTENER_HELD_MS);
+	agent_later(&s->a, 2 * SST_STREAM_LINGER_MS);
+	assert_int_equal(SSL_shutdown(c.ssl), 0);
+	agent_settle(&s->a);
+	while (got < sizeof(b)) {
+		n = SSL_read(c.ssl, in, sizeof(in));
+		got += n > 0 ? (size_t)n : 0;
+		assert_true(n > 0 || SSL_get_error(c.ssl, (int)n) == SSL_ERROR_WANT_READ);
+		assert_int_equal(socket_error(c.fd), 0);
+		agent_settle(&s->a);
+	}
 	hang_up(s, &c);
 }
 
@@ -559,6 +600,7 @@ main(void)
 		T(who_has_read_was_accepted),
 		T(without_a_mark_or_a_byte_nobody_took_it),
 		T(a_peer_that_says_nothing_after_our_end_is_left_after_two_seconds),
+		T(a_slow_reader_that_says_goodbye_early_gets_all),
 		T(sk_42_who_waits_when_the_listener_closes_is_reset),
 		T(sk_43_a_listener_that_is_shut_down_takes_nobody),
 		T(sk_82_accepted_sockets_have_their_listeners_options),
