@@ -200,9 +200,8 @@ connect_any(int fd, const struct sockaddr *addr, socklen_t len)
 
 	if (kind == SST_KIND_PLAIN) {
 		if (sst_forced_foreign(fd, 1))
-			return sst_say(-EPERM, "connect: this TCP socket was not "
-			    "made under the policy of sstool run and would be "
-			    "a plain connection", NULL);
+			return sst_say(-EPERM, "connect: ", sst_forced_not_ours,
+			    NULL);
 		SST_SYS_CANCELABLE(r, SYS_connect, fd, addr, len);
 		return r;
 	}

@@ -35,6 +35,7 @@ ssize_t	sst_send(int fd, const void *buf, size_t n, int flags);
 ssize_t	sst_sendto(int fd, const void *buf, size_t n, int flags,
 	    const struct sockaddr *addr, socklen_t len);
 ssize_t	sst_sendmsg(int fd, const struct msghdr *msg, int flags);
+int	sst_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags);
 /* What programs call that are built with _FORTIFY_SOURCE. */
 ssize_t	sst___read_chk(int fd, void *buf, size_t n, size_t size);
 ssize_t	sst___recv_chk(int fd, void *buf, size_t n, size_t size, int flags);

@@ -19,6 +19,9 @@
 
 enum { UNREAD = 0, READING, NONE, IN_FORCE, BROKEN };
 
+const char sst_forced_not_ours[] = "this TCP socket was not made under the policy "
+    "of sstool run and would be a plain connection";
+
 static _Atomic int state;
 static struct sst_policy policy;	/* whole when the state is IN_FORCE */
 
@@ -222,6 +225,31 @@ local_address(int fd, const struct sst_sockname *name, union sst_inet *ret_local
 	return r < 0 ? r : 0;
 }
 
+static int
+has_port(const union sst_inet *a)
+{
+	return a->any.sa_family == AF_INET ? a->v4.sin_port != 0 :
+	    a->v6.sin6_port != 0;
+}
+
+/* listen() would choose a port only after it was judged, and perhaps one that is
+ * TLS: it is chosen now, as bind() to port 0 does. */
+static int
+choose_port(int fd, const struct sst_sockname *name, union sst_inet *local)
+{
+	int r = local_address(fd, name, local);
+
+	if (r < 0 || has_port(local))
+		return r;
+	if (sst_bind(fd, &local->any, sst_inet_len(local)) < 0)
+		return -errno;
+	r = local_address(fd, name, local);
+	/* Not even by bind(), with IP_BIND_ADDRESS_NO_PORT. */
+	if (r == 0 && !has_port(local))
+		r = sst_say_errno(name, "listen", EINVAL);
+	return r;
+}
+
 int
 sst_forced_listen(int fd, const struct sst_sockname *name, enum sst_kind kind)
 {
@@ -231,7 +259,7 @@ sst_forced_listen(int fd, const struct sst_sockname *name, enum sst_kind kind)
 
 	if (p == NULL)
 		return -EPERM;
-	r = local_address(fd, name, &local);
+	r = choose_port(fd, name, &local);
 	if (r < 0)
 		return r;
 	if (!sst_policy_covers(p, &local))

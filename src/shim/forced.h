@@ -42,6 +42,7 @@ int	sst_forced_listen(int fd, const struct sst_sockname *, enum sst_kind);
  * `connecting`: 1 for every TCP socket, since it would be a plain connection.
  */
 int	sst_forced_foreign(int fd, int connecting);
+extern const char sst_forced_not_ours[];	/* why it does not connect */
 /* `fd`, a plain listener, becomes a TLS listener of the same number. 0, or -errno
  * with a sentence said. */
 int	sst_forced_adopt(int fd);

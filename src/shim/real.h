@@ -29,7 +29,7 @@ extern ssize_t	__recvfrom_chk(int, void *__restrict, size_t, size_t, int,
 	X(gethostbyname_r) X(gethostbyname2_r)				\
 	X(read) X(readv) X(recv) X(recvfrom) X(recvmsg)			\
 	X(__read_chk) X(__recv_chk) X(__recvfrom_chk)			\
-	X(write) X(writev) X(send) X(sendto) X(sendmsg)			\
+	X(write) X(writev) X(send) X(sendto) X(sendmsg) X(sendmmsg)	\
 	X(execvpe) X(posix_spawn) X(posix_spawnp)
 
 enum {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "data.h"
+#include "forced.h"
 #include "real.h"
 #include "sys.h"
+#include "text.h"
 
 #include <netinet/tcp.h>
 
@@ -10,6 +12,7 @@ SST_LIBC_NAME(writev);
 SST_LIBC_NAME(send);
 SST_LIBC_NAME(sendto);
 SST_LIBC_NAME(sendmsg);
+SST_LIBC_NAME(sendmmsg);
 
 /* As TCP: EPIPE, and a signal of the thread unless it is not wanted. */
 static ssize_t
@@ -41,6 +44,22 @@ without_urgent(int fd, int flags)
 	if ((flags & MSG_OOB) != 0 && sst_identify(fd, &name) != SST_KIND_PLAIN)
 		flags &= ~MSG_OOB;
 	return flags;
+}
+
+/* MSG_FASTOPEN is a connect() as well. 1: refused, as that one is. */
+static int
+opens_plain(int fd, int flags)
+{
+	struct sst_sockname name;
+	int saved = errno;
+
+	if ((flags & MSG_FASTOPEN) == 0 ||
+	    sst_identify(fd, &name) != SST_KIND_PLAIN || !sst_forced_foreign(fd, 1)) {
+		errno = saved;
+		return 0;
+	}
+	errno = -sst_say(-EPERM, "MSG_FASTOPEN: ", sst_forced_not_ours, NULL);
+	return 1;
 }
 
 /*
@@ -105,6 +124,8 @@ sst_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *
 {
 	ssize_t r;
 
+	if (opens_plain(fd, flags))
+		return -1;
 	flags = without_urgent(fd, flags);
 	r = SST_REAL(sendto)(fd, buf, n, flags, addr, len);
 	if (r < 0 && addr != NULL && connected_after(fd, flags, addr, len))
@@ -118,6 +139,8 @@ sst_sendmsg(int fd, const struct msghdr *msg, int flags)
 	struct msghdr nameless;
 	ssize_t r;
 
+	if (opens_plain(fd, flags))
+		return -1;
 	flags = without_urgent(fd, flags);
 	r = SST_REAL(sendmsg)(fd, msg, flags);
 	if (r < 0 && (errno == EISCONN || errno == EOPNOTSUPP) &&
@@ -128,4 +151,11 @@ sst_sendmsg(int fd, const struct msghdr *msg, int flags)
 		r = SST_REAL(sendmsg)(fd, &nameless, flags & ~MSG_FASTOPEN);
 	}
 	return r >= 0 ? r : failed(fd, flags);
+}
+
+int
+sst_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	return opens_plain(fd, flags) ? -1 :
+	    SST_REAL(sendmmsg)(fd, msgs, n, flags);
 }

@@ -31,7 +31,7 @@ setsockopt shutdown socket'
 others='__read_chk __recv_chk __recvfrom_chk execl execle execlp execv execve execveat
 execvp execvpe fexecve getaddrinfo gethostbyname gethostbyname2 gethostbyname2_r
 gethostbyname_r posix_spawn posix_spawnp read readv recv recvfrom recvmsg
-send sendmsg sendto sst_policy_pair write writev'
+send sendmmsg sendmsg sendto sst_policy_pair write writev'
 want=$(for c in $calls; do echo "$c"; echo "sst_$c"; done; printf '%s\n' $others)
 want=$(echo "$want" | sort)
 # A node after the name (socket@@VERSION) would show here.

@@ -17,10 +17,13 @@
 #include "shim/memo.h"
 
 #define NAME_VAR	"TEST_FORCED_PORTS"
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE	51	/* Linux 6.3 */
+#endif
 
-/* Ports that are TLS: three to listen on, since the agent keeps what it has, and
+/* Ports that are TLS: four to listen on, since the agent keeps what it has, and
  * one where TCP listens; and one that is not TLS, where TCP listens. */
-static int tls_port[3], tls_there, plain_there;
+static int tls_port[4], tls_there, plain_there;
 
 static struct sockaddr_in
 at(int port)
@@ -159,6 +162,44 @@ a_listener_is_tls_when_its_port_is(void **state)
 	assert_int_equal(sst_listen(fd, 9), 0);
 	assert_int_equal(last_call(fd)[0], SST_WIRE_LISTEN);
 	assert_int_equal(last_call(fd)[2], SST_MODE_PLAIN);
+	(void)close(fd);
+}
+
+static int
+listen_in(int first, int last)
+{
+	uint32_t range = (uint32_t)last << 16 | (uint32_t)first;
+	int fd = forced_socket();
+
+	if (sst_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range,
+	    sizeof(range)) < 0) {
+		print_message("a kernel without IP_LOCAL_PORT_RANGE\n");
+		skip();
+	}
+	assert_int_equal(sst_listen(fd, 3), 0);
+	assert_int_equal(last_call(fd)[0], SST_WIRE_LISTEN);
+	return fd;
+}
+
+static void
+a_port_that_the_kernel_chooses_is_judged_as_well(void **state)
+{
+	int other = raw_listener(0), port = raw_port(other), one = 1;
+	int fd = listen_in(tls_port[3], tls_port[3]);
+
+	(void)state;
+	assert_int_equal(last_call(fd)[2], SST_MODE_TLS);
+	(void)close(fd);
+	(void)close(other);
+	fd = listen_in(port, port);
+	assert_int_equal(last_call(fd)[2], SST_MODE_PLAIN);
+	(void)close(fd);
+	/* One that even bind() does not choose cannot be judged. */
+	fd = forced_socket();
+	assert_int_equal(sst_setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+	    sizeof(one)), 0);
+	assert_int_equal(sst_listen(fd, 3), -1);
+	assert_int_equal(errno, EINVAL);
 	(void)close(fd);
 }
 
@@ -309,12 +350,48 @@ a_plain_socket_from_elsewhere_does_not_connect(void **state)
 	(void)close(fd);
 }
 
+static void
+a_plain_socket_from_elsewhere_does_not_connect_by_sending(void **state)
+{
+	struct sockaddr_in to = at(plain_there);
+	char word[] = "word";
+	struct iovec iov = { word, 4 };
+	struct msghdr msg = { .msg_name = &to, .msg_namelen = sizeof(to),
+	    .msg_iov = &iov, .msg_iovlen = 1 };
+	struct mmsghdr some = { .msg_hdr = msg };
+	struct sockaddr_in peer;
+	socklen_t len = sizeof(peer);
+	int fd = raw_socket(), ours = forced_socket();
+	int udp = (int)syscall(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	assert_int_equal(sendto(fd, "word", 4, MSG_FASTOPEN, (struct sockaddr *)&to,
+	    sizeof(to)), -1);
+	assert_int_equal(errno, EPERM);
+	assert_non_null(strstr(last_sentence(), "sstool run"));
+	errno = 0;
+	assert_int_equal(sendmsg(fd, &msg, MSG_FASTOPEN), -1);
+	assert_int_equal(errno, EPERM);
+	errno = 0;
+	assert_int_equal(sendmmsg(fd, &some, 1, MSG_FASTOPEN), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(syscall(SYS_getpeername, fd, &peer, &len), -1);
+	/* A socket of ours connects so, and what is no TCP has no such flag. */
+	assert_int_equal(sendto(ours, "word", 4, MSG_FASTOPEN, (struct sockaddr *)&to,
+	    sizeof(to)), 4);
+	assert_int_equal(last_call(ours)[0], SST_WIRE_CONNECT);
+	assert_int_equal(sendmmsg(udp, &some, 1, MSG_FASTOPEN), 1);
+	(void)close(udp);
+	(void)close(ours);
+	(void)close(fd);
+}
+
 /* Chooses the ports, writes the policy, and starts this program again. */
 static void
 begin(char **argv)
 {
 	char policy[500], ports[100], dir[] = "/tmp/sst-forced-XXXXXX";
-	int a[3], b, c;
+	int a[4], b, c;
 	FILE *f;
 
 	assert_non_null(mkdtemp(dir));
@@ -326,17 +403,17 @@ begin(char **argv)
 	f = fopen(policy, "w");
 	(void)fputs("the key", f);
 	(void)fclose(f);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		a[i] = raw_listener(0);
 	b = raw_listener(0);
 	c = raw_listener(0);
 	(void)fcntl(b, F_SETFD, 0);
 	(void)fcntl(c, F_SETFD, 0);
-	(void)snprintf(ports, sizeof(ports), "%d %d %d %d %d %s", raw_port(a[0]),
-	    raw_port(a[1]), raw_port(a[2]), raw_port(b), raw_port(c), dir);
+	(void)snprintf(ports, sizeof(ports), "%d %d %d %d %d %d %s", raw_port(a[0]),
+	    raw_port(a[1]), raw_port(a[2]), raw_port(a[3]), raw_port(b), raw_port(c), dir);
 	(void)snprintf(policy, sizeof(policy), "1\ntls *:%d\ntls *:%d\ntls *:%d\n"
-	    "tls 127.0.0.1:%d\nchain %s/chain\nkey %s/key\n", raw_port(a[0]),
-	    raw_port(a[1]), raw_port(a[2]), raw_port(b), dir, dir);
+	    "tls *:%d\ntls 127.0.0.1:%d\nchain %s/chain\nkey %s/key\n", raw_port(a[0]),
+	    raw_port(a[1]), raw_port(a[2]), raw_port(a[3]), raw_port(b), dir, dir);
 	(void)setenv(SST_POLICY_VAR, policy, 1);
 	(void)setenv(NAME_VAR, ports, 1);
 	(void)execv("/proc/self/exe", argv);
@@ -349,11 +426,13 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_tcp_socket_is_ours_and_says_tcp),
 		cmocka_unit_test(a_listener_is_tls_when_its_port_is),
+		cmocka_unit_test(a_port_that_the_kernel_chooses_is_judged_as_well),
 		cmocka_unit_test(a_connection_is_tls_when_its_port_is),
 		cmocka_unit_test(a_setting_that_fails_is_no_connection),
 		cmocka_unit_test(a_name_that_is_looked_up_is_remembered),
 		cmocka_unit_test(a_plain_listener_from_elsewhere_becomes_tls_at_its_first_accept),
 		cmocka_unit_test(a_plain_socket_from_elsewhere_does_not_connect),
+		cmocka_unit_test(a_plain_socket_from_elsewhere_does_not_connect_by_sending),
 	};
 	char dir[64] = "", path[100];
 	int rc;
@@ -361,8 +440,9 @@ main(int argc, char **argv)
 	(void)argc;
 	if (getenv(NAME_VAR) == NULL)
 		begin(argv);
-	if (sscanf(getenv(NAME_VAR), "%d %d %d %d %d %63s", &tls_port[0],
-	    &tls_port[1], &tls_port[2], &tls_there, &plain_there, dir) != 6)
+	if (sscanf(getenv(NAME_VAR), "%d %d %d %d %d %d %63s", &tls_port[0],
+	    &tls_port[1], &tls_port[2], &tls_port[3], &tls_there, &plain_there, dir)
+	    != 7)
 		return 3;
 	use_agent("");
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
