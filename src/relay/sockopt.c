@@ -75,14 +75,12 @@ set_nodelay(struct sst_call *call, struct sst_record *r)
 }
 
 /* A writer hears of a dead peer sooner when less of what it wrote is under way:
- * the descriptor's own part of it shrinks as well, a listener's never. */
+ * the descriptor's own part of it shrinks as well. */
 static void
-set_buffer(const struct sst_call *call, const struct sst_record *r)
+set_buffer(const struct sst_call *call)
 {
-	int size = 0;
+	int size;
 
-	if (r->state == SST_REC_LISTENING)
-		return;
 	memcpy(&size, call->data, sizeof(size));
 	sst_link_resize(call->fds[0], size);
 }
@@ -107,7 +105,7 @@ sst_sockopt_set(struct sst_call *call, struct sst_record *r)
 		sst_call_fail(call, errno, NULL);
 	else {
 		if (level == SOL_SOCKET && option == SO_SNDBUF)
-			set_buffer(call, r);
+			set_buffer(call);
 		sst_call_answer(call, 0, NULL, 0, -1);
 	}
 }

@@ -2,6 +2,7 @@
 /* options - every option of the socket, and what they do. */
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -208,6 +209,29 @@ set_options(int ch, void *arg)
 COLD_CASE(sk_101_every_option_is_set_as_on_tcp)
 {
 	as_nobody(t, set_options);
+}
+
+/* The length that is told counts instructions: the kernel writes eight times as
+ * many bytes. */
+CASE(sk_101_a_filter_is_set_before_the_connection)
+{
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, ~0u);
+	struct sock_fprog program = { 1, &all };
+	int fd = own_socket(t, t->family, 0);
+	socklen_t len = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+	    sizeof(program)) != 0 && errno == EPERM)
+		world_skip("nobody may set a filter here");
+	if (t->mode == MODE_TCP)
+		want_eq(getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, &all, &len), 0);
+	else	/* the program knows it */
+		want_errno(getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, &all, &len),
+		    ENOPROTOOPT);
+	see_call(t, "none", setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &len,
+	    sizeof(len)));
+	see_option(t, "none", fd, &levels[0], SO_GET_FILTER, ROOM);
+	(void)close(fd);
 }
 
 /* --- what a socket is -------------------------------------------------------------------- */
@@ -421,6 +445,10 @@ CASE(sk_104_a_small_send_buffer_bounds_what_is_under_way)
 		/* A writer whose piece of 64 KB is left there must still wake. */
 		if (t->mode != MODE_TCP)
 			want_eq(native_buffer(fd), 2 * (size > 0 ? 139264 : 212992));
+		want_eq(setsockopt(f.fd, SOL_SOCKET, SO_SNDBUF, &(int){ -1 },
+		    sizeof(int)), 0);
+		if (t->mode == MODE_BOTH)	/* as much as there is */
+			want_eq(native_buffer(f.fd), 2 * 212992);
 		total = push(fd);
 		(void)fprintf(stderr, "mode %d: SO_SNDBUF %d: %zu bytes are under way\n",
 		    (int)t->mode, size, total);
@@ -485,6 +513,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sk_101_every_option_is_read_as_on_tcp),
 		cmocka_unit_test(sk_101_every_option_is_set_as_on_tcp),
+		cmocka_unit_test(sk_101_a_filter_is_set_before_the_connection),
 		cmocka_unit_test(sk_102_a_socket_says_what_it_is_in_every_state),
 		cmocka_unit_test(sk_103_what_is_set_is_set_on_the_wire),
 		cmocka_unit_test(

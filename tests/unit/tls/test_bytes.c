@@ -166,6 +166,31 @@ a_cut_record_and_a_reset_are_failures(void **state)
 	meet_done(&m);
 }
 
+/* OpenSSL says ZERO_RETURN of it, as of an end. */
+static void
+a_write_that_fails_after_the_peers_end_is_a_failure(void **state)
+{
+	char buf[16];
+	struct meet m;
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		served(&m, versions[i % 2]);
+		assert_int_equal(SSL_shutdown(m.ssl), 0);
+		assert_int_equal(meet_read_all(&m, buf, sizeof(buf), &n), SST_STEP_END);
+		assert_int_equal(shutdown(m.fd[0], SHUT_WR), 0);
+		if (i < 2)
+			assert_int_equal(sst_conn_write(m.conn, "x", 1, &n, &m.err),
+			    SST_STEP_FAILED);
+		else
+			assert_int_equal(sst_conn_close_notify(m.conn, &m.err),
+			    SST_STEP_FAILED);
+		assert_non_null(strstr(m.err.text, "reset"));
+		meet_done(&m);
+	}
+}
+
 static void
 a_forged_record_is_a_failure_and_not_data(void **state)
 {
@@ -621,6 +646,7 @@ main(void)
 		cmocka_unit_test(reading_goes_on_after_our_close_notify),
 		cmocka_unit_test(a_truncated_stream_is_never_its_end),
 		cmocka_unit_test(a_cut_record_and_a_reset_are_failures),
+		cmocka_unit_test(a_write_that_fails_after_the_peers_end_is_a_failure),
 		cmocka_unit_test(a_forged_record_is_a_failure_and_not_data),
 		cmocka_unit_test(an_alert_of_the_peer_is_named),
 		cmocka_unit_test(a_large_write_is_taken_in_parts_at_any_address),
