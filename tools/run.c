@@ -192,7 +192,11 @@ inherited(const struct sst_policy *p, char *out, size_t size)
 		if (e->d_name[0] == '.' || fd == dirfd(dir))
 			continue;
 		r = judge(p, fd);
-		if (r == 1 && n + 16 < size)
+		if (r == 1 && n + 16 >= size)
+			r = -sst_out_trouble(SST_EXIT_UNAVAILABLE, "run: more "
+			    "listeners than can be made TLS are inherited: close "
+			    "some of them first");
+		if (r == 1)
 			n += (size_t)snprintf(out + n, size - n, "%d,", fd);
 	}
 	closedir(dir);

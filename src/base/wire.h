@@ -55,7 +55,8 @@ enum sst_wire_verb {
 	/* r: the reply's data is a sockaddr. [app end] */
 	SST_WIRE_SOCKNAME,
 	SST_WIRE_PEERNAME,
-	/* r: a: level, b: option, data: value. [app end] */
+	/* r: a: level, b: option, data: value; without the secret never one that
+	 * makes the socket weaker, such as TLS_START_PLAIN. [app end] */
 	SST_WIRE_SET,
 	/* r: a: level, b: option, c: room in the caller's buffer; the reply's
 	 * data is the value, cut as the option says. [app end] */
@@ -129,7 +130,7 @@ struct sst_wire_head {
 	uint32_t	length;		/* of what follows the head */
 	uint32_t	id;
 	int32_t		a, b, c;
-	uint8_t		secret[SST_SECRET_LEN];	/* NEW; else zero */
+	uint8_t		secret[SST_SECRET_LEN];	/* NEW, ADOPT, SET; else zero */
 };
 
 /* What SST_WIRE_NEW carries: the process's trust settings, NUL-terminated,

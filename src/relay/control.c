@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#define SECURESOCKETS_NO_RENAME
+#include <securesockets.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +27,12 @@ same_secret(const uint8_t *a, const uint8_t *b, size_t n)
 	for (size_t i = 0; i < n; i++)
 		diff |= a[i] ^ b[i];
 	return diff == 0;
+}
+
+static int
+shows_secret(const struct sst_call *call)
+{
+	return same_secret(call->head.secret, call->relay->secret, SST_SECRET_LEN);
 }
 
 /* The name of a fresh descriptor; 0: it is none of this pair's. */
@@ -111,7 +119,7 @@ admitted(struct sst_call *call)
 		sst_call_drop(call);
 		return 0;
 	}
-	if (same_secret(call->head.secret, call->relay->secret, SST_SECRET_LEN))
+	if (shows_secret(call))
 		return 1;
 	sst_call_fail(call, EACCES, "these helper processes serve another program");
 	return 0;
@@ -256,6 +264,41 @@ verb_peername(struct sst_call *call, struct sst_record *r)
 	sst_call_answer(call, 0, &r->peer, sst_inet_len(&r->peer), -1);
 }
 
+static int
+weakens_option(const struct sst_call *call, const struct sst_record *r)
+{
+	int v = 0;
+
+	if (call->head.a != IPPROTO_TLS || call->len != sizeof(v))
+		return 0;
+	memcpy(&v, call->data, sizeof(v));
+	switch (call->head.b) {
+	case TLS_START_PLAIN:
+	case TLS_KEY_PERMISSIONS:
+		return v != 0;
+	case TLS_VERSION_MIN:
+		return (v >= 0 && v <= 3 ? v + TLS_1_0 : v) < r->set->version_min;
+	default:
+		return 0;
+	}
+}
+
+/* Whoever has the descriptor may use it, and not make it weaker than it is: that
+ * takes the secret. A policy decides by the address. */
+static int
+weakens(const struct sst_call *call, const struct sst_record *r)
+{
+	switch (call->head.verb) {
+	case SST_WIRE_CONNECT:
+	case SST_WIRE_LISTEN:
+		return call->head.b == SST_MODE_PLAIN && !r->forced;
+	case SST_WIRE_SET:
+		return weakens_option(call, r);
+	default:
+		return 0;
+	}
+}
+
 struct verb {
 	uint16_t	verb;
 	unsigned	needs_record : 1;
@@ -302,6 +345,11 @@ act(struct sst_call *call, const struct sst_worker *self)
 		owner = r == NULL ? NULL : sst_record_owner(r);
 		if (owner != NULL && owner != self) {
 			sst_worker_post(owner, &call->order, obey);
+			return;
+		}
+		if (r != NULL && weakens(call, r) && !shows_secret(call)) {
+			sst_call_fail(call, EPERM, "only the program that made this "
+			    "socket may make it weaker");
 			return;
 		}
 		/* A program that prepares a socket asks again at once. */

@@ -50,6 +50,8 @@ struct sst_call {
 /* Prepares a question about descriptor `fd`, whose name is `name`. */
 void	sst_call_init(struct sst_call *, uint16_t verb, int fd,
 	    const struct sst_sockname *name);
+/* Shows the secret of our pair, when the socket is one of it. */
+void	sst_call_prove(struct sst_call *);
 /* Asks and waits. The answer's `a` (>= 0), or -errno with a sentence said:
  * the peer's errno, EFAULT for bad memory, ENOBUFS when there is no answer. */
 int	sst_call(struct sst_call *);

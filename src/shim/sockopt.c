@@ -82,6 +82,7 @@ set_by_value(int fd, const struct sst_sockname *name, int level, int option,
 	if (len > SST_WIRE_DATA_MAX)
 		return sst_say_errno(name, "setsockopt", EINVAL);
 	sst_call_init(&c, SST_WIRE_SET, fd, name);
+	sst_call_prove(&c);
 	c.head.a = level;
 	c.head.b = option;
 	c.data = value;

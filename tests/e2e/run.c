@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -955,6 +956,32 @@ SCENE(an_inherited_listener_without_a_certificate_ends_the_program)
 	(void)close(l);
 }
 
+SCENE(more_inherited_listeners_than_can_be_told_are_refused)
+{
+	enum { MANY = 1000 };
+	struct rlimit before, room;
+	struct addr at;
+	int l = tcp_listen(&at, world.families[0], 16), first = -1, fd = l;
+
+	want_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	room = before;
+	room.rlim_cur = room.rlim_max < 4096 ? room.rlim_max : 4096;
+	want_eq(setrlimit(RLIMIT_NOFILE, &room), 0);
+	/* Each number is one that would be told. */
+	for (int i = 0; i < MANY && fd >= 0; i++) {
+		fd = fcntl(l, F_DUPFD, 1000);
+		first = first < 0 ? fd : first;
+	}
+	if (fd >= 0) {
+		want_run_fails(69, "more listeners", "--tls-port any true");
+		want_run_fails(69, "more listeners", "--tls-port %d true",
+		    addr_port(&at));
+	}
+	want_eq(close_range((unsigned)first, ~0U, 0), 0);
+	want_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	(void)close(l);
+}
+
 SCENE(an_inherited_socket_that_could_only_be_plain_is_refused)
 {
 	struct addr at, dead;
@@ -1015,6 +1042,7 @@ main(void)
 		cmocka_unit_test(an_inherited_listener_becomes_a_tls_listener),
 		cmocka_unit_test(an_inherited_listener_of_another_port_stays_plain),
 		cmocka_unit_test(an_inherited_listener_without_a_certificate_ends_the_program),
+		cmocka_unit_test(more_inherited_listeners_than_can_be_told_are_refused),
 		cmocka_unit_test(an_inherited_socket_that_could_only_be_plain_is_refused),
 	};
 

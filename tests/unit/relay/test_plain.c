@@ -506,6 +506,86 @@ a_program_under_a_policy_is_told_tcp(void **state)
 	(void)close(app);
 }
 
+static int
+ask_as(struct scene *s, int secret, uint16_t verb, int x, int y, const void *data,
+    size_t len, int app)
+{
+	struct sst_wire_head head;
+
+	sst_wire_init(&head, verb);
+	head.a = x;
+	head.b = y;
+	if (secret)
+		memcpy(head.secret, s->a.relay->secret, sizeof(head.secret));
+	return agent_ask(&s->a, sst_control, &head, data, len, app, -1);
+}
+
+static void
+who_has_the_descriptor_and_no_secret_makes_it_no_weaker(void **state)
+{
+	static const struct {
+		int	option, strong, weak;
+	} options[] = {
+		{ TLS_START_PLAIN, 0, 1 },
+		{ TLS_KEY_PERMISSIONS, TLS_KEY_PERMISSIONS_STRICT,
+		    TLS_KEY_PERMISSIONS_EVENT },
+		{ TLS_VERSION_MIN, TLS_1_3, TLS_1_2 },
+		{ TLS_VERSION_MIN, 3, 2 },
+	};
+	struct scene *s = *state;
+	int app = agent_socket(&s->a, AF_INET);
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		const int *strong = &options[i].strong, *weak = &options[i].weak;
+
+		for (int secret = 0; secret < 2; secret++) {
+			assert_int_equal(ask_as(s, 0, SST_WIRE_SET, IPPROTO_TLS,
+			    options[i].option, strong, sizeof(int), app), 0);
+			assert_int_equal(ask_as(s, secret, SST_WIRE_SET, IPPROTO_TLS,
+			    options[i].option, weak, sizeof(int), app),
+			    secret ? 0 : EPERM);
+		}
+		(void)ask_as(s, 0, SST_WIRE_SET, IPPROTO_TLS, options[i].option,
+		    strong, sizeof(int), app);
+	}
+	/* The number of another level is another option. */
+	assert_int_not_equal(ask_as(s, 0, SST_WIRE_SET, SOL_SOCKET, TLS_START_PLAIN,
+	    &(int){ 1 }, sizeof(int), app), EPERM);
+	(void)close(app);
+}
+
+static void
+who_has_the_descriptor_and_no_secret_connects_and_listens_as_it_is(void **state)
+{
+	struct scene *s = *state;
+	struct sockaddr_in at, mine;
+	int l = listening(&at), app, tcp;
+
+	for (int forced = 0; forced < 2; forced++) {
+		app = agent_socket(&s->a, AF_INET);
+		sst_record_find(s->a.relay, sst_record_cookie(app))->forced = forced;
+		assert_int_equal(ask_as(s, 0, SST_WIRE_CONNECT, LATER,
+		    SST_MODE_PLAIN, &at, sizeof(at), app), forced ? EINPROGRESS :
+		    EPERM);
+		(void)close(app);
+		app = agent_bound(&s->a, &mine);
+		sst_record_find(s->a.relay, sst_record_cookie(app))->forced = forced;
+		assert_int_equal(ask_as(s, 0, SST_WIRE_LISTEN, 8, SST_MODE_PLAIN,
+		    NULL, 0, app), forced ? 0 : EPERM);
+		(void)close(app);
+		agent_settle(&s->a);
+	}
+	tcp = accept4(l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(tcp >= 0);		/* that of the policy, and no other */
+	assert_int_equal(accept4(l, NULL, NULL, SOCK_NONBLOCK), -1);
+	(void)close(tcp);
+	app = agent_socket(&s->a, AF_INET);
+	assert_int_equal(ask_as(s, 0, SST_WIRE_CONNECT, LATER, SST_MODE_TLS, &at,
+	    sizeof(at), app), EINPROGRESS);
+	(void)close(app);
+	(void)close(l);
+}
+
 /* --- names ---------------------------------------------------------------------- */
 static int
 set_names(struct scene *s, int app, const char *names, size_t len)
@@ -572,6 +652,8 @@ main(void)
 		TEST(closing_an_adopted_connection_ends_it_for_every_copy),
 		TEST(only_tcp_sockets_are_adopted_and_only_with_the_secret),
 		TEST(a_program_under_a_policy_is_told_tcp),
+		TEST(who_has_the_descriptor_and_no_secret_makes_it_no_weaker),
+		TEST(who_has_the_descriptor_and_no_secret_connects_and_listens_as_it_is),
 		TEST(names_replace_what_was_set_and_all_of_them_count),
 	};
 
