@@ -24,6 +24,7 @@
 #include "log.h"
 #include "loop.h"
 #include "record.h"
+#include "spare.h"
 #include "worker.h"
 
 /* For so long nothing is to be served before the keeper hears of it: a program
@@ -53,6 +54,7 @@ struct sst_relay {
 	time_t		 started;
 
 	struct sst_watch channel_watch, door_watch, link_watch[2], signal_watch;
+	struct sst_spare spare;
 	struct sst_timer door_pause;	/* no descriptor was left for a call */
 	struct sst_timer link_timer;	/* the linking sockets are not watched */
 	int		 signals;	/* signalfd, or -1 */

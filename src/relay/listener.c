@@ -188,7 +188,8 @@ doubt(struct sst_order *order, struct sst_worker *worker)
 	struct sst_record *r = SST_HOLDER(order, struct sst_record, order);
 
 	(void)worker;
-	r->unproven = (uint8_t)!is_taken(r);
+	/* It may have proved itself since. */
+	r->unproven = r->held >= 0 && !is_taken(r);
 	sst_listener_forget(r);
 }
 
@@ -301,37 +302,66 @@ next_serial(struct sst_relay *relay, uint64_t *ret_serial)
 	return 0;
 }
 
+/* The last descriptors are for connections, not for more clients. */
+static int
+make_pair(struct sst_relay *relay, struct sst_seat *seat)
+{
+	int rc;
+
+	do
+		rc = sst_link_pair(&seat->name, &seat->app, &seat->end);
+	while (rc < 0 && (errno == EMFILE || errno == ENFILE) &&
+	    sst_spare_use(&relay->spare));
+	return rc;
+}
+
+int
+sst_listener_seat(struct sst_listener *l, int tcp, const union sst_inet *peer,
+    struct sst_seat *seat)
+{
+	struct sst_relay *relay = l->record->relay;
+	socklen_t len = sizeof(seat->name.local);
+
+	memset(seat, 0, sizeof(*seat));
+	seat->app = seat->end = -1;
+	memcpy(seat->name.door, relay->door, sizeof(seat->name.door));
+	seat->name.kind = SST_SOCKNAME_ACCEPTED;
+	seat->name.family = l->record->family;
+	seat->name.peer = *peer;
+	if (getsockname(tcp, &seat->name.local.any, &len) < 0 ||
+	    next_serial(relay, &seat->name.serial) < 0)
+		return -1;
+	return make_pair(relay, seat);
+}
+
+void
+sst_seat_leave(struct sst_seat *seat)
+{
+	if (seat->app >= 0)
+		(void)close(seat->app);
+	if (seat->end >= 0)
+		(void)close(seat->end);
+	seat->app = seat->end = -1;
+}
+
 /* A record for a finished handshake; it owns all of what it is given. */
 static struct sst_record *
 make_accepted(struct sst_listener *l, struct sst_worker *worker, int tcp,
-    struct sst_conn *conn, const union sst_inet *peer)
+    struct sst_conn *conn, const struct sst_seat *seat)
 {
-	struct sst_relay *relay = l->record->relay;
-	struct sst_sockname name = { .kind = SST_SOCKNAME_ACCEPTED, .peer = *peer };
-	socklen_t len = sizeof(name.local);
-	struct sst_record *r = NULL;
-	int app = -1, end = -1;
+	const struct sst_sockname *name = &seat->name;
+	struct sst_record *r = sst_record_new(l->record->relay,
+	    sst_record_cookie(seat->app), name->kind, name->family, name->serial);
 
-	memcpy(name.door, relay->door, sizeof(name.door));
-	name.family = l->record->family;
-	if (getsockname(tcp, &name.local.any, &len) < 0 ||
-	    next_serial(relay, &name.serial) < 0 ||
-	    sst_link_pair(&name, &app, &end) < 0)
+	if (r == NULL)
 		return NULL;
-	r = sst_record_new(relay, sst_record_cookie(app), name.kind, name.family,
-	    name.serial);
-	if (r == NULL) {
-		(void)close(app);
-		(void)close(end);
-		return NULL;
-	}
 	r->worker = worker;
-	r->local = name.local;
-	r->peer = name.peer;
+	r->local = name->local;
+	r->peer = name->peer;
 	r->tcp = tcp;
 	r->conn = conn;
-	r->held = app;
-	r->end = end;
+	r->held = seat->app;
+	r->end = seat->end;
 	r->set = sst_settings_ref(l->record->set);
 	r->linger_on = l->record->linger_on;
 	r->linger_time = l->record->linger_time;
@@ -344,12 +374,13 @@ make_accepted(struct sst_listener *l, struct sst_worker *worker, int tcp,
 
 void
 sst_listener_finished(struct sst_listener *l, struct sst_worker *worker, int tcp,
-    struct sst_conn *conn, const union sst_inet *peer)
+    struct sst_conn *conn, struct sst_seat *seat)
 {
-	struct sst_record *r = make_accepted(l, worker, tcp, conn, peer);
+	struct sst_record *r = make_accepted(l, worker, tcp, conn, seat);
 
 	if (r == NULL) {
 		l->counts[SST_COUNT_INTERNAL]++;
+		sst_seat_leave(seat);
 		sst_conn_free(conn);
 		(void)shutdown(tcp, SHUT_RDWR);
 		(void)close(tcp);

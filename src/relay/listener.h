@@ -13,6 +13,8 @@
  *   3. A connection that the program was given but could not take (LOST) is
  *      given again: until it is known to be in use, the relay keeps a copy.
  *   4. What nobody took when the listener closes is reset.
+ *   5. A handshake has the descriptors that its connection needs before its first
+ *      byte is answered: none is finished for which there is no room.
  * Threads: under the relay's lock; the listener's descriptors are the control
  * thread's, a finished handshake is handed over by its worker.
  */
@@ -48,6 +50,12 @@ enum sst_listener_count {
 	SST_COUNT_EVICTED,	/* made room for another */
 	SST_COUNT_INTERNAL,
 	SST_COUNTS
+};
+
+/* The pair of a connection to come, and its name. */
+struct sst_seat {
+	struct sst_sockname name;
+	int		 app, end;	/* -1: none */
 };
 
 /* Accepted records in a row. */
@@ -96,9 +104,13 @@ int	sst_listener_renew(struct sst_record *, struct sst_error *err);
 void	sst_listener_forget(struct sst_record *);
 
 /* For shake.c. */
-/* A handshake that finished in `worker`, the caller; takes `tcp` and `conn`. */
+/* Makes the seat of a client of this listener. 0, or -1 with errno. */
+int	sst_listener_seat(struct sst_listener *, int tcp, const union sst_inet *peer,
+	    struct sst_seat *);
+void	sst_seat_leave(struct sst_seat *);
+/* A handshake that finished in `worker`, the caller; takes all three. */
 void	sst_listener_finished(struct sst_listener *, struct sst_worker *worker,
-	    int tcp, struct sst_conn *conn, const union sst_inet *peer);
+	    int tcp, struct sst_conn *conn, struct sst_seat *);
 /* There may be room for another client again. */
 void	sst_listener_room(struct sst_listener *);
 

@@ -179,6 +179,8 @@ prepare(struct sst_relay *relay, const struct sst_relay_fds *fds,
 	if (rc != SST_OK)
 		return rc;
 	raise_limits();
+	sst_spare_init(&relay->spare);
+	(void)sst_spare_fill(&relay->spare);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (fcntl(all[i], F_SETFD, FD_CLOEXEC) < 0)
 			return sst_fail_errno(err, errno, "descriptor %d", all[i]);

@@ -39,6 +39,7 @@ struct sst_shake {
 	struct sst_watch   watch;
 	struct sst_timer   timer;
 	struct sst_conn	  *conn;	/* from SPEAKING on */
+	struct sst_seat	   seat;	/* the same */
 	uint64_t	   narrow, wide;
 	int64_t		   since;
 	enum progress	   progress;
@@ -105,6 +106,7 @@ discard(struct sst_shake *s)
 {
 	detach(s);
 	sst_conn_free(s->conn);
+	sst_seat_leave(&s->seat);
 	(void)shutdown(s->tcp, SHUT_RDWR);
 	(void)close(s->tcp);
 }
@@ -227,7 +229,7 @@ step(struct sst_shake *s)
 		end(s, reason(s, &err));
 	} else {
 		detach(s);
-		sst_listener_finished(l, s->worker, s->tcp, s->conn, &s->peer);
+		sst_listener_finished(l, s->worker, s->tcp, s->conn, &s->seat);
 		unpark(l, s->narrow);
 	}
 	sst_listener_room(l);
@@ -238,17 +240,14 @@ static int
 make_conn(struct sst_shake *s, struct sst_error *err)
 {
 	struct sst_relay *relay = s->worker->relay;
-	struct sst_tls_conf *conf = sst_tls_conf_ref(s->listener->conf);
-	union sst_inet local;
-	socklen_t len = sizeof(local);
+	struct sst_tls_conf *conf;
 	int rc;
 
+	if (sst_listener_seat(s->listener, s->tcp, &s->peer, &s->seat) < 0)
+		return sst_fail_errno(err, errno, "a connection to be accepted");
+	conf = sst_tls_conf_ref(s->listener->conf);
 	sst_core_unlock(relay);
-	memset(&local, 0, sizeof(local));
-	if (getsockname(s->tcp, &local.any, &len) < 0)
-		rc = sst_fail(err, SST_E_SYSTEM, "the client is gone");
-	else
-		rc = sst_conn_new_server(conf, s->tcp, &local.any, &s->conn, err);
+	rc = sst_conn_new_server(conf, s->tcp, &s->seat.name.local.any, &s->conn, err);
 	sst_tls_conf_unref(conf);
 	sst_core_lock(relay);
 	return rc;
@@ -296,11 +295,12 @@ finish_plain(struct sst_shake *s)
 {
 	struct sst_listener *l = s->listener;
 
-	if (sst_conn_new_plain(s->tcp, &s->conn, NULL) != SST_OK) {
+	if (sst_listener_seat(l, s->tcp, &s->peer, &s->seat) < 0 ||
+	    sst_conn_new_plain(s->tcp, &s->conn, NULL) != SST_OK) {
 		end(s, SST_COUNT_INTERNAL);
 	} else {
 		detach(s);
-		sst_listener_finished(l, s->worker, s->tcp, s->conn, &s->peer);
+		sst_listener_finished(l, s->worker, s->tcp, s->conn, &s->seat);
 	}
 	sst_listener_room(l);
 }
@@ -401,6 +401,7 @@ take(struct sst_listener *l, int tcp, const union sst_inet *peer)
 		return -1;
 	s->listener = l;
 	s->tcp = tcp;
+	s->seat.app = s->seat.end = -1;
 	s->peer = *peer;
 	s->narrow = sst_peers_narrow(peer);
 	s->wide = sst_peers_wide(peer);
@@ -430,6 +431,8 @@ sst_shake_accept(struct sst_listener *l)
 	for (int i = 0; i < BATCH; i++) {
 		if (sst_shake_full(l))
 			return 0;
+		if (sst_spare_fill(&l->record->relay->spare) < 0)
+			return -1;
 		memset(&peer, 0, sizeof(peer));
 		len = sizeof(peer);
 		tcp = accept4(l->record->tcp, &peer.any, &len,

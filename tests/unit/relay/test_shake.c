@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -272,6 +273,76 @@ a_listener_full_of_hellos_takes_one_more(void **state)
 	assert_int_equal(s->l->n_active, 0);
 }
 
+/* Leaves `room` descriptors; what is open stays so. */
+static void
+leave_room(int room, struct rlimit *old)
+{
+	struct rlimit low;
+	int next = dup(0);
+
+	assert_true(next >= 0);
+	(void)close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, old), 0);
+	low = *old;
+	low.rlim_cur = (rlim_t)(next + room);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+}
+
+static void
+the_last_descriptors_are_for_handshakes_under_way(void **state)
+{
+	struct scene *s = *state;
+	struct sst_spare *spare = &s->a.relay->spare;
+	int later = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct rlimit old;
+	struct client c;
+
+	begin(s, 8);
+	spare->wanted = SST_SPARE_PAIR;
+	c = dial(s, 1, 1);
+	assert_int_equal(s->l->n_shakes, 1);
+	assert_int_equal(spare->n, SST_SPARE_PAIR);
+	leave_room(1, &old);
+	shake(s, &c);
+	assert_int_equal(counted(s, SST_COUNT_OK), 1);
+	assert_int_equal(spare->n, 0);
+	/* The one that is left is not for one more client. */
+	assert_int_equal(connect(later, (struct sockaddr *)&s->at, sizeof(s->at)), 0);
+	agent_settle(&s->a);
+	assert_int_equal(s->l->n_shakes, 0);
+	assert_int_equal(s->l->paused, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	agent_later(&s->a, 20);
+	assert_int_equal(s->l->n_shakes, 1);
+	assert_int_equal(s->l->paused, 0);
+	assert_int_equal(spare->n, SST_SPARE_PAIR);
+	hang_up(s, &c);
+	(void)close(later);
+}
+
+static void
+without_descriptors_no_handshake_is_answered(void **state)
+{
+	struct scene *s = *state;
+	struct rlimit old;
+	struct client c;
+	char byte;
+
+	begin(s, 8);
+	c = dial(s, 1, 1);
+	leave_room(1, &old);
+	say(s, &c, w.hello, w.hello_len);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(counted(s, SST_COUNT_INTERNAL), 1);
+	assert_true(recv(c.fd, &byte, 1, MSG_DONTWAIT) <= 0);
+	assert_true(ended(&c));
+	(void)close(c.fd);
+	c = dial(s, 1, 1);
+	shake(s, &c);
+	assert_int_equal(counted(s, SST_COUNT_OK), 1);
+	hang_up(s, &c);
+}
+
 int
 main(void)
 {
@@ -285,6 +356,8 @@ main(void)
 		T(who_finishes_makes_room_in_the_share),
 		T(a_full_listener_evicts_from_the_busiest_neighbourhood),
 		T(a_listener_full_of_hellos_takes_one_more),
+		T(the_last_descriptors_are_for_handshakes_under_way),
+		T(without_descriptors_no_handshake_is_answered),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_free);
