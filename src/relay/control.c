@@ -18,6 +18,8 @@
 #include "settings.h"
 #include "upgrade.h"
 
+#define SETTLE_MOST	16	/* batches of events */
+
 /* Whether `n` bytes are equal, in a time that does not tell where they differ. */
 static int
 same_secret(const uint8_t *a, const uint8_t *b, size_t n)
@@ -218,8 +220,27 @@ verb_adopt(struct sst_call *call, struct sst_record *none)
 		sst_client_adopt(call, r);
 }
 
+static void lend_after(struct sst_call *, int from);
+
+/* This worker has seen what happened before the call. */
 static void
-verb_lend(struct sst_call *call, struct sst_record *r)
+settled(struct sst_order *order, struct sst_worker *worker)
+{
+	struct sst_call *call = SST_HOLDER(order, struct sst_call, order);
+	struct sst_relay *relay = call->relay;
+	int more = 1, at = 0;
+
+	sst_core_unlock(relay);
+	for (int i = 0; i < SETTLE_MOST && more; i++)
+		more = sst_loop_poll(&worker->loop, 0);
+	sst_core_lock(relay);
+	while (relay->workers[at] != worker)
+		at++;
+	lend_after(call, at + 1);
+}
+
+static void
+lend(struct sst_call *call, struct sst_record *r)
 {
 	if (r->state != SST_REC_FRESH) {
 		sst_call_fail(call, EINVAL, "the socket is connected or listening");
@@ -233,6 +254,34 @@ verb_lend(struct sst_call *call, struct sst_record *r)
 	}
 	r->lent = 1;
 	sst_call_answer(call, 0, NULL, 0, r->tcp);
+}
+
+/* Connections that the program closed may hold the port as well: first each worker
+ * that has some looks at what they say. */
+static void
+lend_after(struct sst_call *call, int from)
+{
+	struct sst_relay *relay = call->relay;
+	struct sst_record *r;
+
+	for (int i = from; i < relay->n_workers; i++) {
+		if (relay->workers[i]->connections == 0)
+			continue;
+		sst_worker_post(relay->workers[i], &call->order, settled);
+		return;
+	}
+	r = sst_record_find(relay, sst_record_cookie(call->fds[0]));
+	if (r == NULL)
+		sst_call_fail(call, EINVAL, not_new);
+	else
+		lend(call, r);
+}
+
+static void
+verb_lend(struct sst_call *call, struct sst_record *r)
+{
+	(void)r;
+	lend_after(call, 0);
 }
 
 static void

@@ -244,7 +244,7 @@ dispatch_asked(void *arg)
 	if (relay->asked == NULL)
 		return;
 	/* What happened before the request was sent is in epoll by now. */
-	sst_loop_poll(&relay->loop, 0);
+	(void)sst_loop_poll(&relay->loop, 0);
 	while ((call = relay->asked) != NULL) {
 		relay->asked = call->asked_next;
 		call->asked_next = NULL;

@@ -261,43 +261,46 @@ wait_ms(const struct sst_loop *loop, int max_ms)
  * what comes next is somebody else's.
  */
 static int
-wait_events(struct sst_loop *loop, struct epoll_event *events, int ms)
+wait_events(int epoll, struct epoll_event *events, int ms, int look, int64_t *ret_ns)
 {
 	int64_t began = sst_clock_ns();
-	int short_wait = loop->flowing > 0 && loop->waited_ns < SST_LOOP_LOOK_NS;
 	int n = 0;
 
-	while (short_wait && ms != 0 && n == 0) {
-		n = epoll_wait(loop->epoll, events, BATCH, 0);
-		loop->waited_ns = sst_clock_ns() - began;
-		short_wait = loop->waited_ns < SST_LOOP_LOOK_NS;
+	while (look && ms != 0 && n == 0) {
+		n = epoll_wait(epoll, events, BATCH, 0);
+		*ret_ns = sst_clock_ns() - began;
+		look = *ret_ns < SST_LOOP_LOOK_NS;
 		if (n == 0)
 			(void)sched_yield();
 	}
 	if (n != 0)
 		return n;
-	n = epoll_wait(loop->epoll, events, BATCH, ms);
-	loop->waited_ns = sst_clock_ns() - began;
+	n = epoll_wait(epoll, events, BATCH, ms);
+	*ret_ns = sst_clock_ns() - began;
 	return n;
 }
 
-/* The same without the lock: timers that others arm meanwhile end the wait. */
+/* The same without the lock: timers that others arm meanwhile end the wait. What
+ * is read before and written after is theirs as well. */
 static int
 wait_unlocked(struct sst_loop *loop, struct epoll_event *events, int ms)
 {
+	int look = loop->flowing > 0 && loop->waited_ns < SST_LOOP_LOOK_NS;
+	int64_t ns = 0;
 	int n;
 
-	if (loop->lock == NULL)
-		return wait_events(loop, events, ms);
 	loop->asleep_until = ms < 0 ? INT64_MAX : loop->now + ms;
-	(void)pthread_mutex_unlock(loop->lock);
-	n = wait_events(loop, events, ms);
-	(void)pthread_mutex_lock(loop->lock);
+	if (loop->lock != NULL)
+		(void)pthread_mutex_unlock(loop->lock);
+	n = wait_events(loop->epoll, events, ms, look, &ns);
+	if (loop->lock != NULL)
+		(void)pthread_mutex_lock(loop->lock);
 	loop->asleep_until = 0;
+	loop->waited_ns = ns;
 	return n;
 }
 
-void
+int
 sst_loop_poll(struct sst_loop *loop, int max_ms)
 {
 	struct epoll_event events[BATCH];
@@ -318,6 +321,7 @@ sst_loop_poll(struct sst_loop *loop, int max_ms)
 			w->ready(w, events[i].events);
 	}
 	fire_due(loop);
+	return n == BATCH;
 }
 
 void
@@ -330,7 +334,7 @@ sst_loop_expect(struct sst_loop *loop)
 void
 sst_loop_turn(struct sst_loop *loop, int max_ms)
 {
-	sst_loop_poll(loop, max_ms);
+	(void)sst_loop_poll(loop, max_ms);
 	if (loop->after != NULL)
 		loop->after(loop->after_arg);
 	bury(loop);

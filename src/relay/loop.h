@@ -95,8 +95,9 @@ void	sst_loop_free(struct sst_loop *, struct sst_object *);
 /* Ends the wait under way, or the next one. Any thread. */
 void	sst_loop_kick(struct sst_loop *);
 /* One batch of events and the timers that are due; waits at most `max_ms`
- * (-1: as long as the timers allow). Frees nothing. */
-void	sst_loop_poll(struct sst_loop *, int max_ms);
+ * (-1: as long as the timers allow). Frees nothing. 1: there may be more events at
+ * once. */
+int	sst_loop_poll(struct sst_loop *, int max_ms);
 /* One batch, `after`, and the dead. */
 void	sst_loop_turn(struct sst_loop *, int max_ms);
 /* The next event is expected within SST_LOOP_LOOK_NS: the next wait begins with

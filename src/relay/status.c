@@ -116,6 +116,18 @@ connections(const struct sst_relay *relay)
 	return n;
 }
 
+/* What each worker has: connections, also handshakes. */
+static json_t *
+workers(const struct sst_relay *relay)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < relay->n_workers; i++)
+		(void)json_array_append_new(list,
+		    json_integer((json_int_t)relay->workers[i]->connections));
+	return list;
+}
+
 static json_t *
 document(const struct sst_relay *relay)
 {
@@ -144,6 +156,7 @@ document(const struct sst_relay *relay)
 	set(o, "connections", json_pack("{s:I, s:I}",
 	    "open", (json_int_t)connections(relay),
 	    "total", (json_int_t)relay->connections));
+	set(o, "workers", workers(relay));
 	set(o, "listeners", list);
 	set(o, "events", events);
 	return o;

@@ -103,6 +103,16 @@ prove(struct sst_record *r)
 	sst_core_unlock(r->relay);
 }
 
+/* The control thread says things of a plain connection too (supply.c). */
+static void
+say(struct sst_record *r, const char *text)
+{
+	sst_core_lock(r->relay);
+	if (r->text == NULL)
+		sst_record_say(r, text);
+	sst_core_unlock(r->relay);
+}
+
 /* What the pump's answer leads to. */
 static void
 act(struct sst_record *r, enum sst_pump_state state)
@@ -150,8 +160,8 @@ run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 	state = sst_pump_run(&r->pump, tcp_events, end_events, r->worker->scratch, &err);
 	if (r->pump.up_bytes + r->pump.down_bytes != before)
 		r->worker->loop.flowing = SST_LOOP_FLOW;
-	if (err.code != 0 && r->text == NULL)
-		sst_record_say(r, err.text);
+	if (err.code != 0)
+		say(r, err.text);
 	if (!r->proven && (r->pump.up_bytes > 0 || r->pump.app_ended))
 		prove(r);
 	r->again = state == SST_PUMP_MORE;

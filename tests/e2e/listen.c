@@ -437,6 +437,37 @@ SCENE(failed_handshakes_are_invisible)
 	(void)close(l);
 }
 
+/* Each end is seen by the worker that has the connection, and bind() asks another
+ * thread. */
+SCENE(the_port_of_connections_that_were_reset_is_free_at_once)
+{
+	const struct linger now = { 1, 0 };
+	enum { TIMES = 40, EACH = 4 };
+
+	for (int i = 0; i < TIMES; i++) {
+		struct addr at;
+		struct peer p[EACH];
+		int l = ours_listener(&at, world.families[0], world.one_file, NULL);
+		int s[EACH], again;
+
+		for (int k = 0; k < EACH; k++) {
+			dial(&p[k], &at);
+			s[k] = ours_accept(l);
+			want_eq(setsockopt(s[k], SOL_SOCKET, SO_LINGER, &now,
+			    sizeof(now)), 0);
+		}
+		again = ours_socket(world.families[0], SOCK_CLOEXEC);
+		want_errno(bind(again, &at.u.any, at.len), EADDRINUSE);
+		for (int k = 0; k < EACH; k++)
+			want_eq(close(s[k]), 0);
+		want_eq(close(l), 0);
+		want_eq(bind(again, &at.u.any, at.len), 0);
+		want_eq(close(again), 0);
+		for (int k = 0; k < EACH; k++)
+			peer_drop(&p[k]);
+	}
+}
+
 int
 main(void)
 {
@@ -456,6 +487,7 @@ main(void)
 		cmocka_unit_test(listen_again_changes_the_backlog),
 		cmocka_unit_test(a_listener_that_was_never_bound_gets_a_port),
 		cmocka_unit_test(failed_handshakes_are_invisible),
+		cmocka_unit_test(the_port_of_connections_that_were_reset_is_free_at_once),
 	};
 
 	world_begin();

@@ -501,12 +501,19 @@ the_status_is_json_and_says_what_is_there(void **state)
 	o = status(&s->a);
 	assert_int_equal(json_integer_value(json_object_get(o, "schema")), 1);
 	assert_int_equal(json_array_size(json_object_get(o, "listeners")), 0);
+	assert_int_equal(json_array_size(json_object_get(o, "workers")), AGENT_WORKERS);
+	assert_int_equal(json_integer_value(json_array_get(json_object_get(o,
+	    "workers"), 0)), 0);
 	assert_null(strchr(json_string_value(json_object_get(o, "program")), '\n'));
 	json_decref(o);
 	begin(s, 66);
 	s->a.relay->listeners->counts[SST_COUNT_OK] = 3;
 	s->a.relay->listeners->counts[SST_COUNT_SILENT] = 4;
+	s->a.relay->workers[1]->connections = 5;
 	o = status(&s->a);
+	assert_int_equal(json_integer_value(json_array_get(json_object_get(o,
+	    "workers"), 1)), 5);
+	s->a.relay->workers[1]->connections = 0;
 	assert_int_equal(json_array_size(json_object_get(o, "listeners")), 1);
 	l = json_array_get(json_object_get(o, "listeners"), 0);
 	(void)snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(s->at.sin_port));

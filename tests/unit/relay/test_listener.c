@@ -72,6 +72,47 @@ never_more_than_128_are_in_flight(void **state)
 }
 
 static void
+want_workers(const struct scene *s, size_t first, size_t second)
+{
+	assert_int_equal(s->a.relay->workers[0]->connections, first);
+	assert_int_equal(s->a.relay->workers[1]->connections, second);
+}
+
+static void
+a_connection_goes_to_the_worker_that_has_fewest(void **state)
+{
+	struct scene *s = *state;
+	struct sst_wire_accepted rec;
+	struct client c[4], other;
+
+	begin(s, 8);
+	for (int i = 0; i < 4; i++) {
+		c[i] = dial(s, 1, 1);
+		want_workers(s, (size_t)(i + 2) / 2, (size_t)(i + 1) / 2);
+		shake(s, &c[i]);
+	}
+	want_workers(s, 2, 2);
+	/* The second and the fourth are of one worker. */
+	for (int i = 0, fd; i < 4; i++) {
+		fd = take(s, &rec, 1);
+		assert_true(fd >= 0);
+		(void)close(fd);
+		if (i % 2 == 1)
+			hang_up(s, &c[i]);
+	}
+	agent_settle(&s->a);
+	want_workers(s, 2, 0);	/* these linger for their peers */
+	other = dial(s, 1, 1);
+	want_workers(s, 2, 1);
+	hang_up(s, &c[0]);
+	want_workers(s, 1, 1);
+	hang_up(s, &c[2]);
+	(void)close(other.fd);
+	agent_settle(&s->a);
+	want_workers(s, 0, 0);
+}
+
+static void
 a_connection_that_was_lost_comes_again_and_first(void **state)
 {
 	struct scene *s = *state;
@@ -590,6 +631,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(as_many_as_the_backlog_are_in_flight_and_in_order),
 		T(never_more_than_128_are_in_flight),
+		T(a_connection_goes_to_the_worker_that_has_fewest),
 		T(a_connection_that_was_lost_comes_again_and_first),
 		T(another_listener_cannot_ask_for_what_was_lost),
 		T(too_many_descriptors_under_way_is_a_full_queue),
