@@ -304,6 +304,16 @@ become(struct options *o, const char *path, char **argv, const char *listeners)
 	    SST_EXIT_NOT_EXECUTABLE, "run: %s: %s", argv[0], strerror(rc));
 }
 
+/* Another policy in its place would make plain what the first one names. */
+static int
+alone(void)
+{
+	if (getenv(SST_POLICY_VAR) == NULL)
+		return 0;
+	return sst_out_trouble(SST_EXIT_UNAVAILABLE, "run: this is under sstool run "
+	    "already, whose ports would be forgotten: give that one all options");
+}
+
 int
 sst_verb_run(int argc, char **argv)
 {
@@ -319,6 +329,8 @@ sst_verb_run(int argc, char **argv)
 		fputs(help_text, stdout);
 		goto out;
 	}
+	if (rc == 0)
+		rc = alone();
 	if (rc == 0)
 		rc = sst_run_policy_end(&o.policy, &policy);
 	if (rc == 0)

@@ -956,6 +956,16 @@ SCENE(an_inherited_listener_without_a_certificate_ends_the_program)
 	(void)close(l);
 }
 
+SCENE(a_policy_takes_no_other_in_its_place)
+{
+	struct run r;
+
+	want_run_fails(69, "under sstool run already", "--tls-port 1 %s run "
+	    "--tls-port 2 true", getenv("SSTOOL"));
+	run_start(&r, "--tls-port 1 %s run --help", getenv("SSTOOL"));
+	want_eq(run_end(&r), 0);
+}
+
 SCENE(more_inherited_listeners_than_can_be_told_are_refused)
 {
 	enum { MANY = 1000 };
@@ -1042,6 +1052,7 @@ main(void)
 		cmocka_unit_test(an_inherited_listener_becomes_a_tls_listener),
 		cmocka_unit_test(an_inherited_listener_of_another_port_stays_plain),
 		cmocka_unit_test(an_inherited_listener_without_a_certificate_ends_the_program),
+		cmocka_unit_test(a_policy_takes_no_other_in_its_place),
 		cmocka_unit_test(more_inherited_listeners_than_can_be_told_are_refused),
 		cmocka_unit_test(an_inherited_socket_that_could_only_be_plain_is_refused),
 	};
