@@ -159,7 +159,11 @@ class Listener:
         self.gathered = threading.Lock()
         if way.is_tls:
             self.context = server_context(world, cert, self.names)
-        self.socket = socket.create_server((HOST, 0), backlog=128)
+        # localhost is one address for some, and two for others.
+        self.socket = socket.create_server(
+            ("", 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128) \
+            if socket.has_dualstack_ipv6() else \
+            socket.create_server((HOST, 0), backlog=128)
         self.port = self.socket.getsockname()[1]
         self.threads = [threading.Thread(target=self.accept)]
         self.threads[0].start()
@@ -169,7 +173,9 @@ class Listener:
 
     def __exit__(self, kind, *_):
         self.close()
-        if kind is None and self.failed:
+        if kind is not None:
+            common.say("our own end:", *map(repr, self.failed or ["played"]))
+        elif self.failed:
             raise self.failed[0]
 
     def close(self):

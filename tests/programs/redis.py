@@ -24,7 +24,7 @@ class Redis:
         self.serial = world.authority.issue(
             self.cert, user if os.geteuid() == 0 else None)
         (self.where / "redis.conf").write_text(
-            f"bind {HOST}\nprotected-mode no\nport {port}\ndir {self.where}\nsave \"\"\n"
+            f"bind {HOST} -::1\nprotected-mode no\nport {port}\ndir {self.where}\nsave \"\"\n"
             f"logfile {self.where}/redis.log\nrepl-diskless-sync-delay 0\n"
             "client-output-buffer-limit pubsub 64mb 64mb 0\n" +
             "".join(f"{a}\n" for a in arguments))
