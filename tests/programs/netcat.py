@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import pathlib
 import random
 import sys
 
@@ -75,12 +76,23 @@ class Netcat(Program):
         return self.output.read_bytes()
 
 
+def listens(port):
+    """In /proc: a connection would be the one that netcat serves."""
+    return any(
+        line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A"
+        for table in ("tcp", "tcp6")
+        for line in pathlib.Path("/proc/net", table).read_text().splitlines())
+
+
 def listener(world, way, kind, *more):
     """A netcat that listens, and a connection of ours to it."""
     def start(port):
         cert = world.directory("cert") / "cert.pem"
         world.authority.issue(cert)
         nc = Netcat(world, [*way.server(port, cert), *kind.listen(port, *more)])
+        until(lambda: listens(port) or nc.child.poll() is not None, "a listener")
+        if nc.child.poll() is not None:
+            nc.complain("it ended")
         return port, nc
     return common.with_port(start)
 
@@ -146,22 +158,12 @@ def netcats_that_listen_are_tls(world):
     for kind in KINDS:
         port, nc = listener(world, world.tls, kind)
         nc.put(b"secret\n")
-        until(lambda port=port: listens(port), "a listener")
         common.want_refused(port, b"plain words\n", b"secret")
         nc.put(b"more\n")
         heard = served(world, port, nc)
         want(heard == b"secret\nmore\nlast\n", kind.name, "s_client heard", heard)
         ended(nc)
         want(nc.heard() == b"", kind.name, "heard", nc.heard())
-
-
-def listens(port):
-    """In /proc: a connection would be the one that netcat serves."""
-    tail = f":{port:04X} 00000000:0000 0A "
-    with open("/proc/net/tcp", encoding="ascii") as v4, \
-            open("/proc/net/tcp6", encoding="ascii") as v6:
-        return any(tail in line or f":{port:04X} {'0' * 32}:0000 0A " in line
-                   for line in (*v4, *v6))
 
 
 def served(world, port, nc):
@@ -292,8 +294,6 @@ def netcats_talk_to_each_other(world):
         for calling in KINDS:
             def both(way, serving=serving, calling=calling):
                 port, server = listener(world, way, serving)
-                until(lambda: listens(port) or server.child.poll() is not None and
-                      server.complain("it ended"), "a listener")
                 if way.is_tls:
                     common.want_refused(port, b"plain words\n", b"secret")
                 caller = client(world, way, calling, port)
