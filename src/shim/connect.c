@@ -171,6 +171,9 @@ connect_tls(int fd, const struct sst_sockname *name, enum sst_kind kind,
 	if (kind == SST_KIND_LINKED)
 		pending = is_pending(fd);
 	r = sst_ask_network(&c, fd);
+	if (sst_is_forced(name) && mode == SST_MODE_TLS &&
+	    (r >= 0 || r == -EINPROGRESS || r == -EINTR))
+		sst_forced_reached(addr);
 	if (r == -EINPROGRESS && pending)	/* SO_SNDTIMEO: it began nothing */
 		return -EALREADY;
 	if (kind == SST_KIND_LINKED && is_verdict(r))

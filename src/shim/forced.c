@@ -192,6 +192,17 @@ sst_forced_connect(int fd, const struct sst_sockname *name, enum sst_kind kind,
 	return r == -EOPNOTSUPP || r >= 0 ? SST_MODE_TLS : r;
 }
 
+void
+sst_forced_reached(const struct sockaddr_storage *addr)
+{
+	union sst_inet to;
+	uint8_t bytes[16];
+
+	memcpy(&to, addr, sizeof(to));
+	if (sst_policy_address(&to, bytes) == 0)
+		sst_memo_reached(bytes);
+}
+
 static int
 set_certificates(int fd, const struct sst_sockname *name,
     const struct sst_policy *p)

@@ -35,6 +35,8 @@ int	sst_is_forced(const struct sst_sockname *);
  */
 int	sst_forced_connect(int fd, const struct sst_sockname *, enum sst_kind,
 	    const struct sockaddr_storage *addr);
+/* A TLS connection of sst_forced_connect() is there, or under way. */
+void	sst_forced_reached(const struct sockaddr_storage *addr);
 int	sst_forced_listen(int fd, const struct sst_sockname *, enum sst_kind);
 /*
  * Whether the policy is about `fd`, a TCP socket that was not made here but

@@ -8,6 +8,9 @@
 
 #define SPINS	10000	/* a holder that is there lets go long before */
 
+/* What the name was connected to since it was last asked for. */
+enum { NOWHERE = 1, ELSEWHERE = 2, HERE = 4 };
+
 struct entry {
 	uint8_t		addr[16];
 	int64_t		at_ms;
@@ -107,12 +110,31 @@ sst_memo_add(const uint8_t addr[16], const char *name, int64_t now_ms)
 	memcpy(e->addr, addr, sizeof(e->addr));
 	(void)strcpy(e->name, name);
 	e->at_ms = now_ms;
-	e->used = 0;
+	e->used = NOWHERE;
 	e->live = 1;
 	leave(&quiet);
 }
 
-/* Takes the names of one kind, used or not. Their number, or -1. */
+/* One that counts for `addr`; `used` is a set. */
+static int
+counts(const struct entry *e, const uint8_t addr[16], int64_t now_ms, int used)
+{
+	return is_of(e, addr) && (e->used & used) != 0 &&
+	    now_ms - e->at_ms < SST_MEMO_LIFE_MS;
+}
+
+/* Which names count. A name that nothing was connected to goes before those that
+ * were used here; what was connected to by another address may be done with. */
+static int
+who_counts(const uint8_t addr[16], int64_t now_ms)
+{
+	for (size_t i = 0; i < SST_MEMO_SIZE; i++)
+		if (counts(&memo.entries[i], addr, now_ms, NOWHERE))
+			return NOWHERE | ELSEWHERE;
+	return ELSEWHERE | HERE;
+}
+
+/* Takes the names that count. Their number, or -1. */
 static int
 take(const uint8_t addr[16], int64_t now_ms, int used, char *out, size_t room,
     size_t *ret_len, int *ret_by_address)
@@ -125,8 +147,7 @@ take(const uint8_t addr[16], int64_t now_ms, int used, char *out, size_t room,
 		struct entry *e = &memo.entries[i];
 		size_t len = strlen(e->name) + 1;
 
-		if (!is_of(e, addr) || e->used != used ||
-		    now_ms - e->at_ms >= SST_MEMO_LIFE_MS)
+		if (!counts(e, addr, now_ms, used))
 			continue;
 		n++;
 		if (len == 1) {
@@ -147,10 +168,9 @@ mark_used(const uint8_t addr[16], int64_t now_ms, int used)
 	for (size_t i = 0; i < SST_MEMO_SIZE; i++) {
 		struct entry *e = &memo.entries[i];
 
-		if (!is_of(e, addr) || e->used != used ||
-		    now_ms - e->at_ms >= SST_MEMO_LIFE_MS)
+		if (!counts(e, addr, now_ms, used))
 			continue;
-		e->used = 1;
+		e->used = HERE;
 		e->at_ms = now_ms;
 	}
 }
@@ -160,17 +180,42 @@ sst_memo_use(const uint8_t addr[16], int64_t now_ms, char *out, size_t room,
     size_t *ret_len, int *ret_by_address)
 {
 	struct sst_quiet quiet;
-	int used = 0;
-	int n;
+	int used, n;
 
 	enter(&quiet);
+	used = who_counts(addr, now_ms);
 	n = take(addr, now_ms, used, out, room, ret_len, ret_by_address);
-	if (n == 0) {
-		used = 1;
-		n = take(addr, now_ms, used, out, room, ret_len, ret_by_address);
-	}
 	if (n > 0)
 		mark_used(addr, now_ms, used);
 	leave(&quiet);
 	return n;
+}
+
+/* The other addresses that were found together with `e`, or before. */
+static void
+mark_elsewhere(const struct entry *e)
+{
+	for (size_t i = 0; i < SST_MEMO_SIZE; i++) {
+		struct entry *other = &memo.entries[i];
+
+		if (other->live && other->used == NOWHERE &&
+		    other->at_ms <= e->at_ms && same_name(other->name, e->name))
+			other->used = ELSEWHERE;
+	}
+}
+
+void
+sst_memo_reached(const uint8_t addr[16])
+{
+	struct sst_quiet quiet;
+
+	enter(&quiet);
+	for (size_t i = 0; i < SST_MEMO_SIZE; i++) {
+		const struct entry *e = &memo.entries[i];
+
+		/* An address by itself has no others. */
+		if (is_of(e, addr) && e->used == HERE && e->name[0] != '\0')
+			mark_elsewhere(e);
+	}
+	leave(&quiet);
 }

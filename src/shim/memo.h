@@ -7,7 +7,9 @@
  * Always true:
  *   1. All names that were asked for since the address was last used count:
  *      who shares an address with somebody else must not choose the name. Only
- *      when there is none do those count that were used before.
+ *      when there is none do those count that were used before, and with them
+ *      those that were reached by another address: whose turn it is, the
+ *      program's next connection does not say.
  *   2. A name lives 60 s from when it was last asked for or used.
  *   3. The oldest of 512 makes room, and its address is forgotten whole: never
  *      some of the names of an address.
@@ -33,5 +35,8 @@ void	sst_memo_add(const uint8_t addr[16], const char *name, int64_t now_ms);
  */
 int	sst_memo_use(const uint8_t addr[16], int64_t now_ms, char *out, size_t room,
 	    size_t *ret_len, int *ret_by_address);
+
+/* The connection to `addr` failed not at once: its names may need no other. */
+void	sst_memo_reached(const uint8_t addr[16]);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
+#include "base/clock.h"
 #include "shim/forced.h"
 #include "shim/memo.h"
 
@@ -249,6 +250,39 @@ a_connection_is_tls_when_its_port_is(void **state)
 	(void)close(fd);
 }
 
+/* The names that count for 192.0.2.1, where "first" was before, when "second" was
+ * found there and at 127.0.0.1, and then a connection there was tried. */
+static int
+left_after(int port, int expected)
+{
+	static const uint8_t here[16] = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 };
+	static const uint8_t there[16] = { [10] = 0xff, [11] = 0xff, [12] = 192,
+	    [14] = 2, [15] = 1 };
+	struct sockaddr_in to = at(port);
+	int64_t now = sst_clock_ms();
+	char names[600];
+	size_t len;
+	int by_address, fd = forced_socket();
+
+	sst_memo_add(there, "first.example", now);
+	(void)sst_memo_use(there, now, names, sizeof(names), &len, &by_address);
+	sst_memo_add(there, "second.example", now);
+	sst_memo_add(here, "second.example", now);
+	assert_int_equal(sst_connect(fd, (struct sockaddr *)&to, sizeof(to)),
+	    expected);
+	(void)close(fd);
+	return sst_memo_use(there, now, names, sizeof(names), &len, &by_address);
+}
+
+static void
+a_connection_that_is_made_is_where_its_name_leads(void **state)
+{
+	(void)state;
+	assert_int_equal(left_after(tls_there, 0), 2);
+	/* Refused at once: the next address is tried. */
+	assert_int_equal(left_after(tls_port[2], -1), 1);
+}
+
 static void
 a_setting_that_fails_is_no_connection(void **state)
 {
@@ -428,6 +462,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(a_listener_is_tls_when_its_port_is),
 		cmocka_unit_test(a_port_that_the_kernel_chooses_is_judged_as_well),
 		cmocka_unit_test(a_connection_is_tls_when_its_port_is),
+		cmocka_unit_test(a_connection_that_is_made_is_where_its_name_leads),
 		cmocka_unit_test(a_setting_that_fails_is_no_connection),
 		cmocka_unit_test(a_name_that_is_looked_up_is_remembered),
 		cmocka_unit_test(a_plain_listener_from_elsewhere_becomes_tls_at_its_first_accept),

@@ -284,6 +284,67 @@ a_name_that_was_used_gives_way_to_a_newer_one(void **state)
 	assert_int_equal(use(a), 2);
 }
 
+/* A name of a stranger that was found at two addresses and reached at the other
+ * one is not whom the next connection means. */
+static void
+a_name_that_was_reached_elsewhere_does_not_take_the_place_of_another(void **state)
+{
+	uint8_t a[16], b[16];
+
+	(void)state;
+	fresh_address(a);
+	fresh_address(b);
+	sst_memo_add(a, "victim.example", now);
+	assert_int_equal(use(a), 1);
+	sst_memo_reached(a);
+	sst_memo_add(a, "evil.example", now);
+	sst_memo_add(b, "evil.example", now);
+	assert_int_equal(use(b), 1);
+	sst_memo_reached(b);
+	assert_int_equal(use(a), 2);
+	assert_true(has("victim.example"));
+	assert_true(has("evil.example"));
+	/* What was not reached is tried by the next address, and asked for anew it
+	 * counts alone. */
+	sst_memo_add(a, "other.example", now);
+	sst_memo_add(b, "other.example", now);
+	assert_int_equal(use(b), 1);
+	assert_int_equal(use(a), 1);
+	assert_true(has("other.example"));
+	sst_memo_reached(a);
+	now++;
+	sst_memo_add(a, "evil.example", now);
+	assert_int_equal(use(a), 1);
+	assert_true(has("evil.example"));
+}
+
+static void
+addresses_that_were_asked_for_as_such_and_later_names_stay_new(void **state)
+{
+	uint8_t a[16], b[16];
+
+	(void)state;
+	fresh_address(a);
+	fresh_address(b);
+	/* Two addresses are not one name. */
+	sst_memo_add(b, "one.example", now);
+	assert_int_equal(use(b), 1);
+	sst_memo_add(a, "", now);
+	sst_memo_add(b, "", now);
+	assert_int_equal(use(a), 1);
+	sst_memo_reached(a);
+	assert_int_equal(use(b), 1);
+	assert_int_equal(by_address, 1);
+	/* Found after the connection: it is for the next one. */
+	sst_memo_add(a, "two.example", now);
+	assert_int_equal(use(a), 1);
+	now++;
+	sst_memo_add(b, "two.example", now);
+	sst_memo_reached(a);
+	assert_int_equal(use(b), 1);
+	assert_true(has("two.example"));
+}
+
 static void
 a_name_lives_a_minute_after_it_was_asked_for_or_used(void **state)
 {
@@ -411,6 +472,10 @@ main(void)
 		cmocka_unit_test(a_name_is_known_for_its_address_only),
 		cmocka_unit_test(every_name_that_shares_an_address_counts),
 		cmocka_unit_test(a_name_that_was_used_gives_way_to_a_newer_one),
+		cmocka_unit_test(
+		    a_name_that_was_reached_elsewhere_does_not_take_the_place_of_another),
+		cmocka_unit_test(
+		    addresses_that_were_asked_for_as_such_and_later_names_stay_new),
 		cmocka_unit_test(a_name_lives_a_minute_after_it_was_asked_for_or_used),
 		cmocka_unit_test(when_it_is_full_the_oldest_address_is_forgotten_whole),
 		cmocka_unit_test(a_name_or_a_list_that_is_too_long_is_no_name),
