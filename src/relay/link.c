@@ -23,6 +23,9 @@
 #define CHUNK_COST	(CHUNK + 2048u)	/* at most, on the sender's books */
 #define JUNK_LEN	(16 * CHUNK)
 #define STUCK_MS	50
+#define EXPEL_MOST	256		/* strangers closed at once */
+#define JOIN_TRIES	32
+#define QUEUE_MOST	16384		/* twice what it can hold, and more */
 #define DISCARD		16		/* pieces that are thrown away at once */
 
 /* glibc 2.36 has no name for it. */
@@ -84,15 +87,16 @@ sst_link_done(struct sst_link *link)
 	link->junk = -1;
 }
 
-/* The next end in the queue of a linking socket, if this process made it. */
+/* The next end in the queue of a linking socket that this process made. Strangers
+ * before it are closed, `most` of them: they may come faster than they go. */
 static int
-take_own(const struct sst_link *link, enum sst_link_kind kind)
+take_own(const struct sst_link *link, enum sst_link_kind kind, int most)
 {
 	struct ucred cred;
 	socklen_t len;
 	int fd;
 
-	for (;;) {
+	while (most-- > 0) {
 		fd = accept4(link->listening[kind], NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
@@ -104,6 +108,8 @@ take_own(const struct sst_link *link, enum sst_link_kind kind)
 			return fd;
 		(void)close(fd);
 	}
+	errno = EAGAIN;
+	return -1;
 }
 
 void
@@ -112,8 +118,73 @@ sst_link_expel(struct sst_link *link, enum sst_link_kind kind)
 	int fd;
 
 	/* An own one cannot be there: join takes what it connects. */
-	while ((fd = take_own(link, kind)) >= 0)
+	fd = take_own(link, kind, EXPEL_MOST);
+	if (fd >= 0)
 		(void)close(fd);
+}
+
+static void
+wake_up(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * A call on a blocking descriptor of the program waits when somebody fills what it
+ * needs in this very moment. A timer of this thread gets us out. 1: it runs; 0: no
+ * need; -1 with errno.
+ */
+static int
+alarm_begin(int app, timer_t *ret_timer)
+{
+	const struct timespec stuck = { 0, STUCK_MS * 1000000 };
+	const struct itimerspec soon = { stuck, stuck };
+	struct sigaction act = { .sa_handler = wake_up };
+	struct sigevent here = { .sigev_notify = SIGEV_THREAD_ID,
+	    .sigev_signo = SIGALRM };
+	int flags = fcntl(app, F_GETFL);
+
+	if (flags < 0)
+		return -1;
+	if ((flags & O_NONBLOCK) != 0)
+		return 0;
+	here.THREAD_OF = gettid();
+	(void)sigaction(SIGALRM, &act, NULL);
+	if (timer_create(CLOCK_MONOTONIC, &here, ret_timer) < 0)
+		return -1;
+	(void)timer_settime(*ret_timer, 0, &soon, NULL);
+	return 1;
+}
+
+static void
+alarm_end(int running, timer_t timer)
+{
+	int saved = errno;
+
+	if (running)
+		(void)timer_delete(timer);
+	errno = saved;
+}
+
+/* The queue may be full of strangers: room is made, and not for ever. */
+static int
+connect_app(struct sst_link *link, int app, enum sst_link_kind kind)
+{
+	timer_t timer = 0;
+	int running = alarm_begin(app, &timer);
+	int rc = -1;
+
+	if (running < 0)
+		return -1;
+	for (int i = 0; i < JOIN_TRIES; i++) {
+		sst_link_expel(link, kind);
+		rc = connect(app, (const struct sockaddr *)&link->addr[kind],
+		    link->len[kind]);
+		if (rc == 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	alarm_end(running, timer);
+	return rc;
 }
 
 int
@@ -122,11 +193,10 @@ sst_link_join(struct sst_link *link, int app, enum sst_link_kind kind, int *ret_
 	const char seed = 0;
 	int end;
 
-	/* An empty queue first: connect() on a blocking descriptor would wait. */
-	sst_link_expel(link, kind);
-	if (connect(app, (const struct sockaddr *)&link->addr[kind], link->len[kind]) < 0)
+	if (connect_app(link, app, kind) < 0)
 		return -1;
-	end = take_own(link, kind);
+	/* It is in the queue: so many are before it at most. */
+	end = take_own(link, kind, QUEUE_MOST);
 	if (end < 0)
 		return -1;
 	if (send(app, &seed, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) {
@@ -137,40 +207,18 @@ sst_link_join(struct sst_link *link, int app, enum sst_link_kind kind, int *ret_
 	return 0;
 }
 
-static void
-wake_up(int sig)
-{
-	(void)sig;
-}
-
-/*
- * sendfile() to a blocking descriptor waits when another thread of the program
- * fills the buffer in this very moment. A timer of this thread gets us out.
- */
 static ssize_t
 send_junk(const struct sst_link *link, int app, size_t len)
 {
-	const struct timespec stuck = { 0, STUCK_MS * 1000000 };
-	const struct itimerspec soon = { stuck, stuck };
-	struct sigaction act = { .sa_handler = wake_up };
-	struct sigevent here = { .sigev_notify = SIGEV_THREAD_ID,
-	    .sigev_signo = SIGALRM };
-	int flags = fcntl(app, F_GETFL);
-	timer_t timer;
+	timer_t timer = 0;
+	int running = alarm_begin(app, &timer);
 	off_t at = 0;
 	ssize_t n;
 
-	if (flags < 0)
+	if (running < 0)
 		return -1;
-	if ((flags & O_NONBLOCK) != 0)
-		return sendfile(app, link->junk, &at, len);
-	here.THREAD_OF = gettid();
-	(void)sigaction(SIGALRM, &act, NULL);
-	if (timer_create(CLOCK_MONOTONIC, &here, &timer) < 0)
-		return -1;
-	(void)timer_settime(timer, 0, &soon, NULL);
 	n = sendfile(app, link->junk, &at, len);
-	(void)timer_delete(timer);
+	alarm_end(running, timer);
 	return n;
 }
 

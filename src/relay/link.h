@@ -56,7 +56,7 @@ struct sst_link {
 int	sst_link_init(struct sst_link *, int link_connect, int link_listen,
 	    const char door[16]);
 void	sst_link_done(struct sst_link *);
-/* Closes whoever else connected to the linking sockets. */
+/* Closes whoever else connected to the linking sockets, a part of them at once. */
 void	sst_link_expel(struct sst_link *, enum sst_link_kind);
 /*
  * Connects `app` (borrowed) and hands out the relay's end of it, seed byte in

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +21,8 @@
 
 #include "base/wire.h"
 #include "relay/link.h"
+
+#define QUEUE	600	/* more than are thrown out at once */
 
 #define ALL	(POLLIN | POLLOUT | POLLRDHUP)
 
@@ -39,7 +42,7 @@ listen_as(char which)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
-	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(listen(fd, QUEUE), 0);
 	return fd;
 }
 
@@ -313,6 +316,80 @@ strangers_on_the_linking_socket_are_closed_and_in_nobodys_way(void **state)
 }
 
 static void
+a_crowd_of_strangers_is_thrown_out_in_parts(void **state)
+{
+	enum { STRANGERS = QUEUE - 100 };
+	pid_t pid = fork();
+	int status, fd, left = 0;
+
+	(void)state;
+	assert_true(pid >= 0);
+	for (int i = 0; pid == 0 && i < STRANGERS; i++) {
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (connect(fd, (struct sockaddr *)&w.link.addr[0], w.link.len[0]) < 0)
+			_exit(1);
+		(void)close(fd);
+	}
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	sst_link_expel(&w.link, SST_LINK_CONNECT);
+	while ((fd = accept4(w.link.listening[0], NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		(void)close(fd);
+		left++;
+	}
+	assert_in_range(left, 1, STRANGERS - 1);
+}
+
+/* They come faster than they can be thrown out. */
+static void
+strangers_without_end_do_not_hold_a_join_up(void **state)
+{
+	enum { STRANGERS = 16, JOINS = 20 };
+	pid_t pids[STRANGERS];
+	int end;
+
+	(void)state;
+	for (int i = 0; i < STRANGERS; i++) {
+		pids[i] = fork();
+		assert_true(pids[i] >= 0);
+		if (pids[i] == 0)
+			(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (int fd; pids[i] == 0; (void)close(fd)) {
+			fd = socket(AF_UNIX, SOCK_STREAM, 0);
+			(void)connect(fd, (struct sockaddr *)&w.link.addr[0],
+			    w.link.len[0]);
+		}
+	}
+	/* Until the queue is full, and all of them wait at it. */
+	for (int probe, full = 0; !full; (void)close(probe)) {
+		probe = stream(SOCK_NONBLOCK);
+		full = connect(probe, (struct sockaddr *)&w.link.addr[0],
+		    w.link.len[0]) < 0 && errno == EAGAIN;
+	}
+	(void)alarm(60);	/* instead of for ever */
+	for (int i = 0; i < JOINS; i++) {
+		int app = stream(i % 2 == 0 ? SOCK_NONBLOCK : 0);
+
+		end = -1;
+		assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
+		assert_int_equal(send(app, "x", 1, MSG_DONTWAIT), 1);
+		(void)close(app);
+		(void)close(end);
+		sst_link_expel(&w.link, SST_LINK_CONNECT);
+	}
+	(void)alarm(0);
+	for (int i = 0; i < STRANGERS; i++) {
+		assert_int_equal(kill(pids[i], SIGKILL), 0);
+		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+	}
+	/* What they left is no end of ours. */
+	for (int i = 0; i < 100; i++)
+		sst_link_expel(&w.link, SST_LINK_CONNECT);
+}
+
+static void
 a_name_is_free_when_its_descriptor_is_closed(void **state)
 {
 	struct sst_sockname name = { .kind = SST_SOCKNAME_ACCEPTED, .family = AF_INET,
@@ -370,6 +447,8 @@ main(void)
 		cmocka_unit_test(a_listener_is_never_writable_and_takes_records),
 		cmocka_unit_test(
 		    strangers_on_the_linking_socket_are_closed_and_in_nobodys_way),
+		cmocka_unit_test(a_crowd_of_strangers_is_thrown_out_in_parts),
+		cmocka_unit_test(strangers_without_end_do_not_hold_a_join_up),
 		cmocka_unit_test(a_name_is_free_when_its_descriptor_is_closed),
 		cmocka_unit_test(gates_cost_little_memory),
 	};
