@@ -85,6 +85,10 @@ class Duplex:
             self.inward.write(got)
         else:
             self.inward.write_eof()
+        return self.opened()
+
+    def opened(self):
+        """What the records hold that came; they may come with a handshake's end."""
         heard = bytearray()
         try:
             while data := self.tls.read(CHUNK):
@@ -100,8 +104,9 @@ class Duplex:
 
         With `finish` nothing more is sent after the data.
         """
+        # Before our half ends: what comes after that is read below.
+        heard, ended = self.opened() if self.tls else (bytearray(), False)
         self.put(data, finish)
-        heard, ended = bytearray(), False
         shut = not finish or self.tls is not None
         while self.raw or not shut or not (
                 ended or enough is not None and len(heard) >= enough):
