@@ -528,6 +528,12 @@ sst_client_upgrade(struct sst_call *call, struct sst_record *r,
 	shake(r);
 }
 
+const struct sst_upgrade *
+sst_client_upgrading(const struct sst_record *r)
+{
+	return r->client->upgrade;
+}
+
 void
 sst_client_connect(struct sst_call *call, struct sst_record *r)
 {

@@ -32,6 +32,8 @@ void	sst_client_adopt(struct sst_call *, struct sst_record *);
  * its worker. Takes the upgrade. `ms`: for the handshake, if no option says. */
 void	sst_client_upgrade(struct sst_call *, struct sst_record *,
 	    struct sst_upgrade *, int ms);
+/* What sst_client_upgrade() took, while it is under way. */
+const struct sst_upgrade *sst_client_upgrading(const struct sst_record *);
 /* The call is answered when the attempt under way is over. */
 void	sst_client_wait(struct sst_call *, struct sst_record *);
 

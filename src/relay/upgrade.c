@@ -224,6 +224,21 @@ begin(struct sst_call *call, struct sst_record *r)
 	    SST_TIMEOUT_CLIENT_MS);
 }
 
+/* Whether the call asks for what is under way: the same role and peer. */
+static int
+is_same(const struct sst_call *call, const struct sst_upgrade *u)
+{
+	struct sst_names asked = { .n = 0 };
+	int same = (call->head.b == SST_UPGRADE_SERVER) == u->server;
+
+	if (same && !u->server && call->data[0] != '\0')
+		same = u->names.n == 1 &&
+		    sst_names_add(&asked, call->data, NULL) == SST_OK &&
+		    strcmp(asked.list[0], u->names.list[0]) == 0;
+	sst_names_clear(&asked);
+	return same;
+}
+
 void
 sst_upgrade(struct sst_call *call, struct sst_record *r)
 {
@@ -233,6 +248,9 @@ sst_upgrade(struct sst_call *call, struct sst_record *r)
 	if (r->state == SST_REC_HANDSHAKE && r->was_open) {
 		if (call->head.a == 1)
 			sst_call_fail(call, EALREADY, NULL);
+		else if (!is_same(call, sst_client_upgrading(r)))
+			sst_call_fail(call, EALREADY, "it is being upgraded for "
+			    "another peer");
 		else
 			sst_client_wait(call, r);
 		return;

@@ -471,6 +471,9 @@ SCENE(sndtimeo_ends_the_wait_and_not_the_attempt)
 
 	want_eq(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon)), 0);
 	want_errno(upgrade(fd, "one.example"), EINPROGRESS);
+	/* Again: waits for the same, and never for another peer. */
+	want_errno(upgrade(fd, "ONE.example"), EINPROGRESS);
+	want_errno(upgrade(fd, "two.example"), EALREADY);
 	want_eq(ours_poll(fd, POLLIN | POLLOUT, 0), 0);
 	other_start(&o, peer, &(struct peer_opts){ .cert = world.one });
 	want_eq(ours_poll(fd, POLLOUT, WORLD_PATIENCE_MS), POLLOUT);

@@ -227,6 +227,11 @@ a_client_becomes_tls_where_it_stands(void **state)
 	assert_int_equal(errno, EAGAIN);
 	assert_int_equal(get(s, t.app, SOL_SOCKET, SO_ERROR), 0);
 	assert_int_equal(upgrade(s, &t, "a.example"), EALREADY);
+	/* Who would wait for another peer, or the other role, is not told of this. */
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_UPGRADE, 0, SST_UPGRADE_CLIENT, 0,
+	    "b.example", sizeof("b.example"), t.app), EALREADY);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_UPGRADE, 0, SST_UPGRADE_SERVER, 0,
+	    NULL, 0, t.app), EALREADY);
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, LATER, 0, 0, &s->at,
 	    sizeof(s->at), t.app), EISCONN);
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_PEERNAME, 0, 0, 0, NULL, 0, t.app),
