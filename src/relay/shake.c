@@ -2,6 +2,7 @@
 #include "shake.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -202,6 +203,16 @@ note_error(struct sst_listener *l, const struct sst_error *err)
 	l->last_error = strdup(err->text);
 }
 
+/* No ticket follows the client's Finished, so nothing carries its acknowledgement;
+ * a client with Nagle on keeps its first request back for it. */
+static void
+acknowledge(int tcp)
+{
+	const int one = 1;
+
+	(void)setsockopt(tcp, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+}
+
 /* Under the lock, but while it computes. */
 static void
 step(struct sst_shake *s)
@@ -229,6 +240,7 @@ step(struct sst_shake *s)
 		end(s, reason(s, &err));
 	} else {
 		detach(s);
+		acknowledge(s->tcp);
 		sst_listener_finished(l, s->worker, s->tcp, s->conn, &s->seat);
 		unpark(l, s->narrow);
 	}

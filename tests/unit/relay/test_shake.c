@@ -3,6 +3,7 @@
 #include "clients.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -42,6 +43,24 @@ a_silent_client_has_five_seconds_and_one_that_speaks_ten(void **state)
 	assert_int_equal(s->l->n_active, 0);
 	hang_up(s, &quiet);
 	hang_up(s, &slow);
+}
+
+/* A client with Nagle on waits for it with its first request. */
+static void
+the_clients_finished_is_acknowledged_at_once(void **state)
+{
+	struct scene *s = *state;
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	struct client c;
+
+	begin(s, 8);
+	c = dial(s, 1, 1);
+	shake(s, &c);
+	assert_int_equal(s->l->counts[SST_COUNT_OK], 1);
+	assert_int_equal(getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	assert_int_equal(info.tcpi_unacked, 0);
+	hang_up(s, &c);
 }
 
 static void
@@ -349,6 +368,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, scene_make, scene_free)
 	const struct CMUnitTest tests[] = {
 		T(a_silent_client_has_five_seconds_and_one_that_speaks_ten),
+		T(the_clients_finished_is_acknowledged_at_once),
 		T(the_rest_has_ten_seconds_from_the_hello_on),
 		T(the_handshakes_timeout_shortens_and_lengthens),
 		T(a_failed_handshake_is_counted_by_its_reason),
