@@ -323,7 +323,7 @@ tcp_answered(struct sst_record *r, uint32_t events)
 	if (code == 0 && getpeername(r->tcp, &r->peer.any, &len) < 0)
 		code = errno;
 	/* TCP was up already, or it would be refused: a reset in the handshake. */
-	if (code == ECONNRESET || code == EPIPE)
+	if (code == ECONNRESET || code == EPIPE || code == ENOTCONN)
 		fail(r, ECONNABORTED, "the peer reset the connection before the "
 		    "TLS handshake");
 	else if (code != 0)

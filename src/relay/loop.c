@@ -261,15 +261,15 @@ wait_ms(const struct sst_loop *loop, int max_ms)
  * what comes next is somebody else's.
  */
 static int
-wait_events(int epoll, struct epoll_event *events, int ms, int look, int64_t *ret_ns)
+wait_events(int epoll, struct epoll_event *events, int ms, int64_t look_ns,
+    int64_t *ret_ns)
 {
 	int64_t began = sst_clock_ns();
 	int n = 0;
 
-	while (look && ms != 0 && n == 0) {
+	while (*ret_ns < look_ns && ms != 0 && n == 0) {
 		n = epoll_wait(epoll, events, BATCH, 0);
 		*ret_ns = sst_clock_ns() - began;
-		look = *ret_ns < SST_LOOP_LOOK_NS;
 		if (n == 0)
 			(void)sched_yield();
 	}
@@ -285,14 +285,18 @@ wait_events(int epoll, struct epoll_event *events, int ms, int look, int64_t *re
 static int
 wait_unlocked(struct sst_loop *loop, struct epoll_event *events, int ms)
 {
-	int look = loop->flowing > 0 && loop->waited_ns < SST_LOOP_LOOK_NS;
+	int flows = loop->flowing > 0 && loop->waited_ns < SST_LOOP_LOOK_NS;
+	int64_t look_ns = loop->expecting ? SST_LOOP_EXPECT_NS :
+	    flows ? SST_LOOP_LOOK_NS : 0;
 	int64_t ns = 0;
 	int n;
+
+	loop->expecting = 0;
 
 	loop->asleep_until = ms < 0 ? INT64_MAX : loop->now + ms;
 	if (loop->lock != NULL)
 		(void)pthread_mutex_unlock(loop->lock);
-	n = wait_events(loop->epoll, events, ms, look, &ns);
+	n = wait_events(loop->epoll, events, ms, look_ns, &ns);
 	if (loop->lock != NULL)
 		(void)pthread_mutex_lock(loop->lock);
 	loop->asleep_until = 0;
@@ -327,8 +331,7 @@ sst_loop_poll(struct sst_loop *loop, int max_ms)
 void
 sst_loop_expect(struct sst_loop *loop)
 {
-	loop->flowing = 1;
-	loop->waited_ns = 0;
+	loop->expecting = 1;
 }
 
 void

@@ -28,7 +28,9 @@
 #define SST_LOOP_SLOTS	1024
 #define SST_LOOP_TICK	16	/* ms of one slot */
 #define SST_LOOP_FLOW	4	/* turns; room for those that only say writable */
-#define SST_LOOP_LOOK_NS 50000	/* looking before sleeping, after a short wait */
+#define SST_LOOP_LOOK_NS 5000	/* looking before sleeping, after a short wait:
+				   longer takes the core from those who answer */
+#define SST_LOOP_EXPECT_NS 50000
 
 struct sst_watch {
 	void	(*ready)(struct sst_watch *, uint32_t events);
@@ -61,6 +63,7 @@ struct sst_loop {
 	size_t	 n_timers;
 	int64_t	 waited_ns;		/* how long the last wait took */
 	int	 flowing;		/* turns left of a flow of bytes */
+	int	 expecting;		/* the next wait begins with looking */
 	int64_t	 soonest;		/* no timer is due before */
 	int64_t	 tick;			/* the last slot that was looked at */
 	struct sst_timer *slots[SST_LOOP_SLOTS];
@@ -100,7 +103,7 @@ void	sst_loop_kick(struct sst_loop *);
 int	sst_loop_poll(struct sst_loop *, int max_ms);
 /* One batch, `after`, and the dead. */
 void	sst_loop_turn(struct sst_loop *, int max_ms);
-/* The next event is expected within SST_LOOP_LOOK_NS: the next wait begins with
+/* The next event is expected within SST_LOOP_EXPECT_NS: the next wait begins with
  * looking. */
 void	sst_loop_expect(struct sst_loop *);
 /* Turns until `stop` is set; takes the lock and gives it back. */

@@ -88,6 +88,8 @@ end(struct sst_record *r, int reset)
 {
 	struct sst_relay *relay = r->relay;
 
+	/* What comes next is somebody else's. */
+	r->worker->loop.flowing = 0;
 	sst_core_lock(relay);
 	sst_record_end(r, reset);
 	sst_core_unlock(relay);
