@@ -119,7 +119,7 @@ a_program_builds_by_cmake()
 CORRECTED="__read_chk __recv_chk __recvfrom_chk execl execle execlp execv execve
 execveat execvp execvpe fexecve getaddrinfo gethostbyname gethostbyname2
 gethostbyname2_r gethostbyname_r posix_spawn posix_spawnp read readv recv recvfrom
-recvmsg send sendmsg sendto sst_policy_pair write writev"
+recvmsg send sendmmsg sendmsg sendto sst_policy_pair write writev"
 
 exports_are_the_prototypes()
 {
