@@ -78,6 +78,19 @@ agent_make(struct agent *a)
 	assert_int_equal(sst_link_init(&r->link, a->links[0], a->links[1], r->door), 0);
 }
 
+/* Jobs of the loader that are not over. */
+static size_t
+jobs(const struct sst_relay *relay)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < SST_TABLE_BUCKETS; i++)
+		for (const struct sst_record *r = relay->table.buckets[i]; r != NULL;
+		    r = r->next)
+			n += r->n_jobs;
+	return n;
+}
+
 void
 agent_free(struct agent *a)
 {
@@ -85,6 +98,8 @@ agent_free(struct agent *a)
 
 	/* The programs are gone: listeners see it. */
 	agent_settle(a);
+	for (int i = 0; i < 1000 && jobs(r) > 0; i++)
+		agent_turn(a, 10);
 	while (r->listeners != NULL) {
 		(void)shutdown(r->listeners->record->end, SHUT_RDWR);
 		agent_settle(a);
