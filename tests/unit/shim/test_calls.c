@@ -232,7 +232,8 @@ static void *
 make_one(void *arg)
 {
 	maker = gettid();
-	*(int *)arg = sst_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TLS);
+	*(atomic_int *)arg = sst_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
+	    IPPROTO_TLS);
 	return NULL;
 }
 
@@ -254,7 +255,8 @@ static void
 a_door_with_a_full_queue_is_waited_for(void **state)
 {
 	enum { MANY = 200 };
-	int first = tls_socket(SOCK_CLOEXEC), pid = agent_pid(first), made = -1;
+	int first = tls_socket(SOCK_CLOEXEC), pid = agent_pid(first);
+	atomic_int made = -1;
 	int knock[MANY], n = 0;
 	struct sst_pair pair;
 	struct sockaddr_un door;
