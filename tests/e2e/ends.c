@@ -181,7 +181,8 @@ COLD_SCENE(a_socket_made_while_the_pair_leaves_has_a_pair)
 		pass_us(END_MS * 1000L - 3000 + (long)i * 7919 % 4000);
 	}
 	(void)fprintf(stderr, "%d sockets, %d pairs\n", ROUNDS, pairs);
-	want(pairs > ROUNDS / 20);	/* a busy machine is late every time */
+	if (WORLD_SLOW == 1)	/* a busy machine is late every time */
+		want(pairs > ROUNDS / 20);
 	want_soon(world_agents(pids, 16) == 0);
 }
 
