@@ -67,11 +67,6 @@ struct sst_record {
 	unsigned		 plain : 1;	/* OPEN: bytes pass as they are;
 						   LISTENING: those it accepts, too */
 	uint8_t			 own_certs;	/* accepted: not its listener's */
-	uint8_t			 proven;	/* the program has its accepted end */
-	uint8_t			 unproven;	/* its listener went before anybody
-						   was seen to take it */
-	uint8_t			 again;		/* the pump stopped for fairness */
-	uint8_t			 wait;		/* enum sst_stream_wait */
 	int			 family;
 	int			 linger_on, linger_time;	/* SO_LINGER */
 	int			 nodelay;	/* what the program set */
@@ -89,8 +84,14 @@ struct sst_record {
 	struct sst_record	*queue_next, **queue_at;
 	uint64_t		 queue_seq;	/* 0: not given to the program yet */
 	int64_t			 taken_at;	/* it left the descriptor's queue */
+	/* The worker's own, apart from what others read under the lock. */
 	int64_t			 wait_until;
 	uint64_t		 wait_bytes;
+	uint8_t			 proven;	/* the program has its accepted end */
+	uint8_t			 unproven;	/* its listener went before anybody
+						   was seen to take it */
+	uint8_t			 again;		/* the pump stopped for fairness */
+	uint8_t			 wait;		/* enum sst_stream_wait */
 	struct sst_watch	 tcp_watch, end_watch;
 	struct sst_timer	 timer;
 	struct sst_pump		 pump;
