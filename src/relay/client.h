@@ -5,10 +5,11 @@
  * A connection that begins plain has no handshake; one that was plain and is
  * upgraded (upgrade.c), in either role, comes here for its handshake.
  *
- * A descriptor that does not block is linked at once, gate shut, and the call
- * is answered with EINPROGRESS. One that blocks is linked when TCP is up, so
- * that a refused attempt leaves it as it was and it may connect elsewhere; when
- * its caller gives up before that (a signal, SO_SNDTIMEO), it is linked then.
+ * A descriptor that does not block is joined at once, gate shut, and the call is
+ * answered with EINPROGRESS. One that blocks is joined when the attempt is over and
+ * needs no gate; while TCP is not up a refused attempt leaves it as it was, and it
+ * may connect elsewhere. When its caller gives up before the end (a signal,
+ * SO_SNDTIMEO), it is joined then, gate shut.
  *
  * Always true:
  *   1. The gate opens only after chain and names were verified, unless the

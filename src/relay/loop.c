@@ -292,7 +292,6 @@ wait_unlocked(struct sst_loop *loop, struct epoll_event *events, int ms)
 	int n;
 
 	loop->expecting = 0;
-
 	loop->asleep_until = ms < 0 ? INT64_MAX : loop->now + ms;
 	if (loop->lock != NULL)
 		(void)pthread_mutex_unlock(loop->lock);

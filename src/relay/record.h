@@ -15,8 +15,9 @@
  * Always true:
  *   1. One record a cookie; it owns its TCP socket, its end and its connection.
  *   2. A record without an end is in the list of those judged by name.
- *   3. A TCP socket is shut down before it is closed, or reset; but one that is
- *      foreign and was never a connection of ours is others' to shut down.
+ *   3. A TCP socket is shut down before it is closed, or reset, unless its FIN is
+ *      out and nobody can have a copy; but one that is foreign and was never a
+ *      connection of ours is others' to shut down.
  * Threads: under the relay's lock. CONNECTING, HANDSHAKE and OPEN it belongs to
  * its worker, which alone touches `conn`, `pump`, the watches and the timer, and
  * those without the lock.
