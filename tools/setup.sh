@@ -88,7 +88,7 @@ sst_missing()
 	for tool in cc c++ cmake ninja pkg-config openssl curl; do
 		command -v "$tool" >/dev/null || printf '%s ' "$tool"
 	done
-	for module in "openssl >= 3.0" sqlite3 libidn2 jansson; do
+	for module in "openssl >= 3.0" sqlite3 libidn2 jansson libcurl libconfig; do
 		pkg-config --exists "$module" 2>/dev/null ||
 			printf '%s ' "${module%% *}-headers"
 	done
@@ -106,6 +106,7 @@ sst_packages()
 	debian)
 		printf '%s ' gcc g++ libc6-dev cmake ninja-build pkg-config \
 			libssl-dev libsqlite3-dev libidn2-dev libjansson-dev \
+			libcurl4-openssl-dev libconfig-dev \
 			openssl curl
 		[[ $1 == test ]] &&
 			printf '%s ' libcmocka-dev gnutls-bin python3 mandoc
@@ -113,6 +114,7 @@ sst_packages()
 	fedora)
 		printf '%s ' gcc gcc-c++ cmake ninja-build pkgconf-pkg-config \
 			openssl-devel sqlite-devel libidn2-devel jansson-devel \
+			libcurl-devel libconfig-devel \
 			openssl curl
 		[[ $1 == test ]] &&
 			printf '%s ' libasan libubsan libtsan libcmocka-devel \
@@ -120,7 +122,8 @@ sst_packages()
 		;;
 	alpine)
 		printf '%s ' bash build-base cmake samurai pkgconf openssl-dev \
-			sqlite-dev libidn2-dev jansson-dev openssl curl
+			sqlite-dev libidn2-dev jansson-dev curl-dev \
+			libconfig-dev openssl curl
 		[[ $1 == test ]] &&
 			printf '%s ' cmocka-dev gnutls-utils python3 mandoc
 		;;

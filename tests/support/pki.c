@@ -143,6 +143,21 @@ unknown_critical_add(X509 *x)
 }
 
 static void
+extra_add(X509 *x, X509V3_CTX *ctx, const char *text)
+{
+	BIO *bio = BIO_new_mem_buf(text, -1);
+	CONF *conf = NCONF_new(NULL);
+	long line = 0;
+
+	must(bio != NULL && conf != NULL && NCONF_load_bio(conf, bio, &line) > 0, text);
+	X509V3_set_nconf(ctx, conf);
+	must(X509V3_EXT_add_nconf(conf, ctx, "default", x) == 1, text);
+	X509V3_set_ctx_nodb(ctx);
+	NCONF_free(conf);
+	BIO_free(bio);
+}
+
+static void
 extensions_add(X509 *x, X509 *issuer, const struct pki_spec *spec)
 {
 	char text[512];
@@ -152,8 +167,11 @@ extensions_add(X509 *x, X509 *issuer, const struct pki_spec *spec)
 	X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
 	ext_add(x, &ctx, NID_basic_constraints,
 	    spec->ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
-	if (spec->ca)
-		ext_add(x, &ctx, NID_key_usage, "critical,keyCertSign,cRLSign,digitalSignature");
+	if (spec->ca && (spec->key_usage == NULL || *spec->key_usage != '\0')) {
+		(void)snprintf(text, sizeof(text), "critical,%s", spec->key_usage != NULL ?
+		    spec->key_usage : "keyCertSign,cRLSign,digitalSignature");
+		ext_add(x, &ctx, NID_key_usage, text);
+	}
 	ext_add(x, &ctx, NID_subject_key_identifier, "hash");
 	if (issuer != x)
 		ext_add(x, &ctx, NID_authority_key_identifier, "keyid");
@@ -171,6 +189,8 @@ extensions_add(X509 *x, X509 *issuer, const struct pki_spec *spec)
 	}
 	if (spec->san != NULL)
 		san_add(x, spec->san);
+	if (spec->extra != NULL)
+		extra_add(x, &ctx, spec->extra);
 	if (spec->unknown_critical)
 		unknown_critical_add(x);
 }
@@ -184,13 +204,32 @@ digest_for(EVP_PKEY *key, int sha1)
 	return sha1 ? EVP_sha1() : EVP_sha256();
 }
 
+/* Content octets as given (also negative ones), or 16 random ones. */
+static void
+serial_set(X509 *x, const struct pki_spec *spec)
+{
+	unsigned char der[2 + 127] = { 2, 16 };
+	const unsigned char *p = der;
+	ASN1_INTEGER *number;
+
+	if (spec->serial != NULL) {
+		must(spec->serial_len > 0 && spec->serial_len <= 127, "serial");
+		der[1] = (unsigned char)spec->serial_len;
+		memcpy(der + 2, spec->serial, spec->serial_len);
+	} else {
+		must(RAND_bytes(der + 2, 16) == 1, "serial");
+		der[2] = (unsigned char)((der[2] & 0x3f) | 0x40);
+	}
+	number = d2i_ASN1_INTEGER(NULL, &p, 2 + der[1]);
+	must(number != NULL && X509_set_serialNumber(x, number) == 1, "serial");
+	ASN1_INTEGER_free(number);
+}
+
 struct pki_cert *
 pki_issue(struct pki_cert *issuer, const struct pki_spec *spec)
 {
 	struct pki_cert *c = calloc(1, sizeof(*c));
-	unsigned char serial[16];
 	X509_NAME *subject;
-	BIGNUM *bn;
 	X509 *x = X509_new();
 
 	must(c != NULL && x != NULL, "memory");
@@ -201,12 +240,7 @@ pki_issue(struct pki_cert *issuer, const struct pki_spec *spec)
 		c->key = pki_key_new(spec->key);
 	c->issuer = issuer;
 	c->cert = x;
-	must(RAND_bytes(serial, sizeof(serial)) == 1, "serial");
-	serial[0] = (unsigned char)((serial[0] & 0x3f) | 0x40);
-	bn = BN_bin2bn(serial, sizeof(serial), NULL);
-	must(bn != NULL && BN_to_ASN1_INTEGER(bn, X509_get_serialNumber(x)) != NULL,
-	    "serial");
-	BN_free(bn);
+	serial_set(x, spec);
 	must(X509_set_version(x, X509_VERSION_3), "version");
 	must(ASN1_TIME_set(X509_getm_notBefore(x),
 	    spec->not_before != 0 ? spec->not_before : YEAR_2020) != NULL, "date");

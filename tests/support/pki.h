@@ -51,6 +51,13 @@ struct pki_spec {
 	int		 sha1;		/* signed with SHA-1 */
 	int		 unknown_critical; /* with a critical extension of no meaning */
 	EVP_PKEY	*use_key;	/* borrowed: take this key, make none */
+	const unsigned char *serial;	/* content octets, as they are; NULL: random */
+	size_t		 serial_len;
+	const char	*key_usage;	/* of a CA, as "keyCertSign"; NULL: certs and
+					   CRLs; "": no extension */
+	/* More extensions, one a line, as openssl.cnf has them: "NAME = VALUE", with
+	 * sections after them ("[dp]" ...) that values may refer to. */
+	const char	*extra;
 };
 
 struct pki_cert {
