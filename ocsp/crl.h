@@ -14,9 +14,10 @@
  *   1. Nothing is known of a list before its signature was verified with the
  *      issuer's key, or with a key of the same name that the same CA certified
  *      for cRLSign.
- *   2. A list out of scope, indirect, a delta, of some reasons only, or with a
- *      critical extension that is not understood never makes a GOOD. A serial
- *      that a direct list of the issuer names is REVOKED whatever its scope.
+ *   2. A list out of scope, indirect, a delta, of some reasons only, with a
+ *      critical extension that is not understood or without a proper CRLNumber
+ *      never makes a GOOD. A serial that it names for the issuer is REVOKED
+ *      whatever its scope.
  *   3. Serials are compared byte for byte, with their length.
  *   4. Pure; times are parsed strictly, and `now` is given.
  * Threads: a list may be read by any number.
@@ -49,7 +50,8 @@ struct sst_crl_head {
 	unsigned only_user : 1, only_ca : 1, only_attribute : 1;
 	unsigned has_idp : 1;
 	unsigned bad_critical : 1;	/* an unknown critical extension, the list's or
-					   an entry's: never a GOOD */
+					   an entry's, or no CRLNumber as RFC 5280
+					   5.2.3 wants it (v2): never a GOOD */
 	uint32_t reasons;	/* onlySomeReasons, or SST_REASONS_ALL */
 	uint8_t	 idp[SST_CRL_SCOPE_MAX];
 	size_t	 idp_len;
@@ -62,6 +64,20 @@ struct sst_crl_head {
 	unsigned bits;		/* buckets are 1 << bits */
 };
 
+/* How a list stands to one that is kept, of the same issuer and scope_key (case
+ * 78): by CRLNumber, and never back in time. */
+enum sst_crl_order {
+	SST_CRL_OLDER = -1,	/* a rollback: refused */
+	SST_CRL_SAME = 0,	/* the same bytes */
+	SST_CRL_NEWER = 1,	/* takes its place */
+	SST_CRL_TWIN = 2	/* the same number, other bytes: what either of them
+				   revokes stays revoked, and somebody is told */
+};
+enum sst_crl_order sst_crl_order(const struct sst_crl_head *fresh,
+	    const struct sst_crl_head *kept);
+/* < 0, 0, > 0, of numbers as in struct sst_crl_head. */
+int	sst_crl_number_cmp(const uint8_t a[20], const uint8_t b[20]);
+
 struct sst_crl_entry {
 	int64_t	revoked_at;
 	int	reason;		/* -1: none; 8: removeFromCRL */
@@ -71,6 +87,10 @@ struct sst_crl_signers {
 	X509	*issuer;	/* whose certificates the list is about */
 	X509	*above;		/* who issued `issuer`; NULL: it is an anchor */
 	STACK_OF(X509) *others;	/* candidates; NULL: none */
+	/* Asked about a candidate that would do: 1 when it is known to be revoked.
+	 * NULL: nobody knows. */
+	int	(*revoked)(void *arg, const struct sst_cert_key *key);
+	void	*arg;
 };
 
 /*
