@@ -74,10 +74,10 @@ struct sst_limits {
 	size_t	ocsp_size, crl_size;		/* octets */
 	int	security_level;	/* 0..5, OpenSSL's */
 };
-/* From a policy (NULL: the defaults). In verdict.c. */
+/* From a policy (NULL: the defaults). In policy.c. */
 void	sst_limits_of(const struct sst_revocation_policy *, struct sst_limits *ret);
 
-/* "signature", "try_later", ...; "none". In verdict.c. */
+/* "signature", "try_later", ...; "none". In policy.c. */
 const char *sst_fault_name(enum sst_fault);
 
 #endif

@@ -49,7 +49,8 @@ struct sst_check;		/* one chain; one owner */
 enum sst_verdict {
 	SST_VERDICT_GOOD = 1,	/* fresh evidence in scope says so */
 	SST_VERDICT_REVOKED,
-	SST_VERDICT_UNKNOWN,	/* signed: the responder does not know it */
+	SST_VERDICT_UNKNOWN,	/* signed: its responder does not know it, or what there
+				   is does not speak for it (a list of another scope) */
 	SST_VERDICT_STALE,	/* good once; the evidence has expired */
 	SST_VERDICT_ERROR,	/* sources exist, and none gave usable evidence */
 	SST_VERDICT_NO_SOURCE,	/* names no source, and none was given */
@@ -69,7 +70,7 @@ enum sst_evidence_source {
 enum sst_revocation_mode {
 	SST_REVOCATION_DEFAULT = 0,	/* soft */
 	SST_REVOCATION_OFF = 1,	/* nothing is asked, nothing refused */
-	SST_REVOCATION_SOFT,	/* refuses REVOKED and signed UNKNOWN */
+	SST_REVOCATION_SOFT,	/* refuses REVOKED, and what a responder does not know */
 	SST_REVOCATION_HARD,	/* accepts GOOD and EXEMPT only */
 	SST_REVOCATION_STAPLE	/* HARD, and the leaf needs a valid staple */
 };

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * policy - what a policy's zeros stand for, and the names of everything that is
+ * printed.
+ *
+ * The judges ask for limits, sstool and the texts for names; it calls nobody.
+ *
+ * Always true:
+ *   1. Every default of a policy is in this file.
+ *   2. A name is never NULL; what has none is "".
+ * Threads: pure.
+ */
+#include <stddef.h>
+
+#include <securesockets/revocation.h>
+
+#include "evidence.h"
+
+#define DAY	86400
+
+#define SKEW		300
+#define OCSP_MAX_AGE	(10 * DAY)
+#define CRL_MAX_AGE	(35 * DAY)
+#define OCSP_NO_NEXT	3600
+#define CRL_NO_NEXT	DAY
+#define OCSP_SIZE	((size_t)64 << 10)
+#define CRL_SIZE	((size_t)32 << 20)
+#define SECURITY_LEVEL	2
+#define SECURITY_MAX	5
+
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+void
+sst_limits_of(const struct sst_revocation_policy *policy, struct sst_limits *ret)
+{
+	static const struct sst_revocation_policy zero;
+	const struct sst_revocation_policy *p = policy != NULL ? policy : &zero;
+
+	ret->skew = p->skew != 0 ? p->skew : SKEW;
+	ret->ocsp_max_age = p->max_age != 0 ? p->max_age : OCSP_MAX_AGE;
+	ret->crl_max_age = p->max_age != 0 ? p->max_age : CRL_MAX_AGE;
+	ret->ocsp_no_next = least(OCSP_NO_NEXT, ret->ocsp_max_age);
+	ret->crl_no_next = least(CRL_NO_NEXT, ret->crl_max_age);
+	ret->ocsp_size = OCSP_SIZE;
+	ret->crl_size = CRL_SIZE;
+	ret->security_level = SECURITY_LEVEL;
+	if (p->security_level < 0)
+		ret->security_level = 0;
+	else if (p->security_level > 0)
+		ret->security_level = (int)least(p->security_level, SECURITY_MAX);
+}
+
+const char *
+sst_verdict_name(enum sst_verdict verdict)
+{
+	switch (verdict) {
+	case SST_VERDICT_GOOD:
+		return "good";
+	case SST_VERDICT_REVOKED:
+		return "revoked";
+	case SST_VERDICT_UNKNOWN:
+		return "unknown";
+	case SST_VERDICT_STALE:
+		return "stale";
+	case SST_VERDICT_ERROR:
+		return "error";
+	case SST_VERDICT_NO_SOURCE:
+		return "no_source";
+	case SST_VERDICT_EXEMPT:
+		return "exempt";
+	}
+	return "";
+}
+
+const char *
+sst_source_name(enum sst_evidence_source source)
+{
+	switch (source) {
+	case SST_SOURCE_NONE:
+		return "none";
+	case SST_SOURCE_STAPLE:
+		return "staple";
+	case SST_SOURCE_OCSP:
+		return "ocsp";
+	case SST_SOURCE_CRL:
+		return "crl";
+	case SST_SOURCE_LOCAL:
+		return "local";
+	}
+	return "";
+}
+
+const char *
+sst_reason_name(int reason)
+{
+	/* RFC 5280 5.3.1; 7 is not used. */
+	static const char *const names[] = { "unspecified", "keyCompromise",
+		"cACompromise", "affiliationChanged", "superseded",
+		"cessationOfOperation", "certificateHold", "", "removeFromCRL",
+		"privilegeWithdrawn", "aACompromise" };
+
+	if (reason < 0 || (size_t)reason >= sizeof(names) / sizeof(names[0]))
+		return "";
+	return names[reason];
+}
+
+const char *
+sst_fault_name(enum sst_fault fault)
+{
+	static const char *const names[] = {
+		[SST_FAULT_NONE] = "none",
+		[SST_FAULT_NO_SOURCE] = "no_source",
+		[SST_FAULT_TIMEOUT] = "timeout",
+		[SST_FAULT_CONNECT] = "connect",
+		[SST_FAULT_HTTP] = "http",
+		[SST_FAULT_TRY_LATER] = "try_later",
+		[SST_FAULT_RESPONDER] = "responder",
+		[SST_FAULT_UNAUTHORIZED] = "unauthorized",
+		[SST_FAULT_BLOCKED] = "blocked",
+		[SST_FAULT_SIZE] = "size",
+		[SST_FAULT_MALFORMED] = "malformed",
+		[SST_FAULT_NO_MATCH] = "no_match",
+		[SST_FAULT_CLOCK] = "clock",
+		[SST_FAULT_REPLAY] = "replay",
+		[SST_FAULT_ALGORITHM] = "algorithm",
+		[SST_FAULT_SIGNER] = "signer",
+		[SST_FAULT_SIGNATURE] = "signature",
+	};
+
+	if ((size_t)fault >= sizeof(names) / sizeof(names[0]))
+		return "";
+	return names[fault];
+}
