@@ -1,20 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * policy - what a policy's zeros stand for, and the names of everything that is
- * printed.
- *
- * The judges ask for limits, sstool and the texts for names; it calls nobody.
- *
- * Always true:
- *   1. Every default of a policy is in this file.
- *   2. A name is never NULL; what has none is "".
- * Threads: pure.
- */
+/* policy - see policy.h. */
+#include "policy.h"
+
 #include <stddef.h>
-
-#include <securesockets/revocation.h>
-
-#include "evidence.h"
 
 #define DAY	86400
 
@@ -52,6 +40,91 @@ sst_limits_of(const struct sst_revocation_policy *policy, struct sst_limits *ret
 		ret->security_level = 0;
 	else if (p->security_level > 0)
 		ret->security_level = (int)least(p->security_level, SECURITY_MAX);
+}
+
+enum sst_revocation_mode
+sst_policy_mode(const struct sst_case *c)
+{
+	enum sst_revocation_mode mode = c->policy->mode;
+
+	if (mode == SST_REVOCATION_DEFAULT)
+		mode = SST_REVOCATION_SOFT;
+	if (c->depth > 0 && mode > SST_REVOCATION_SOFT &&
+	    c->policy->hard_chain != SST_SWITCH_ON)
+		mode = SST_REVOCATION_SOFT;
+	return mode;
+}
+
+int
+sst_policy_wants_staple(const struct sst_case *c)
+{
+	return c->depth == 0 && sst_policy_mode(c) != SST_REVOCATION_OFF &&
+	    (c->must_staple || sst_policy_mode(c) == SST_REVOCATION_STAPLE);
+}
+
+static int
+refuses_no_source(const struct sst_case *c)
+{
+	enum sst_switch wish = c->policy->refuse_no_source;
+
+	if (wish == SST_SWITCH_DEFAULT || c->depth > 0)
+		return sst_policy_mode(c) >= SST_REVOCATION_HARD && wish != SST_SWITCH_OFF;
+	return wish == SST_SWITCH_ON;
+}
+
+int
+sst_policy_accepts(const struct sst_case *c, enum sst_verdict verdict, int is_signed)
+{
+	const int hard = sst_policy_mode(c) >= SST_REVOCATION_HARD;
+
+	switch (verdict) {
+	case SST_VERDICT_GOOD:
+	case SST_VERDICT_EXEMPT:
+		return 1;
+	case SST_VERDICT_REVOKED:
+		return 0;
+	case SST_VERDICT_UNKNOWN:
+		return !is_signed && !hard;
+	case SST_VERDICT_STALE:
+	case SST_VERDICT_ERROR:
+		return !hard;
+	case SST_VERDICT_NO_SOURCE:
+		return !refuses_no_source(c);
+	}
+	return 0;
+}
+
+/* Whether there is anybody to ask. An intermediate's OCSP responder is not asked. */
+static int
+can_ask(const struct sst_case *c)
+{
+	const struct sst_revocation_policy *p = c->policy;
+
+	return (c->facts->n_crl > 0 && p->use_crls != SST_SWITCH_OFF) ||
+	    (c->facts->n_ocsp > 0 && p->use_ocsp != SST_SWITCH_OFF && c->depth == 0);
+}
+
+int
+sst_verdict_may_improve(const struct sst_case *c, const struct sst_revocation_result *r)
+{
+	if (sst_policy_mode(c) == SST_REVOCATION_OFF || !can_ask(c))
+		return 0;
+	switch (r->verdict) {
+	case SST_VERDICT_GOOD:
+	case SST_VERDICT_EXEMPT:
+	case SST_VERDICT_NO_SOURCE:
+		return 0;
+	case SST_VERDICT_REVOKED:
+		/* newer evidence may lift a hold; nothing lifts the operator's word */
+		return r->source != SST_SOURCE_LOCAL && r->reason == SST_REASON_HOLD &&
+		    c->now >= r->until && !sst_policy_wants_staple(c);
+	case SST_VERDICT_UNKNOWN:
+	case SST_VERDICT_STALE:
+	case SST_VERDICT_ERROR:
+		break;
+	}
+	/* no answer that is fetched is a staple */
+	return !sst_policy_wants_staple(c);
 }
 
 const char *

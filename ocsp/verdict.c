@@ -7,8 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "policy.h"
+
 #define SHORT_LIFE	(7 * 86400)	/* of a leaf that may be exempt */
-#define REASON_HOLD	6
 
 /* What of the evidence counts. Pointers are into the caller's list. */
 struct scales {
@@ -90,7 +91,7 @@ static int
 is_hold(const struct sst_evidence *e)
 {
 	/* RFC 6960 4.4.8: "never issued" looks like a hold, and is none */
-	return e->reason == REASON_HOLD && !e->not_issued;
+	return e->reason == SST_REASON_HOLD && !e->not_issued;
 }
 
 /* Whether a policy lets this kind make a certificate good. */
@@ -440,71 +441,18 @@ rule(const struct scales *s, struct sst_revocation_result *r)
 	}
 }
 
-static enum sst_revocation_mode
-mode_of(const struct sst_case *c)
-{
-	enum sst_revocation_mode mode = c->policy->mode;
-
-	if (mode == SST_REVOCATION_DEFAULT)
-		mode = SST_REVOCATION_SOFT;
-	if (c->depth > 0 && mode > SST_REVOCATION_SOFT &&
-	    c->policy->hard_chain != SST_SWITCH_ON)
-		mode = SST_REVOCATION_SOFT;
-	return mode;
-}
-
-static int
-wants_staple(const struct sst_case *c)
-{
-	return c->depth == 0 && mode_of(c) != SST_REVOCATION_OFF &&
-	    (c->must_staple || mode_of(c) == SST_REVOCATION_STAPLE);
-}
-
-static int
-refuses_no_source(const struct sst_case *c)
-{
-	enum sst_switch wish = c->policy->refuse_no_source;
-
-	if (wish == SST_SWITCH_DEFAULT || c->depth > 0)
-		return mode_of(c) >= SST_REVOCATION_HARD && wish != SST_SWITCH_OFF;
-	return wish == SST_SWITCH_ON;
-}
-
-/* What the policy makes of the verdict alone. */
-static int
-accepts(const struct scales *s, enum sst_verdict verdict)
-{
-	const int hard = mode_of(s->c) >= SST_REVOCATION_HARD;
-
-	switch (verdict) {
-	case SST_VERDICT_GOOD:
-	case SST_VERDICT_EXEMPT:
-		return 1;
-	case SST_VERDICT_REVOKED:
-		return 0;
-	case SST_VERDICT_UNKNOWN:
-		return s->unknown == NULL && !hard;
-	case SST_VERDICT_STALE:
-	case SST_VERDICT_ERROR:
-		return !hard;
-	case SST_VERDICT_NO_SOURCE:
-		return !refuses_no_source(s->c);
-	}
-	return 0;
-}
-
 static void
 decide(const struct scales *s, struct sst_revocation_result *r)
 {
-	if (mode_of(s->c) == SST_REVOCATION_OFF) {
+	if (sst_policy_mode(s->c) == SST_REVOCATION_OFF) {
 		r->accepted = 1;
 		return;
 	}
-	r->accepted = accepts(s, r->verdict);
+	r->accepted = sst_policy_accepts(s->c, r->verdict, s->unknown != NULL);
 	if (!r->accepted && r->verdict != SST_VERDICT_REVOKED && s->unknown == NULL)
 		say(r, "; the policy wants to know");
 	if (r->verdict == SST_VERDICT_REVOKED || s->allow != NULL ||
-	    !wants_staple(s->c) || s->staple != NULL)
+	    !sst_policy_wants_staple(s->c) || s->staple != NULL)
 		return;
 	r->accepted = 0;
 	r->why[0] = '\0';
@@ -529,37 +477,4 @@ sst_verdict_of(const struct sst_case *c, const struct sst_evidence *list, size_t
 	if (ret->until == 0)
 		ret->until = c->now;
 	decide(&s, ret);
-}
-
-/* Whether there is anybody to ask. An intermediate's OCSP responder is not asked. */
-static int
-can_ask(const struct sst_case *c)
-{
-	const struct sst_revocation_policy *p = c->policy;
-
-	return (c->facts->n_crl > 0 && p->use_crls != SST_SWITCH_OFF) ||
-	    (c->facts->n_ocsp > 0 && p->use_ocsp != SST_SWITCH_OFF && c->depth == 0);
-}
-
-int
-sst_verdict_may_improve(const struct sst_case *c, const struct sst_revocation_result *r)
-{
-	if (mode_of(c) == SST_REVOCATION_OFF || !can_ask(c))
-		return 0;
-	switch (r->verdict) {
-	case SST_VERDICT_GOOD:
-	case SST_VERDICT_EXEMPT:
-	case SST_VERDICT_NO_SOURCE:
-		return 0;
-	case SST_VERDICT_REVOKED:
-		/* newer evidence may lift a hold; nothing lifts the operator's word */
-		return r->source != SST_SOURCE_LOCAL && r->reason == REASON_HOLD &&
-		    c->now >= r->until && !wants_staple(c);
-	case SST_VERDICT_UNKNOWN:
-	case SST_VERDICT_STALE:
-	case SST_VERDICT_ERROR:
-		break;
-	}
-	/* no answer that is fetched is a staple */
-	return !wants_staple(c);
 }
