@@ -45,9 +45,10 @@ struct sst_cert_key {
 struct sst_crl_point {
 	uint32_t	 reasons;	/* SST_REASONS_ALL when absent */
 	int		 has_crl_issuer;
-	const uint8_t	*crl_issuer;	/* GeneralNames DER, or NULL */
+	const uint8_t	*crl_issuer;	/* GeneralNames DER, with the tag a2; or NULL */
 	size_t		 crl_issuer_len;
-	const uint8_t	*name;		/* DistributionPointName DER, or NULL */
+	const uint8_t	*name;		/* DistributionPointName DER: a0 fullName, a1
+					   nameRelativeToCRLIssuer; or NULL */
 	size_t		 name_len;
 };
 
@@ -56,7 +57,8 @@ struct sst_cert_facts {
 	uint8_t		 sha256[32];	/* of the whole certificate */
 	const uint8_t	*issuer_dn;	/* DER of the issuer's name */
 	size_t		 issuer_dn_len;
-	const uint8_t	*issuer_alt;	/* GeneralNames DER of issuerAltName, or NULL */
+	const uint8_t	*issuer_alt;	/* GeneralNames DER of issuerAltName (tag 30), or
+					   NULL */
 	size_t		 issuer_alt_len;
 	int64_t		 not_before, not_after;
 	unsigned	 is_ca : 1;
@@ -64,7 +66,8 @@ struct sst_cert_facts {
 	unsigned	 no_rev_avail : 1;	/* RFC 9608 */
 	unsigned	 ocsp_nocheck : 1;	/* id-pkix-ocsp-nocheck */
 	unsigned	 has_dp : 1;		/* a CRL distribution point extension */
-	unsigned	 n_sources;	/* all that it names, usable or not */
+	unsigned	 n_sources;	/* all that it names, usable or not: OCSP locations,
+					   URLs of points, points without a URL */
 	unsigned	 n_ocsp, n_crl, n_dps;
 	const char	*ocsp[SST_URLS_MAX];	/* http: URLs, in order */
 	const char	*crl[SST_URLS_MAX];	/* http: URLs of points without crlIssuer */
@@ -74,7 +77,7 @@ struct sst_cert_facts {
 /*
  * The facts of `cert`, issued by `issuer`. Borrowed: valid while `cert` is.
  * SST_E_MALFORMED: a revocation extension does not parse; SST_E_LIMIT: the serial
- * is too long; SST_E_MISMATCH: `issuer` has not the name that `cert` says.
+ * is too long, or too many issuers were given with one certificate; SST_E_MISMATCH: `issuer` has not the name that `cert` says.
  */
 int	sst_facts_of(X509 *cert, X509 *issuer, const struct sst_cert_facts **ret,
 	    struct sst_error *err);
