@@ -26,7 +26,7 @@ everything_is_there()
 		"$SST_LIBDIR/libsecuresockets.so" \
 		"$SST_LIBDIR/libsecuresockets-openssl.so" \
 		bin/sstool share/man/man1/sstool.1 \
-		share/man/man7/securesockets.7 \
+		share/man/man7/securesockets.7 share/man/man5/securesockets.conf.5 \
 		share/bash-completion/completions/sstool \
 		lib/sysusers.d/securesockets.conf; do
 		[[ -s $TREE/$file ]] || wrong "not installed: $file"

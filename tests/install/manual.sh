@@ -6,6 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 PAGE=$SST_SOURCE/tools/man/securesockets.7
+CONF_PAGE=$SST_SOURCE/tools/man/securesockets.conf.5
 TOOL_PAGE=$SST_SOURCE/tools/man/sstool.1
 SSTOOL=$SST_BUILD/tools/sstool
 
@@ -45,7 +46,7 @@ summaries_are_those_of_the_library()
 constants_exist()
 {
 	local name
-	grep -ohE '\b(TLS_[A-Z0-9_]+|IPPROTO_TLS)\b' "$PAGE" "$TOOL_PAGE" \
+	grep -ohE '\b(TLS_[A-Z0-9_]+|IPPROTO_TLS)\b' "$PAGE" "$TOOL_PAGE" "$CONF_PAGE" \
 		"$SST_SOURCE/README.md" "$SST_SOURCE/SECURITY.md" |
 		sort -u >"$SST_TMP/names"
 	while read -r name; do
@@ -107,7 +108,7 @@ the_example_is_the_readmes()
 pages_have_no_mistakes()
 {
 	command -v mandoc >/dev/null || return
-	mandoc -Tlint -W warning "$PAGE" "$TOOL_PAGE" >"$SST_TMP/lint" 2>/dev/null
+	mandoc -Tlint -W warning "$PAGE" "$TOOL_PAGE" "$CONF_PAGE" >"$SST_TMP/lint" 2>/dev/null
 	grep -v 'referenced manual not found' "$SST_TMP/lint" >&2 &&
 		wrong "mandoc -Tlint"
 }

@@ -66,6 +66,8 @@ if(TARGET sstool)
 endif()
 install(FILES "${PROJECT_SOURCE_DIR}/tools/man/securesockets.7"
 	DESTINATION "${CMAKE_INSTALL_MANDIR}/man7")
+install(FILES "${PROJECT_SOURCE_DIR}/tools/man/securesockets.conf.5"
+	DESTINATION "${CMAKE_INSTALL_MANDIR}/man5")
 install(FILES "${PROJECT_SOURCE_DIR}/tools/install/securesockets.sysusers"
 	DESTINATION "lib/sysusers.d" RENAME securesockets.conf)
 install(SCRIPT "${CMAKE_CURRENT_LIST_DIR}/user.cmake")
