@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * crl_signer - see crl_list.h.
+ *
+ * RFC 5280 6.3.3 (f): a CA may sign its lists with a key of its own, certified
+ * under its name. Whoever says he is that must have been certified by the CA, or
+ * by who certified the CA: another CA can give out the same name.
+ */
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#include "crl_list.h"
+#include "dertime.h"
+
+/* A list's bytes are hashed for each key that is tried. */
+#define TRIES_MAX	8
+
+struct hunt {
+	struct sst_crl	*crl;
+	const struct sst_crl_signers *who;
+	struct sst_crl_algorithm alg;
+	int64_t		 now;
+	int		 bits;
+	int64_t		 not_after;
+};
+
+static int
+not_after_of(X509 *cert, int64_t *ret)
+{
+	const ASN1_TIME *t = X509_get0_notAfter(cert);
+
+	return sst_dertime_any((uint8_t)ASN1_STRING_type(t), ASN1_STRING_get0_data(t),
+	    (size_t)ASN1_STRING_length(t), ret);
+}
+
+static int
+strong_enough(EVP_PKEY *key, int bits)
+{
+	return EVP_PKEY_get_security_bits(key) >= bits;
+}
+
+/* Whether `parent` (NULL: nobody) issued `cert` with a signature that counts. */
+static int
+certified_by(X509 *cert, X509 *parent, int bits)
+{
+	EVP_PKEY *key = parent == NULL ? NULL : X509_get0_pubkey(parent);
+	int secbits, ok;
+
+	if (key == NULL || !strong_enough(key, bits) ||
+	    X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(parent)) != 0 ||
+	    X509_get_signature_info(cert, NULL, NULL, &secbits, NULL) != 1 || secbits < bits)
+		return 0;
+	ok = X509_verify(cert, key) == 1;
+	ERR_clear_error();
+	return ok;
+}
+
+/* All that makes a certificate of the CA's name one of the CA's signers, but for
+ * the signature on the list. */
+static int
+candidate_may(const struct hunt *h, X509 *cert)
+{
+	const struct sst_cert_facts *facts;
+	X509 *parent = h->who->issuer;
+	EVP_PKEY *key = X509_get0_pubkey(cert);
+
+	if (key == NULL || X509_NAME_cmp(X509_get_subject_name(cert),
+	    X509_get_subject_name(h->who->issuer)) != 0)
+		return 0;
+	/* which a certificate without keyUsage would allow, this one has to say */
+	if ((X509_get_extension_flags(cert) & (EXFLAG_INVALID | EXFLAG_CRITICAL)) != 0 ||
+	    (X509_get_extension_flags(cert) & EXFLAG_KUSAGE) == 0 ||
+	    (X509_get_key_usage(cert) & KU_CRL_SIGN) == 0)
+		return 0;
+	if (!strong_enough(key, h->bits))
+		return 0;
+	if (!certified_by(cert, parent, h->bits)) {
+		parent = h->who->above;
+		if (!certified_by(cert, parent, h->bits))
+			return 0;
+	}
+	if (sst_facts_of(cert, parent, &facts, NULL) < 0 ||
+	    h->now < facts->not_before || h->now > facts->not_after)
+		return 0;
+	return h->who->revoked == NULL || h->who->revoked(h->who->arg, &facts->key) != 1;
+}
+
+static int
+others_try(struct hunt *h)
+{
+	STACK_OF(X509) *others = h->who->others;
+	struct sst_crl_head *head = &h->crl->head;
+	int tries = 0;
+	X509 *cert;
+
+	for (int i = 0; i < sk_X509_num(others) && tries < TRIES_MAX; i++) {
+		cert = sk_X509_value(others, i);
+		if (!candidate_may(h, cert))
+			continue;
+		tries++;
+		if (sst_crl_signed_by(h->crl, &h->alg, X509_get0_pubkey(cert)) &&
+		    not_after_of(cert, &h->not_after) == SST_OK &&
+		    X509_digest(cert, EVP_sha256(), head->signer, NULL) == 1)
+			return 1;
+	}
+	return 0;
+}
+
+int
+sst_crl_verify(struct sst_crl *crl, const struct sst_crl_signers *who, int64_t now, int level,
+    int64_t *ret_not_after, struct sst_error *err)
+{
+	struct hunt h = { .crl = crl, .who = who, .now = now, .bits = sst_level_bits(level) };
+	EVP_PKEY *key = X509_get0_pubkey(who->issuer);
+	int may, strong, rc;
+
+	rc = sst_crl_algorithm(crl, level, &h.alg, err);
+	if (rc < 0)
+		return rc;
+	/* X509_get_key_usage() is all ones where there is no keyUsage */
+	may = key != NULL && (X509_get_key_usage(who->issuer) & KU_CRL_SIGN) != 0;
+	strong = key != NULL && strong_enough(key, h.bits);
+	if ((may && strong && sst_crl_signed_by(crl, &h.alg, key) &&
+	    not_after_of(who->issuer, &h.not_after) == SST_OK) || others_try(&h)) {
+		*ret_not_after = h.not_after;
+		return SST_OK;
+	}
+	ERR_clear_error();
+	if (!may)
+		return sst_crl_fault(crl, SST_FAULT_SIGNER, err,
+		    "the CA's key usage is not for CRLs, and no other certificate of its "
+		    "name that may sign them made this signature");
+	if (!strong)
+		return sst_crl_fault(crl, SST_FAULT_ALGORITHM, err,
+		    "the CA's key has %d bits of security, which is below security level %d",
+		    EVP_PKEY_get_security_bits(key), level);
+	return sst_crl_fault(crl, SST_FAULT_SIGNATURE, err,
+	    "the CRL's signature is neither by the CA's key nor by a CRL key that it certified");
+}
