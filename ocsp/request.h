@@ -26,7 +26,7 @@ int	sst_request_make(const struct sst_cert_facts *, X509 *issuer, enum sst_certi
 	    int with_nonce, struct sst_request *ret, struct sst_error *err);
 /*
  * The URL of the GET form: base64, with + / = percent-encoded, after `url` and one
- * slash. 1: made; 0: 255 octets or more after the responder's URL, so POST
+ * slash. 1: made; 0: 255 octets or more after that slash, so POST
  * (RFC 6960 A.1); < 0: SST_E_LIMIT.
  */
 int	sst_request_get_url(const struct sst_request *, const char *url, char *out, size_t size);

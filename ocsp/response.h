@@ -46,8 +46,9 @@ void	sst_response_judge(const void *der, size_t len, const struct sst_response_a
 
 /*
  * The evidence about other certificates of the same issuer in the same response
- * (RFC 6960 lets a responder add them): each verified as above. `each` gets the
- * key; stops when it returns non-zero and returns that.
+ * (RFC 6960 lets a responder add them): each verified as above, 64 at most. `each`
+ * gets the key; stops when it returns non-zero and returns that. 0 when the response
+ * as a whole is not to be believed.
  */
 int	sst_response_others(const void *der, size_t len, const struct sst_response_ask *,
 	    int (*each)(void *arg, const struct sst_cert_key *, const struct sst_evidence *),
