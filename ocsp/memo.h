@@ -8,8 +8,8 @@
  * Always true:
  *   1. What is remembered was in the cache (or came with a staple) at the
  *      generation it carries; another generation of the cache is a miss, except
- *      for REVOKED, which is never forgotten while there is room and is evicted
- *      last.
+ *      for REVOKED: it stays until newer evidence lifts a hold, also when the
+ *      cache has lost it, and is evicted last.
  *   2. It decides nothing: evidence goes in, the same evidence comes out.
  * Threads: any number; sharded, a mutex a shard.
  */
@@ -35,5 +35,8 @@ int	sst_memo_get(struct sst_memo *, const struct sst_cert_key *, uint64_t genera
 	    struct sst_evidence *list, size_t max);
 void	sst_memo_put(struct sst_memo *, const struct sst_cert_key *, uint64_t generation,
 	    const struct sst_evidence *list, size_t n);
+/* Around fork(), so that no child gets a shard that somebody was changing. */
+void	sst_memo_hold(struct sst_memo *);
+void	sst_memo_release(struct sst_memo *);
 
 #endif

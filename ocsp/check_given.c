@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * check_given - evidence that came along with a chain: staples, responses, lists.
+ *
+ * A staple is about one certificate; a response or a list may be about any of the
+ * chain. It goes to those that it speaks about. When it speaks about none, what is
+ * wrong with it is a reason of the certificate that came nearest, or the leaf's.
+ */
+#include "check_inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/fail.h"
+#include "crl.h"
+#include "response.h"
+
+static int
+delegate_revoked(void *arg, const struct sst_cert_key *key)
+{
+	struct sst_check *k = arg;
+
+	return sst_checker_revoked(k->checker, key, sst_check_time(k));
+}
+
+static void
+judge_response(struct sst_check *k, int depth, enum sst_evidence_source source,
+    const void *der, size_t len, struct sst_evidence *ret)
+{
+	const struct sst_response_ask ask = { .cert = k->links[depth].facts,
+	    .issuer = k->chain[depth + 1], .now = sst_check_time(k), .source = source,
+	    .limits = &k->limits, .arg = k,
+	    .delegate_revoked = k->policy.use_cache != SST_SWITCH_OFF ?
+	    delegate_revoked : NULL };
+
+	sst_response_judge(der, len, &ask, ret);
+}
+
+static int
+is_signed(const struct sst_evidence *e)
+{
+	return e->status == SST_EV_GOOD || e->status == SST_EV_REVOKED ||
+	    e->status == SST_EV_UNKNOWN;
+}
+
+/* Most handshakes bring what the last one brought: then nothing is written. */
+static int
+is_known(struct sst_link *l, const struct sst_evidence *e, int64_t now)
+{
+	struct sst_evidence list[SST_KNOWN_MAX];
+	int n = sst_checker_known(l->check->checker, l->facts, now, &l->check->limits, list,
+	    SST_KNOWN_MAX);
+
+	for (int i = 0; i < n; i++)
+		if (list[i].status == e->status && list[i].this_update == e->this_update &&
+		    list[i].until == e->until && list[i].source != SST_SOURCE_CRL)
+			return 1;
+	return 0;
+}
+
+static void
+keep(struct sst_link *l, const struct sst_evidence *e, const void *der, size_t len)
+{
+	struct sst_check *k = l->check;
+	const int64_t now = sst_check_time(k);
+
+	if (k->policy.use_cache == SST_SWITCH_OFF || !is_signed(e) || is_known(l, e, now))
+		return;
+	/* older than what is known: verdict.c sees both */
+	(void)sst_checker_keep(k->checker, l->facts, e, der, len, now, NULL);
+}
+
+int
+sst_check_staple(struct sst_check *k, int depth, const void *der, size_t len,
+    struct sst_error *err)
+{
+	struct sst_evidence e;
+	int rc;
+
+	if (depth < 0 || depth >= k->n_chain - 1)
+		return sst_fail(err, SST_E_USAGE, "no certificate %d is judged", depth);
+	if (sst_check_is_off(k) || k->links[depth].facts == NULL ||
+	    k->policy.use_staples == SST_SWITCH_OFF)
+		return SST_OK;
+	rc = sst_checker_ready(k->checker, err);
+	if (rc < 0)
+		return rc;
+	judge_response(k, depth, SST_SOURCE_STAPLE, der, len, &e);
+	keep(&k->links[depth], &e, der, len);
+	return sst_link_add(&k->links[depth], &e, 1, err);
+}
+
+/* Hands found[i] to link i: what speaks about it, or else what went wrong. */
+static int
+give(struct sst_check *k, const struct sst_evidence *found, struct sst_error *err)
+{
+	int spoke = 0, near = -1, rc = SST_OK;
+
+	for (int i = 0; i < k->n_links; i++) {
+		if (found[i].status != SST_EV_ERROR)
+			spoke = 1;
+		else if (near < 0 && found[i].fault != SST_FAULT_NO_MATCH)
+			near = i;
+	}
+	if (near < 0)
+		near = 0;
+	for (int i = 0; rc == SST_OK && i < k->n_links; i++)
+		if (k->links[i].facts != NULL &&
+		    (spoke ? found[i].status != SST_EV_ERROR : i == near))
+			rc = sst_link_add(&k->links[i], &found[i], 1, err);
+	return rc;
+}
+
+/* One piece of evidence a link, all "no match". NULL: out of memory. */
+static struct sst_evidence *
+found_new(const struct sst_check *k, enum sst_evidence_source source)
+{
+	struct sst_evidence *found = calloc((size_t)k->n_links, sizeof(*found));
+
+	for (int i = 0; found != NULL && i < k->n_links; i++) {
+		found[i].source = source;
+		found[i].status = SST_EV_ERROR;
+		found[i].fault = SST_FAULT_NO_MATCH;
+		found[i].reason = -1;
+	}
+	return found;
+}
+
+int
+sst_check_response(struct sst_check *k, const void *der, size_t len, struct sst_error *err)
+{
+	struct sst_evidence *found;
+	int rc;
+
+	if (sst_check_is_off(k) || k->n_links == 0)
+		return SST_OK;
+	rc = sst_checker_ready(k->checker, err);
+	if (rc < 0)
+		return rc;
+	found = found_new(k, SST_SOURCE_OCSP);
+	if (found == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	for (int i = 0; i < k->n_links; i++)
+		if (k->links[i].facts != NULL)
+			judge_response(k, i, SST_SOURCE_OCSP, der, len, &found[i]);
+	rc = give(k, found, err);
+	free(found);
+	return rc;
+}
+
+static void
+judge_list(struct sst_check *k, int depth, const void *der, size_t len,
+    struct sst_evidence *ret)
+{
+	const struct sst_crl_signers signers = { .issuer = k->chain[depth + 1],
+	    .above = depth + 2 < k->n_chain ? k->chain[depth + 2] : NULL,
+	    .others = k->others };
+	const struct sst_cert_facts *facts = k->links[depth].facts;
+	const int64_t now = sst_check_time(k);
+	struct sst_error why = { .code = SST_OK };
+	struct sst_crl_entry entry;
+	struct sst_crl *crl = NULL;
+	int found;
+
+	if (sst_crl_open(der, len, &signers, now, &k->limits, &crl, &ret->fault, &why) < 0) {
+		(void)snprintf(ret->text, sizeof(ret->text), "%.190s", why.text);
+		return;
+	}
+	found = sst_crl_find(crl, &facts->key, &entry);
+	sst_crl_evidence(sst_crl_head(crl), facts, found == 1 ? &entry : NULL, now, &k->limits,
+	    ret);
+	sst_crl_free(crl);
+}
+
+int
+sst_check_crl(struct sst_check *k, const void *der, size_t len, struct sst_error *err)
+{
+	struct sst_evidence *found;
+	int rc;
+
+	if (sst_check_is_off(k) || k->n_links == 0)
+		return SST_OK;
+	found = found_new(k, SST_SOURCE_CRL);
+	if (found == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	for (int i = 0; i < k->n_links; i++)
+		if (k->links[i].facts != NULL)
+			judge_list(k, i, der, len, &found[i]);
+	rc = give(k, found, err);
+	free(found);
+	return rc;
+}
+
+int
+sst_check_others(struct sst_check *k, struct stack_st_X509 *others, struct sst_error *err)
+{
+	if (k->others == NULL)
+		k->others = sk_X509_new_null();
+	if (k->others == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	for (int i = 0; others != NULL && i < sk_X509_num(others); i++) {
+		X509 *x = sk_X509_value(others, i);
+
+		if (!sk_X509_push(k->others, x))
+			return sst_fail(err, SST_E_NOMEM, "out of memory");
+		(void)X509_up_ref(x);
+	}
+	return SST_OK;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: ISC */
+/* checker - see checker.h. */
+#include "checker.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/escape.h"
+#include "base/fail.h"
+#include "cache.h"
+#include "memo.h"
+#include "work.h"
+
+#define MACHINE_BYTES	((uint64_t)256 << 20)
+#define USER_BYTES	((uint64_t)64 << 20)
+
+struct sst_checker {
+	struct sst_checker *next, *prev;	/* of all in this process */
+	atomic_int	 refs;
+	pthread_mutex_t	 mu;		/* guards opening */
+	atomic_int	 is_ready;
+	_Atomic int64_t	 seen;		/* the greatest wall clock */
+	struct sst_memo	*memo;
+	struct sst_cache *own;		/* memory at the least */
+	struct sst_cache *machine;	/* its snapshot, or NULL */
+	struct sst_work	*work;		/* NULL: no network */
+	char		*dir;		/* of the configuration; NULL: by place */
+	char		*proxy;
+	char		**allow;
+	uint64_t	 bytes;
+	int		 no_fetch, no_service;
+	char		 where[2 * PATH_MAX + 600];
+};
+
+/* Every checker, for fork(): guarded by all_mu. */
+static pthread_mutex_t all_mu = PTHREAD_MUTEX_INITIALIZER;
+static struct sst_checker *all;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+fork_prepare(void)
+{
+	(void)pthread_mutex_lock(&all_mu);
+	for (struct sst_checker *c = all; c != NULL; c = c->next) {
+		(void)pthread_mutex_lock(&c->mu);
+		if (c->memo != NULL)
+			sst_memo_hold(c->memo);
+	}
+}
+
+static void
+fork_done(void)
+{
+	for (struct sst_checker *c = all; c != NULL; c = c->next) {
+		if (c->memo != NULL)
+			sst_memo_release(c->memo);
+		(void)pthread_mutex_unlock(&c->mu);
+	}
+	(void)pthread_mutex_unlock(&all_mu);
+}
+
+static void
+fork_watch(void)
+{
+	(void)pthread_atfork(fork_prepare, fork_done, fork_done);
+}
+
+static void
+free_list(char **list)
+{
+	for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+		free(list[i]);
+	free(list);
+}
+
+static char **
+copy_list(const char *const *list)
+{
+	char **copy;
+	size_t n = 0;
+
+	while (list != NULL && list[n] != NULL)
+		n++;
+	copy = calloc(n + 1, sizeof(*copy));
+	for (size_t i = 0; copy != NULL && i < n; i++) {
+		copy[i] = strdup(list[i]);
+		if (copy[i] == NULL) {
+			free_list(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+static void
+destroy(struct sst_checker *c)
+{
+	sst_work_free(c->work);
+	sst_cache_close(c->own);
+	sst_cache_close(c->machine);
+	sst_memo_free(c->memo);
+	free_list(c->allow);
+	free(c->proxy);
+	free(c->dir);
+	(void)pthread_mutex_destroy(&c->mu);
+	free(c);
+}
+
+/* 0: out of memory. */
+static int
+copy_config(struct sst_checker *c, const struct sst_checker_config *config)
+{
+	c->bytes = config->cache_bytes;
+	c->no_fetch = config->no_fetch;
+	c->no_service = config->no_service;
+	c->allow = copy_list(config->allow);
+	if (config->cache_dir != NULL)
+		c->dir = strdup(config->cache_dir);
+	if (config->proxy != NULL)
+		c->proxy = strdup(config->proxy);
+	return c->allow != NULL && (config->cache_dir == NULL || c->dir != NULL) &&
+	    (config->proxy == NULL || c->proxy != NULL);
+}
+
+int
+sst_checker_new(const struct sst_checker_config *config, struct sst_checker **ret,
+    struct sst_error *err)
+{
+	static const struct sst_checker_config zero;
+	struct sst_checker *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	atomic_init(&c->refs, 1);
+	(void)pthread_mutex_init(&c->mu, NULL);
+	if (!copy_config(c, config != NULL ? config : &zero)) {
+		destroy(c);
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	}
+	(void)pthread_once(&once, fork_watch);
+	(void)pthread_mutex_lock(&all_mu);
+	c->next = all;
+	if (all != NULL)
+		all->prev = c;
+	all = c;
+	(void)pthread_mutex_unlock(&all_mu);
+	*ret = c;
+	return SST_OK;
+}
+
+struct sst_checker *
+sst_checker_ref(struct sst_checker *c)
+{
+	(void)atomic_fetch_add(&c->refs, 1);
+	return c;
+}
+
+void
+sst_checker_unref(struct sst_checker *c)
+{
+	if (c == NULL || atomic_fetch_sub(&c->refs, 1) != 1)
+		return;
+	(void)pthread_mutex_lock(&all_mu);
+	*(c->prev != NULL ? &c->prev->next : &all) = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	(void)pthread_mutex_unlock(&all_mu);
+	destroy(c);
+}
+
+/* The cache of this uid. 0: there is no place for one. */
+static int
+user_dir(char out[PATH_MAX])
+{
+	const char *base = secure_getenv("XDG_CACHE_HOME"), *below = "";
+	int n;
+
+	if (base == NULL || base[0] != '/') {
+		base = secure_getenv("HOME");
+		below = "/.cache";
+	}
+	if (base == NULL || base[0] != '/')
+		return 0;
+	n = snprintf(out, PATH_MAX, "%s%s/securesockets", base, below);
+	return n > 0 && n < PATH_MAX;
+}
+
+/* 1: the machine's cache belongs to whoever we are; root is nobody's writer. */
+static int
+is_machine_writer(void)
+{
+	struct stat st;
+
+	return geteuid() != 0 && lstat(SST_MACHINE_CACHE, &st) == 0 &&
+	    S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+static int
+open_machine(struct sst_checker *c, struct sst_error *err)
+{
+	const struct sst_cache_config config = { .dir = SST_MACHINE_CACHE };
+	int rc;
+
+	if (access(SST_MACHINE_CACHE, X_OK) < 0)
+		return SST_OK;
+	rc = sst_cache_open(&config, &c->machine, err);
+	if (rc == SST_OK && sst_cache_mode(c->machine) != SST_CACHE_SNAPSHOT) {
+		sst_cache_close(c->machine);
+		c->machine = NULL;
+	}
+	return rc;
+}
+
+/* What sst_checker_cache() answers. */
+static void
+describe(struct sst_checker *c, const char *kind, const char *dir)
+{
+	char path[PATH_MAX], why[512];
+	const char *text = sst_cache_why(c->own);
+	size_t used = 0;
+
+	if (c->machine != NULL)
+		used = (size_t)snprintf(c->where, sizeof(c->where),
+		    "snapshot " SST_MACHINE_CACHE ", then ");
+	if (sst_cache_mode(c->own) == SST_CACHE_MEMORY)
+		used += (size_t)snprintf(c->where + used, sizeof(c->where) - used, "memory");
+	else
+		used += (size_t)snprintf(c->where + used, sizeof(c->where) - used, "%s %s",
+		    kind, sst_escape(path, sizeof(path), dir, strlen(dir)));
+	if (text[0] != '\0')
+		(void)snprintf(c->where + used, sizeof(c->where) - used, " (%s)",
+		    sst_escape(why, sizeof(why), text, strlen(text)));
+}
+
+static int
+open_caches(struct sst_checker *c, struct sst_error *err)
+{
+	struct sst_cache_config config = { .dir = c->dir, .may_write = 1,
+	    .size_cap = c->bytes != 0 ? c->bytes : USER_BYTES };
+	char place[PATH_MAX];
+	const char *kind = "user";
+	int rc = SST_OK;
+
+	if (c->dir == NULL && is_machine_writer()) {
+		kind = "machine";
+		config.dir = SST_MACHINE_CACHE;
+		config.size_cap = c->bytes != 0 ? c->bytes : MACHINE_BYTES;
+	} else if (c->dir == NULL) {
+		config.dir = user_dir(place) ? place : "";
+		rc = open_machine(c, err);
+	}
+	if (rc == SST_OK)
+		rc = sst_cache_open(&config, &c->own, err);
+	if (rc == SST_OK)
+		describe(c, kind, config.dir);
+	return rc;
+}
+
+static int
+open_locked(struct sst_checker *c, struct sst_error *err)
+{
+	const struct sst_work_config config = { .allow = (const char *const *)c->allow,
+	    .proxy = c->proxy, .no_service = c->no_service };
+	struct sst_work_config with = config;
+	int rc = SST_OK;
+
+	if (c->own == NULL)
+		rc = open_caches(c, err);
+	if (rc == SST_OK && c->memo == NULL)
+		rc = sst_memo_new(0, &c->memo, err);
+	with.cache = c->own;
+	if (rc == SST_OK && !c->no_fetch && c->work == NULL)
+		rc = sst_work_new(&with, &c->work, err);
+	return rc;
+}
+
+int
+sst_checker_ready(struct sst_checker *c, struct sst_error *err)
+{
+	int rc;
+
+	if (atomic_load_explicit(&c->is_ready, memory_order_acquire))
+		return SST_OK;
+	(void)pthread_mutex_lock(&c->mu);
+	rc = open_locked(c, err);
+	if (rc == SST_OK)
+		atomic_store_explicit(&c->is_ready, 1, memory_order_release);
+	(void)pthread_mutex_unlock(&c->mu);
+	return rc;
+}
+
+const char *
+sst_checker_cache(const struct sst_checker *checker)
+{
+	/* opening is no change that anybody sees but here */
+	struct sst_checker *c = (struct sst_checker *)checker;
+
+	return sst_checker_ready(c, NULL) == SST_OK ? c->where : "memory (out of memory)";
+}
+
+struct sst_work *
+sst_checker_work(struct sst_checker *c)
+{
+	return c->work;
+}
+
+int64_t
+sst_checker_now(struct sst_checker *c)
+{
+	int64_t now = sst_clock_wall(), seen = atomic_load(&c->seen);
+
+	while (now > seen && !atomic_compare_exchange_weak(&c->seen, &seen, now))
+		continue;
+	return now > seen ? now : seen;
+}
+
+/* Adds what one cache knows; *n pieces are there. */
+static int
+ask_cache(struct sst_cache *cache, const struct sst_cert_facts *facts, int64_t now,
+    const struct sst_limits *limits, struct sst_evidence *list, size_t max, size_t *n)
+{
+	int rc;
+
+	if (cache == NULL || *n == max)
+		return SST_OK;
+	rc = sst_cache_get(cache, facts, now, limits, list + *n, max - *n);
+	if (rc < 0)
+		return rc == SST_E_TIMEOUT ? rc : SST_OK;	/* damaged: a miss */
+	*n += (size_t)rc;
+	return SST_OK;
+}
+
+/* Half of the room for each, so that neither cache hides a revocation that the
+ * other knows. */
+static int
+ask_caches(struct sst_checker *c, const struct sst_cert_facts *facts, int64_t now,
+    const struct sst_limits *limits, struct sst_evidence *list, size_t max)
+{
+	size_t n = 0, first = c->machine != NULL ? max / 2 : max;
+	int rc;
+
+	rc = ask_cache(c->own, facts, now, limits, list, first, &n);
+	if (rc == SST_OK)
+		rc = ask_cache(c->machine, facts, now, limits, list, max, &n);
+	return rc < 0 ? rc : (int)n;
+}
+
+int
+sst_checker_known(struct sst_checker *c, const struct sst_cert_facts *facts, int64_t now,
+    const struct sst_limits *limits, struct sst_evidence *list, size_t max)
+{
+	const int64_t ms = sst_clock_ms();
+	uint64_t generation = sst_cache_generation(c->own, ms);
+	int n;
+
+	if (c->machine != NULL)
+		generation = generation * 0x9e3779b97f4a7c15u +
+		    sst_cache_generation(c->machine, ms);
+	n = sst_memo_get(c->memo, &facts->key, generation, list, max);
+	if (n >= 0)
+		return n;
+	n = ask_caches(c, facts, now, limits, list, max);
+	if (n >= 0)
+		sst_memo_put(c->memo, &facts->key, generation, list, (size_t)n);
+	return n;
+}
+
+int
+sst_checker_revoked(struct sst_checker *c, const struct sst_cert_key *key, int64_t now)
+{
+	return sst_cache_revoked(c->own, key, now) == 1 ||
+	    (c->machine != NULL && sst_cache_revoked(c->machine, key, now) == 1);
+}
+
+int
+sst_checker_keep(struct sst_checker *c, const struct sst_cert_facts *facts,
+    const struct sst_evidence *e, const void *der, size_t len, int64_t now,
+    struct sst_error *err)
+{
+	return sst_cache_put(c->own, &facts->key, facts->not_after, e, der, len, now, err);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * checker - what the checks of a process share: memory, caches, the thread.
+ *
+ *	check.c --> checker --> memo, cache (own, machine's snapshot), work
+ *
+ * Always true:
+ *   1. Making one opens nothing and starts nothing; its first check does, so a
+ *      program may make it before it drops rights, forks or chroots.
+ *   2. Time does not go back: `now` is never before what was seen once.
+ *   3. After fork() the child may go on with it: no lock is held across, and the
+ *      caches and the thread see the pid.
+ * Threads: any number. `mu` guards opening alone.
+ */
+#ifndef SST_OCSP_CHECKER_H
+#define SST_OCSP_CHECKER_H
+
+#include "certkey.h"
+#include "evidence.h"
+
+#define SST_MACHINE_CACHE	"/var/cache/securesockets"
+
+struct sst_work;
+
+/* Opens the caches, once. SST_E_NOMEM alone. */
+int	sst_checker_ready(struct sst_checker *, struct sst_error *err);
+/* NULL: no network for this one. Borrowed. */
+struct sst_work *sst_checker_work(struct sst_checker *);
+/* UNIX seconds of the clock, or the greatest seen before. */
+int64_t	sst_checker_now(struct sst_checker *);
+/* What memory and the caches know; pieces, or SST_E_TIMEOUT: busy. */
+int	sst_checker_known(struct sst_checker *, const struct sst_cert_facts *, int64_t now,
+	    const struct sst_limits *, struct sst_evidence *list, size_t max);
+/* 1: `key` is known to be revoked. For delegates. */
+int	sst_checker_revoked(struct sst_checker *, const struct sst_cert_key *, int64_t now);
+/* Keeps evidence that came along. SST_E_REFUSED: newer is known; else it is kept
+ * as far as there is room. */
+int	sst_checker_keep(struct sst_checker *, const struct sst_cert_facts *,
+	    const struct sst_evidence *, const void *der, size_t len, int64_t now,
+	    struct sst_error *err);
+
+#endif
