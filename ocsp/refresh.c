@@ -63,7 +63,7 @@ doubling(unsigned fails, const uint8_t seed[32])
 
 	if (fails >= 1 && fails <= 7)
 		delay = FIRST_DELAY << (fails - 1);
-	return delay - delay / 4 + spread(seed, fails, delay / 2 + 1);
+	return delay - delay / 4 + spread(seed, fails, delay / 2);
 }
 
 static int64_t
