@@ -122,7 +122,8 @@ read_point(struct reading *r, struct sst_der one)
 	    sst_der_maybe(&one, SST_DER_CONTEXT(1), &reasons);
 	point.has_crl_issuer = has_reasons < 0 ? has_reasons :
 	    sst_der_maybe(&one, SST_DER_EXPLICIT(2), &issuer);
-	if (point.has_crl_issuer < 0 || !sst_der_done(&one))
+	if (point.has_crl_issuer < 0 || !sst_der_done(&one) ||
+	    (has_name == 0 && point.has_crl_issuer == 0))	/* nothing, or only reasons */
 		return SST_E_MALFORMED;
 	if (has_reasons == 1) {
 		if (sst_der_bits(&reasons, &point.reasons) < 0)
