@@ -6,7 +6,6 @@
  *	crl_read.c	bytes to parts, to the head's extensions, to rows
  *	crl_name.c	names: whether two are equal, or a GeneralNames holds one
  *	crl_signer.c	who may have signed, and whether he did
- *	crl_algorithm.c	what a signature's algorithm is, and what it is worth
  *	crl_index.c	rows to buckets, and a serial in a bucket
  *	crl_scope.c	head and certificate to scope and evidence
  *
@@ -19,8 +18,6 @@
  */
 #ifndef SST_OCSP_CRL_LIST_H
 #define SST_OCSP_CRL_LIST_H
-
-#include <openssl/evp.h>
 
 #include "crl.h"
 #include "der.h"
@@ -72,20 +69,6 @@ void	sst_crl_entry_merge(struct sst_crl_entry *kept, const struct sst_crl_entry 
 int	sst_name_equal(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
 /* Whether GeneralNames (the content) holds this name as a directoryName. */
 int	sst_names_have(const uint8_t *names, size_t len, const uint8_t *dn, size_t dn_len);
-
-/* crl_algorithm.c */
-struct sst_crl_algorithm {
-	const char	*key_type;	/* as EVP_PKEY_is_a() knows it */
-	const EVP_MD	*md, *mgf_md;	/* md NULL: EdDSA; mgf_md: RSA-PSS alone */
-	int		 salt_len;
-};
-int	sst_crl_algorithm(struct sst_crl *, int level, struct sst_crl_algorithm *ret,
-	    struct sst_error *err);
-/* OpenSSL's bits of security that a level asks for. */
-int	sst_level_bits(int level);
-/* 1: `key` made the signature; 0: not. */
-int	sst_crl_signed_by(const struct sst_crl *, const struct sst_crl_algorithm *,
-	    EVP_PKEY *key);
 
 /* crl_signer.c: verifies; fills the head's signer, and *ret_not_after with his. */
 int	sst_crl_verify(struct sst_crl *, const struct sst_crl_signers *, int64_t now, int level,

@@ -12,6 +12,7 @@
 
 #include "crl_list.h"
 #include "dertime.h"
+#include "signature.h"
 
 /* A list's bytes are hashed for each key that is tried. */
 #define TRIES_MAX	8
@@ -19,9 +20,9 @@
 struct hunt {
 	struct sst_crl	*crl;
 	const struct sst_crl_signers *who;
-	struct sst_crl_algorithm alg;
+	struct sst_signature alg;
 	int64_t		 now;
-	int		 bits;
+	int		 level;
 	int64_t		 not_after;
 };
 
@@ -34,22 +35,17 @@ not_after_of(X509 *cert, int64_t *ret)
 	    (size_t)ASN1_STRING_length(t), ret);
 }
 
-static int
-strong_enough(EVP_PKEY *key, int bits)
-{
-	return EVP_PKEY_get_security_bits(key) >= bits;
-}
-
 /* Whether `parent` (NULL: nobody) issued `cert` with a signature that counts. */
 static int
-certified_by(X509 *cert, X509 *parent, int bits)
+certified_by(X509 *cert, X509 *parent, int level)
 {
 	EVP_PKEY *key = parent == NULL ? NULL : X509_get0_pubkey(parent);
 	int secbits, ok;
 
-	if (key == NULL || !strong_enough(key, bits) ||
+	if (key == NULL || !sst_signature_key_strong(key, level) ||
 	    X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(parent)) != 0 ||
-	    X509_get_signature_info(cert, NULL, NULL, &secbits, NULL) != 1 || secbits < bits)
+	    X509_get_signature_info(cert, NULL, NULL, &secbits, NULL) != 1 ||
+	    secbits < sst_signature_level_bits(level))
 		return 0;
 	ok = X509_verify(cert, key) == 1;
 	ERR_clear_error();
@@ -73,17 +69,26 @@ candidate_may(const struct hunt *h, X509 *cert)
 	    (X509_get_extension_flags(cert) & EXFLAG_KUSAGE) == 0 ||
 	    (X509_get_key_usage(cert) & KU_CRL_SIGN) == 0)
 		return 0;
-	if (!strong_enough(key, h->bits))
+	if (!sst_signature_key_strong(key, h->level))
 		return 0;
-	if (!certified_by(cert, parent, h->bits)) {
+	if (!certified_by(cert, parent, h->level)) {
 		parent = h->who->above;
-		if (!certified_by(cert, parent, h->bits))
+		if (!certified_by(cert, parent, h->level))
 			return 0;
 	}
 	if (sst_facts_of(cert, parent, &facts, NULL) < 0 ||
 	    h->now < facts->not_before || h->now > facts->not_after)
 		return 0;
 	return h->who->revoked == NULL || h->who->revoked(h->who->arg, &facts->key) != 1;
+}
+
+static int
+signed_by(const struct hunt *h, EVP_PKEY *key)
+{
+	const struct sst_crl *crl = h->crl;
+
+	return sst_signature_by(&h->alg, key, crl->tbs.whole, crl->tbs.whole_len,
+	    crl->signature, crl->signature_len);
 }
 
 static int
@@ -99,7 +104,7 @@ others_try(struct hunt *h)
 		if (!candidate_may(h, cert))
 			continue;
 		tries++;
-		if (sst_crl_signed_by(h->crl, &h->alg, X509_get0_pubkey(cert)) &&
+		if (signed_by(h, X509_get0_pubkey(cert)) &&
 		    not_after_of(cert, &h->not_after) == SST_OK &&
 		    X509_digest(cert, EVP_sha256(), head->signer, NULL) == 1)
 			return 1;
@@ -111,17 +116,19 @@ int
 sst_crl_verify(struct sst_crl *crl, const struct sst_crl_signers *who, int64_t now, int level,
     int64_t *ret_not_after, struct sst_error *err)
 {
-	struct hunt h = { .crl = crl, .who = who, .now = now, .bits = sst_level_bits(level) };
+	struct hunt h = { .crl = crl, .who = who, .now = now, .level = level };
 	EVP_PKEY *key = X509_get0_pubkey(who->issuer);
 	int may, strong, rc;
 
-	rc = sst_crl_algorithm(crl, level, &h.alg, err);
-	if (rc < 0)
+	rc = sst_signature_read(&crl->algorithm, level, "CRL", &h.alg, err);
+	if (rc < 0) {
+		crl->fault = SST_FAULT_ALGORITHM;
 		return rc;
+	}
 	/* X509_get_key_usage() is all ones where there is no keyUsage */
 	may = key != NULL && (X509_get_key_usage(who->issuer) & KU_CRL_SIGN) != 0;
-	strong = key != NULL && strong_enough(key, h.bits);
-	if ((may && strong && sst_crl_signed_by(crl, &h.alg, key) &&
+	strong = key != NULL && sst_signature_key_strong(key, level);
+	if ((may && strong && signed_by(&h, key) &&
 	    not_after_of(who->issuer, &h.not_after) == SST_OK) || others_try(&h)) {
 		*ret_not_after = h.not_after;
 		return SST_OK;
