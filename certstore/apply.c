@@ -292,7 +292,7 @@ found_settle_locked(struct work *w, struct sst_found *f)
 	    (f->row.load == NULL || f->row.load_key == NULL)) {
 		sst_pin_add_locked(w->s, f->row.id, f->identity, NULL);
 	} else if (f->row.state == SST_ENTRY_USABLE) {
-		sst_cache_put(w->s->cache, f->row.id, f->identity);
+		sst_kept_put(w->s->cache, f->row.id, f->identity);
 	}
 }
 
@@ -312,7 +312,7 @@ finish(struct work *w, int rc, struct sst_found *found, size_t n)
 	}
 	for (size_t i = 0; i < w->n_gone; i++) {
 		sst_pin_drop_locked(w->s, w->gone[i]);
-		sst_cache_drop(w->s->cache, w->gone[i]);
+		sst_kept_drop(w->s->cache, w->gone[i]);
 	}
 	for (size_t i = 0; i < n; i++)
 		found_settle_locked(w, &found[i]);
@@ -339,7 +339,7 @@ kept_pin(struct sst_store *s, const struct sst_row *row)
 	struct sst_rows rows = { 0 };
 	int here = 0;
 
-	id = sst_cache_get(s->cache, row->id);
+	id = sst_kept_get(s->cache, row->id);
 	if (id == NULL && row->load != NULL)
 		(void)sst_scan_again(&s->env, row, &id, NULL);
 	if (id == NULL)

@@ -2,7 +2,7 @@
 /*
  * choice - a decision and its reasons.
  *
- * store_choose.c makes them, cache.c keeps those of hot names.
+ * store_choose.c makes them, kept.c keeps those of hot names.
  *
  * Always true:
  *   1. Immutable once built but for the count of references; one block of

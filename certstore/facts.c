@@ -31,7 +31,7 @@ line_add(char **lines, const char *text, struct sst_error *err)
 }
 
 int
-sst_facts_warn(struct sst_facts *f, const char *text, struct sst_error *err)
+sst_leaf_facts_warn(struct sst_leaf_facts *f, const char *text, struct sst_error *err)
 {
 	return line_add(&f->warnings, text, err);
 }
@@ -49,7 +49,7 @@ time_read(const ASN1_TIME *t, time_t *ret, struct sst_error *err)
 
 /* One name into `f`. A name that cannot be looked up becomes a warning. */
 static int
-name_take(struct sst_facts *f, const GENERAL_NAME *gn, struct sst_error *err)
+name_take(struct sst_leaf_facts *f, const GENERAL_NAME *gn, struct sst_error *err)
 {
 	const char *warning = NULL;
 	char name[SST_NAME_SIZE];
@@ -66,7 +66,7 @@ name_take(struct sst_facts *f, const GENERAL_NAME *gn, struct sst_error *err)
 	else
 		return SST_OK;
 	if (warning != NULL)
-		rc = sst_facts_warn(f, warning, err);
+		rc = sst_leaf_facts_warn(f, warning, err);
 	if (rc == SST_OK && keep)
 		rc = line_add(&f->names, name, err);
 	return rc;
@@ -80,7 +80,7 @@ line_cmp(const void *a, const void *b)
 
 /* Sorts the lines of f->names, drops doubles, and digests what is left. */
 static int
-names_settle(struct sst_facts *f, struct sst_error *err)
+names_settle(struct sst_leaf_facts *f, struct sst_error *err)
 {
 	char **v = NULL, *copy = NULL, *at, *out;
 	size_t n = 0, len = strlen(f->names);
@@ -117,7 +117,7 @@ out:
 }
 
 static int
-names_read(X509 *leaf, struct sst_facts *f, struct sst_error *err)
+names_read(X509 *leaf, struct sst_leaf_facts *f, struct sst_error *err)
 {
 	GENERAL_NAMES *san;
 	int crit = 0, rc = SST_OK;
@@ -130,7 +130,7 @@ names_read(X509 *leaf, struct sst_facts *f, struct sst_error *err)
 		rc = name_take(f, sk_GENERAL_NAME_value(san, i), err);
 	GENERAL_NAMES_free(san);
 	if (rc == SST_OK && f->names[0] == '\0')
-		rc = sst_facts_warn(f, "no name in subjectAltName: can only be the"
+		rc = sst_leaf_facts_warn(f, "no name in subjectAltName: can only be the"
 		    " default", err);
 	if (rc == SST_OK)
 		rc = names_settle(f, err);
@@ -139,7 +139,7 @@ names_read(X509 *leaf, struct sst_facts *f, struct sst_error *err)
 
 /* The rules of defaults.md: what no client would accept is not taken in. */
 static int
-rules_check(X509 *leaf, EVP_PKEY *key, const struct sst_facts *f,
+rules_check(X509 *leaf, EVP_PKEY *key, const struct sst_leaf_facts *f,
     struct sst_error *err)
 {
 	uint32_t flags = X509_get_extension_flags(leaf), usage;
@@ -195,10 +195,10 @@ algorithm_text(X509 *leaf, char *out, size_t size)
 }
 
 int
-sst_facts_read(X509 *leaf, struct sst_facts *ret, struct sst_error *err)
+sst_leaf_facts_read(X509 *leaf, struct sst_leaf_facts *ret, struct sst_error *err)
 {
 	EVP_PKEY *key = X509_get0_pubkey(leaf);
-	struct sst_facts f = { 0 };
+	struct sst_leaf_facts f = { 0 };
 	char algorithm[80];
 	int rc;
 
@@ -231,14 +231,14 @@ sst_facts_read(X509 *leaf, struct sst_facts *ret, struct sst_error *err)
 		rc = names_read(leaf, &f, err);
 out:
 	if (rc < 0)
-		sst_facts_done(&f);
+		sst_leaf_facts_done(&f);
 	else
 		*ret = f;
 	return rc;
 }
 
 void
-sst_facts_done(struct sst_facts *f)
+sst_leaf_facts_done(struct sst_leaf_facts *f)
 {
 	free(f->names);
 	free(f->warnings);

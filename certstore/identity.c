@@ -198,7 +198,7 @@ warm(EVP_PKEY *key, struct sst_error *err)
 
 int
 sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
-    const struct sst_facts *facts, struct sst_identity **ret, struct sst_error *err)
+    const struct sst_leaf_facts *facts, struct sst_identity **ret, struct sst_error *err)
 {
 	struct sst_identity *id = NULL;
 	EVP_PKEY *public = X509_get0_pubkey(leaf);

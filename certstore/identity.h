@@ -40,7 +40,7 @@ void	sst_identity_unref(struct sst_identity *);	/* NULL is allowed */
 struct sst_identity *sst_choice_identity(const struct sst_choice *, size_t i);
 
 /* What a leaf says of itself, as the index keeps it. */
-struct sst_facts {
+struct sst_leaf_facts {
 	int	 kind;			/* enum sst_key_kind */
 	char	 key_type[32];		/* "RSA-2048" */
 	char	 issuer[256];		/* one line, escaped */
@@ -54,12 +54,12 @@ struct sst_facts {
 
 /*
  * Reads a leaf. SST_E_REFUSED where a rule of admission says no (the text says
- * which). On 0 the caller gives *ret to sst_facts_done().
+ * which). On 0 the caller gives *ret to sst_leaf_facts_done().
  */
-int	sst_facts_read(X509 *leaf, struct sst_facts *ret, struct sst_error *err);
-void	sst_facts_done(struct sst_facts *);
+int	sst_leaf_facts_read(X509 *leaf, struct sst_leaf_facts *ret, struct sst_error *err);
+void	sst_leaf_facts_done(struct sst_leaf_facts *);
 /* Adds a line to the warnings. */
-int	sst_facts_warn(struct sst_facts *, const char *text, struct sst_error *err);
+int	sst_leaf_facts_warn(struct sst_leaf_facts *, const char *text, struct sst_error *err);
 
 /*
  * The certificates of `pool` that lead from `leaf` upwards, in order, without
@@ -83,7 +83,7 @@ int	sst_leaf_settle(X509 *);
  * its own; `chain` is copied, the leaf's copy of its public key is replaced. On 0 the caller owns *ret.
  */
 int	sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
-	    const struct sst_facts *, struct sst_identity **ret,
+	    const struct sst_leaf_facts *, struct sst_identity **ret,
 	    struct sst_error *err);
 /* Whether a name of the leaf covers `name` (folded, or "ip:"). */
 int	sst_identity_covers(const struct sst_identity *, const char *name);

@@ -37,7 +37,7 @@ sst_text_set(char **to, const char *text)
 }
 
 int
-sst_row_facts(struct sst_row *row, const struct sst_facts *f)
+sst_row_facts(struct sst_row *row, const struct sst_leaf_facts *f)
 {
 	row->kind = f->kind;
 	row->not_before = f->not_before;

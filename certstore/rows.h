@@ -18,7 +18,7 @@
 
 #include <securesockets/certstore.h>
 
-struct sst_facts;
+struct sst_leaf_facts;
 
 struct sst_row {
 	int64_t		 id, source;
@@ -44,7 +44,7 @@ struct sst_row {
 /* Frees what a row points to. */
 void	sst_row_done(struct sst_row *);
 /* Copies what a leaf says into a row. < 0: out of memory. */
-int	sst_row_facts(struct sst_row *, const struct sst_facts *);
+int	sst_row_facts(struct sst_row *, const struct sst_leaf_facts *);
 /* strdup that takes NULL; 0 or SST_E_NOMEM. The old text is freed. */
 int	sst_text_set(char **to, const char *text);
 

@@ -132,10 +132,10 @@ sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
 	struct sst_error why = { .code = SST_OK };
 	struct sst_found f = { .row.state = SST_ENTRY_REFUSED };
 	STACK_OF(X509) *chain = NULL;
-	struct sst_facts facts = { 0 };
+	struct sst_leaf_facts facts = { 0 };
 	int rc;
 
-	rc = sst_facts_read(leaf, &facts, &why);
+	rc = sst_leaf_facts_read(leaf, &facts, &why);
 	if (rc < 0)
 		goto out;
 	chain = sst_chain_order(leaf, pool, env->intern);
@@ -145,7 +145,7 @@ sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
 	}
 	if (sk_X509_num(chain) == 0 &&
 	    (X509_get_extension_flags(leaf) & EXFLAG_SI) == 0)
-		rc = sst_facts_warn(&facts, "no intermediate certificate comes with"
+		rc = sst_leaf_facts_warn(&facts, "no intermediate certificate comes with"
 		    " it: clients that do not know the issuer will refuse", &why);
 	if (rc == SST_OK)
 		rc = sst_row_facts(&f.row, &facts);
@@ -167,7 +167,7 @@ sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
 	}
 out:
 	sk_X509_pop_free(chain, X509_free);
-	sst_facts_done(&facts);
+	sst_leaf_facts_done(&facts);
 	if (rc == SST_E_NOMEM) {
 		sst_found_done(&f);
 		return nomem(err);

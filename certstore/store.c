@@ -22,7 +22,7 @@ before_fork(void)
 	(void)pthread_mutex_lock(&all_mu);
 	for (struct sst_store *s = all; s != NULL; s = s->next) {
 		(void)pthread_mutex_lock(&s->mu);
-		sst_cache_lock(s->cache);
+		sst_kept_lock(s->cache);
 		sst_intern_lock(s->env.intern);
 	}
 }
@@ -32,7 +32,7 @@ unlock_all(void)
 {
 	for (struct sst_store *s = all; s != NULL; s = s->next) {
 		sst_intern_unlock(s->env.intern);
-		sst_cache_unlock(s->cache);
+		sst_kept_unlock(s->cache);
 		(void)pthread_mutex_unlock(&s->mu);
 	}
 	(void)pthread_mutex_unlock(&all_mu);
@@ -109,7 +109,7 @@ store_free(struct sst_store *s)
 		sk_X509_pop_free(s->pins[i].certs, X509_free);
 	}
 	free(s->pins);
-	sst_cache_free(s->cache);
+	sst_kept_free(s->cache);
 	sst_index_close(s->index);
 	sst_intern_free(s->env.intern);
 	if (s->env.ops != NULL && s->env.ops->free != NULL)
@@ -137,7 +137,7 @@ sst_store_new_from(const struct sst_store_config *config,
 		s->config = *config;
 	s->env.intern = sst_intern_new();
 	s->env.keys_may_be_open = s->config.keys_may_be_open;
-	s->cache = sst_cache_new(s->config.cache_bytes != 0 ? s->config.cache_bytes :
+	s->cache = sst_kept_new(s->config.cache_bytes != 0 ? s->config.cache_bytes :
 	    CACHE_DEFAULT);
 	if (s->env.intern == NULL || s->cache == NULL) {
 		rc = sst_fail(err, SST_E_NOMEM, "out of memory");

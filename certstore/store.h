@@ -20,7 +20,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "cache.h"
+#include "kept.h"
 #include "index.h"
 #include "scan.h"
 
@@ -35,7 +35,7 @@ struct sst_store {
 	atomic_int	 refs;
 	struct sst_store_config config;
 	struct sst_scan_env env;	/* constant, so are cache and env.intern */
-	struct sst_cache *cache;
+	struct sst_kept *cache;
 	atomic_uint_fast64_t generation;
 	atomic_uint_fast64_t no_default; /* generation + 1 that has no default */
 	atomic_int_fast64_t next_rescan; /* ms: when a stale row may cost a scan */

@@ -187,14 +187,14 @@ identity_get(struct sst_store *s, const struct sst_row *row,
 	sst_store_unlock(s);
 	if (*ret != NULL)
 		return SST_OK;
-	*ret = sst_cache_get(s->cache, row->id);
+	*ret = sst_kept_get(s->cache, row->id);
 	if (*ret != NULL)
 		return SST_OK;
 	if (row->load == NULL)
 		return sst_fail(err, SST_E_NOT_FOUND, "it is no longer in memory");
 	rc = sst_scan_again(&s->env, row, ret, err);
 	if (rc == SST_OK)
-		sst_cache_put(s->cache, row->id, *ret);
+		sst_kept_put(s->cache, row->id, *ret);
 	return rc;
 }
 
@@ -363,7 +363,7 @@ serve(struct sst_store *s, struct ask *a, struct sst_rows *rows,
 	if (rc < 0)
 		return rc;
 	if (stale == NULL && hit->name != NULL)
-		sst_cache_hit_put(s->cache, hit, *ret);
+		sst_kept_hit_put(s->cache, hit, *ret);
 	/* Taken out between the look-up and here: the rows were of a generation
 	 * that is over, and the present one has an answer of its own. */
 	if (!(stale != NULL && atomic_load(&s->generation) != hit->generation) &&
@@ -402,12 +402,12 @@ answer_default(struct sst_store *s, struct ask *a, struct sst_choice **ret,
 
 	hit.policy = ~policy_digest(a->policy, 1);
 	hit.generation = atomic_load(&s->generation);
-	sst_cache_key(s->cache, &hit);
+	sst_kept_key(s->cache, &hit);
 	nameless.name[0] = '\0';
 	if (a->policy->default_name == NULL &&
 	    atomic_load(&s->no_default) == hit.generation + 1)
 		return empty_choice(a, unknown_alert(a), hit.generation, ret, err);
-	cached = sst_cache_hit(s->cache, &hit, a->now);
+	cached = sst_kept_hit(s->cache, &hit, a->now);
 	if (cached == NULL) {
 		sst_store_lock(s);
 		hit.generation = atomic_load(&s->generation);
@@ -457,8 +457,8 @@ answer(struct sst_store *s, struct ask *a, struct sst_choice **ret,
 	if (a->named && a->ip[0] != '\0') {
 		hit.name = NULL;	/* a literal as name is no hot path */
 	} else {
-		sst_cache_key(s->cache, &hit);
-		*ret = sst_cache_hit(s->cache, &hit, a->now);
+		sst_kept_key(s->cache, &hit);
+		*ret = sst_kept_hit(s->cache, &hit, a->now);
 		if (*ret != NULL)
 			return SST_OK;
 	}

@@ -141,19 +141,19 @@ a_leaf_that_others_may_see_is_not_changed(void **state)
 	assert_non_null(key);
 	for (int settled = 0; settled < 2; settled++) {
 		struct sst_identity *id = NULL;
-		struct sst_facts facts = { 0 };
+		struct sst_leaf_facts facts = { 0 };
 		X509 *x = X509_dup(cert->cert);
 		EVP_PKEY *before = X509_get0_pubkey(x);
 
 		if (settled)
 			assert_int_equal(sst_leaf_settle(x), SST_OK);
-		assert_int_equal(sst_facts_read(x, &facts, NULL), SST_OK);
+		assert_int_equal(sst_leaf_facts_read(x, &facts, NULL), SST_OK);
 		assert_int_equal(sst_identity_new(x, NULL, key, &facts, &id, NULL),
 		    SST_OK);
 		assert_ptr_equal(X509_get0_pubkey(x), settled ? before : key);
 		assert_int_equal(sst_leaf_settle(x), 1);
 		sst_identity_unref(id);
-		sst_facts_done(&facts);
+		sst_leaf_facts_done(&facts);
 		X509_free(x);
 	}
 	EVP_PKEY_free(key);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "cache.h"
+#include "kept.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,7 +33,7 @@ struct set {
 	unsigned int	 next;			/* the way that is taken next */
 };
 
-struct sst_cache {
+struct sst_kept {
 	pthread_mutex_t	 mu;		/* guards the identities: */
 	struct entry	*bucket[BUCKETS];
 	struct entry	*newest, *oldest;
@@ -48,10 +48,10 @@ struct sst_cache {
 	struct set	*set;
 };
 
-struct sst_cache *
-sst_cache_new(size_t bytes)
+struct sst_kept *
+sst_kept_new(size_t bytes)
 {
-	struct sst_cache *c = calloc(1, sizeof(*c));
+	struct sst_kept *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return NULL;
@@ -74,7 +74,7 @@ sst_cache_new(size_t bytes)
 }
 
 void
-sst_cache_free(struct sst_cache *c)
+sst_kept_free(struct sst_kept *c)
 {
 	struct entry *e, *older;
 
@@ -97,7 +97,7 @@ sst_cache_free(struct sst_cache *c)
 }
 
 void
-sst_cache_lock(struct sst_cache *c)
+sst_kept_lock(struct sst_kept *c)
 {
 	(void)pthread_mutex_lock(&c->mu);
 	for (size_t i = 0; i < LOCKS; i++)
@@ -105,7 +105,7 @@ sst_cache_lock(struct sst_cache *c)
 }
 
 void
-sst_cache_unlock(struct sst_cache *c)
+sst_kept_unlock(struct sst_kept *c)
 {
 	for (size_t i = 0; i < LOCKS; i++)
 		(void)pthread_mutex_unlock(&c->set_mu[i]);
@@ -113,7 +113,7 @@ sst_cache_unlock(struct sst_cache *c)
 }
 
 static struct entry **
-find_locked(struct sst_cache *c, int64_t row)
+find_locked(struct sst_kept *c, int64_t row)
 {
 	struct entry **at = &c->bucket[(uint64_t)row % BUCKETS];
 
@@ -123,7 +123,7 @@ find_locked(struct sst_cache *c, int64_t row)
 }
 
 static void
-unlink_locked(struct sst_cache *c, struct entry *e)
+unlink_locked(struct sst_kept *c, struct entry *e)
 {
 	if (e->newer != NULL)
 		e->newer->older = e->older;
@@ -137,7 +137,7 @@ unlink_locked(struct sst_cache *c, struct entry *e)
 }
 
 static void
-newest_locked(struct sst_cache *c, struct entry *e)
+newest_locked(struct sst_kept *c, struct entry *e)
 {
 	e->older = c->newest;
 	e->newer = NULL;
@@ -149,7 +149,7 @@ newest_locked(struct sst_cache *c, struct entry *e)
 }
 
 struct sst_identity *
-sst_cache_get(struct sst_cache *c, int64_t row)
+sst_kept_get(struct sst_kept *c, int64_t row)
 {
 	struct sst_identity *id = NULL;
 	struct entry *e;
@@ -167,7 +167,7 @@ sst_cache_get(struct sst_cache *c, int64_t row)
 
 /* Takes an entry out. Its identity goes to the caller. */
 static struct sst_identity *
-take_locked(struct sst_cache *c, struct entry **at)
+take_locked(struct sst_kept *c, struct entry **at)
 {
 	struct entry *e = *at;
 	struct sst_identity *id = e->identity;
@@ -183,7 +183,7 @@ take_locked(struct sst_cache *c, struct entry **at)
 
 /* Drops the decisions that hold an identity which left the cache. */
 static void
-sweep(struct sst_cache *c)
+sweep(struct sst_kept *c)
 {
 	struct sst_choice *stale[WAYS];
 	size_t n;
@@ -209,7 +209,7 @@ sweep(struct sst_cache *c)
 
 /* The identity to throw out for room; those used since the last look stay. */
 static struct sst_identity *
-victim_locked(struct sst_cache *c)
+victim_locked(struct sst_kept *c)
 {
 	struct entry *e = c->oldest;
 
@@ -222,7 +222,7 @@ victim_locked(struct sst_cache *c)
 }
 
 void
-sst_cache_put(struct sst_cache *c, int64_t row, struct sst_identity *id)
+sst_kept_put(struct sst_kept *c, int64_t row, struct sst_identity *id)
 {
 	size_t need = sst_identity_bytes(id), limit;
 	struct sst_identity *out;
@@ -262,7 +262,7 @@ sst_cache_put(struct sst_cache *c, int64_t row, struct sst_identity *id)
 }
 
 void
-sst_cache_drop(struct sst_cache *c, int64_t row)
+sst_kept_drop(struct sst_kept *c, int64_t row)
 {
 	struct sst_identity *out = NULL;
 	struct entry **at;
@@ -276,7 +276,7 @@ sst_cache_drop(struct sst_cache *c, int64_t row)
 }
 
 size_t
-sst_cache_bytes(struct sst_cache *c)
+sst_kept_bytes(struct sst_kept *c)
 {
 	size_t bytes;
 
@@ -287,7 +287,7 @@ sst_cache_bytes(struct sst_cache *c)
 }
 
 void
-sst_cache_key(const struct sst_cache *c, struct sst_hit *key)
+sst_kept_key(const struct sst_kept *c, struct sst_hit *key)
 {
 	uint64_t h = c->seed ^ key->policy ^ (uint64_t)key->kinds << 32;
 
@@ -308,7 +308,7 @@ slot_is(const struct slot *s, const struct sst_hit *key)
 }
 
 struct sst_choice *
-sst_cache_hit(struct sst_cache *c, const struct sst_hit *key, time_t now)
+sst_kept_hit(struct sst_kept *c, const struct sst_hit *key, time_t now)
 {
 	size_t i = key->hash & (c->n_sets - 1);
 	struct sst_choice *hit = NULL;
@@ -330,7 +330,7 @@ sst_cache_hit(struct sst_cache *c, const struct sst_hit *key, time_t now)
 }
 
 void
-sst_cache_hit_put(struct sst_cache *c, const struct sst_hit *key,
+sst_kept_hit_put(struct sst_kept *c, const struct sst_hit *key,
     struct sst_choice *choice)
 {
 	size_t i = key->hash & (c->n_sets - 1), w, freed = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cache - parsed identities, and the decisions of hot names.
+ * kept - parsed identities, and the decisions of hot names.
  *
  * store_choose.c calls it: a decision that is found costs no SQLite, no parsing
  * and no allocation.
@@ -14,42 +14,42 @@
  *      for, and for no other.
  * Threads: any number; each lock spans a look-up or a change of one slot.
  */
-#ifndef SST_CERTSTORE_CACHE_H
-#define SST_CERTSTORE_CACHE_H
+#ifndef SST_CERTSTORE_KEPT_H
+#define SST_CERTSTORE_KEPT_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
-struct sst_cache;
+struct sst_kept;
 struct sst_choice;
 struct sst_identity;
 
-struct sst_cache *sst_cache_new(size_t bytes);	/* NULL: out of memory */
-void	sst_cache_free(struct sst_cache *);	/* NULL is allowed */
+struct sst_kept *sst_kept_new(size_t bytes);	/* NULL: out of memory */
+void	sst_kept_free(struct sst_kept *);	/* NULL is allowed */
 /* fork: all locks, before and after. */
-void	sst_cache_lock(struct sst_cache *);
-void	sst_cache_unlock(struct sst_cache *);
+void	sst_kept_lock(struct sst_kept *);
+void	sst_kept_unlock(struct sst_kept *);
 
 /* The identity of a row, which the caller unrefs; or NULL. */
-struct sst_identity *sst_cache_get(struct sst_cache *, int64_t row);
+struct sst_identity *sst_kept_get(struct sst_kept *, int64_t row);
 /* Keeps it if memory allows. */
-void	sst_cache_put(struct sst_cache *, int64_t row, struct sst_identity *);
-void	sst_cache_drop(struct sst_cache *, int64_t row);
+void	sst_kept_put(struct sst_kept *, int64_t row, struct sst_identity *);
+void	sst_kept_drop(struct sst_kept *, int64_t row);
 /* Bytes of identities and decisions held now. */
-size_t	sst_cache_bytes(struct sst_cache *);
+size_t	sst_kept_bytes(struct sst_kept *);
 
 struct sst_hit {
 	const char	*name;
 	uint64_t	 policy;	/* digest of what the listener adds */
 	uint64_t	 generation;
 	uint32_t	 kinds;
-	uint64_t	 hash;		/* of all but generation: sst_cache_key() */
+	uint64_t	 hash;		/* of all but generation: sst_kept_key() */
 };
 
-void	sst_cache_key(const struct sst_cache *, struct sst_hit *);
+void	sst_kept_key(const struct sst_kept *, struct sst_hit *);
 /* The decision, which the caller unrefs; or NULL. */
-struct sst_choice *sst_cache_hit(struct sst_cache *, const struct sst_hit *, time_t now);
-void	sst_cache_hit_put(struct sst_cache *, const struct sst_hit *, struct sst_choice *);
+struct sst_choice *sst_kept_hit(struct sst_kept *, const struct sst_hit *, time_t now);
+void	sst_kept_hit_put(struct sst_kept *, const struct sst_hit *, struct sst_choice *);
 
 #endif
