@@ -236,8 +236,9 @@ put_data(struct pki_buf *out, const struct made_response *r)
 	put_time(out, r->produced_at != 0 ? r->produced_at : PKI_NOW - PKI_DAY,
 	    r->produced_text);
 	list = out->len;
-	for (int i = 0; i < MADE_SINGLES && r->singles[i].cert != NULL && !r->no_singles; i++)
-		put_single(out, &r->singles[i]);
+	for (int n = 0; n <= r->repeat && !r->no_singles; n++)
+		for (int i = 0; i < MADE_SINGLES && r->singles[i].cert != NULL; i++)
+			put_single(out, &r->singles[i]);
 	made_wrap(out, list, 0x30);
 	put_extensions(out, r->extensions, r->nonce, r->nonce_len);
 	made_wrap(out, at, 0x30);

@@ -61,6 +61,7 @@ struct made_response {
 	const char	*produced_text;
 	struct made_single singles[MADE_SINGLES];
 	int		 no_singles;
+	int		 repeat;	/* the list that many times more */
 	struct made_extension extensions[3];
 	const unsigned char *nonce;	/* NULL: none */
 	size_t		 nonce_len;
