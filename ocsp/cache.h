@@ -19,11 +19,12 @@
  *   4. Corrupt files are put aside and made anew (revoked rows that verify are
  *      saved); busy, full, read-only and out of memory leave the file alone, and
  *      the cache goes on in memory.
- *   5. A handle is not used across fork(): every call sees the pid and opens again.
+ *   5. No connection to a file lives across fork(): it is closed before, and both
+ *      processes open again at their next call. What memory has, both have.
  *   6. Reading never waits (busy time-out 0): SST_E_TIMEOUT means busy, ask again
  *      from a thread that may wait.
- * Threads: one handle, any number of threads; one mutex inside, held for one
- *   statement.
+ * Threads: one handle, any number of threads. Two mutexes inside: one for reading,
+ *   held for one look-up, one for changes, held for one transaction of bounded size.
  */
 #ifndef SST_OCSP_CACHE_H
 #define SST_OCSP_CACHE_H
@@ -57,9 +58,12 @@ int	sst_cache_open(const struct sst_cache_config *, struct sst_cache **ret,
 void	sst_cache_close(struct sst_cache *);	/* NULL is allowed */
 enum sst_cache_mode sst_cache_mode(const struct sst_cache *);
 const char *sst_cache_why(const struct sst_cache *);	/* "" or one line */
-/* Changes with every change of what a look-up could answer, by any process. A
- * look costs no more than one system call a second. */
+/* Changes with every change of what a look-up could answer, by any process. The
+ * file is looked at once a second, else it costs no system call. */
 uint64_t sst_cache_generation(struct sst_cache *, int64_t now_ms);
+/* The latest `now` at which evidence was fresh when it was kept: a clock far behind
+ * it is wrong (case 39). 0: nothing was kept. */
+int64_t	sst_cache_seen(struct sst_cache *);
 
 /*
  * What is known about a certificate: up to `max` pieces, those of responses, then
