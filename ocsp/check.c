@@ -185,20 +185,19 @@ sst_link_add(struct sst_link *l, const struct sst_evidence *list, size_t n,
 
 long
 sst_link_evidence(struct sst_link *l, int64_t now, struct sst_evidence *room, size_t n,
-    struct sst_evidence **ret_list, int *ret_busy)
+    struct sst_evidence **ret_list)
 {
 	struct sst_check *k = l->check;
 	int known = 0;
 
 	*ret_list = room;
-	*ret_busy = 0;
+	l->read = 0;
 	if (k->policy.use_cache != SST_SWITCH_OFF)
 		known = sst_checker_known(k->checker, l->facts, now, &k->limits, room,
-		    SST_KNOWN_MAX);
-	if (known < 0) {
-		*ret_busy = 1;
+		    SST_KNOWN_MAX, &l->read);
+	l->busy = known < 0;
+	if (l->busy)
 		known = 0;
-	}
 	if ((size_t)known + l->n_own > n) {
 		*ret_list = malloc(((size_t)known + l->n_own) * sizeof(*room));
 		if (*ret_list == NULL)
@@ -216,6 +215,34 @@ can_fetch(const struct sst_check *k)
 	return k->policy.fetch != SST_SWITCH_OFF && sst_checker_work(k->checker) != NULL;
 }
 
+static struct sst_work_ask
+ask_of(const struct sst_check *k, int depth)
+{
+	return (struct sst_work_ask){ .cert = k->chain[depth], .issuer = k->chain[depth + 1],
+	    .above = depth + 2 < k->n_chain ? k->chain[depth + 2] : NULL,
+	    .others = k->others, .policy = &k->policy, .now = k->at,
+	    .is_leaf = depth == 0, .budget_ms = k->policy.budget_ms != 0 ?
+	    (int)k->policy.budget_ms : BUDGET_MS };
+}
+
+/* What decided is fetched again before it ends. Told when a cache was read, not at
+ * every connection. */
+static void
+keep_fresh(struct sst_link *l, int depth, const struct sst_evidence *list, size_t n)
+{
+	const struct sst_work_ask ask = ask_of(l->check, depth);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct sst_evidence *e = &list[i];
+
+		if (e->from_cache && e->source == l->result.source && e->url[0] != '\0' &&
+		    e->this_update == l->result.this_update) {
+			sst_work_keep(sst_checker_work(l->check->checker), &ask, e);
+			return;
+		}
+	}
+}
+
 static int
 judge(struct sst_link *l, int depth, int64_t now, struct sst_error *err)
 {
@@ -231,10 +258,12 @@ judge(struct sst_link *l, int depth, int64_t now, struct sst_error *err)
 		l->result.reason = -1;
 		return SST_OK;
 	}
-	n = sst_link_evidence(l, now, room, SST_KNOWN_MAX + INLINE_OWN, &list, &l->busy);
+	n = sst_link_evidence(l, now, room, SST_KNOWN_MAX + INLINE_OWN, &list);
 	if (n < 0)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	sst_verdict_of(&c, list, (size_t)n, &l->result);
+	if (l->read && l->result.from_cache && can_fetch(k))
+		keep_fresh(l, depth, list, (size_t)n);
 	if (list != room)
 		free(list);
 	l->wanted = !k->asked && (l->busy ||
@@ -338,7 +367,7 @@ wait_for_cache(struct sst_link *l)
 	for (int i = 0; i < BUSY_TRIES && n < 0; i++) {
 		(void)nanosleep(&pause, NULL);
 		n = sst_checker_known(k->checker, l->facts, sst_check_time(k), &k->limits,
-		    list, SST_KNOWN_MAX);
+		    list, SST_KNOWN_MAX, NULL);
 	}
 	if (n > 0)
 		(void)sst_link_add(l, list, (size_t)n, NULL);
@@ -348,10 +377,7 @@ static void
 ask(struct sst_check *k, int i)
 {
 	struct sst_link *l = &k->links[i];
-	const struct sst_work_ask wish = { .cert = k->chain[i], .issuer = k->chain[i + 1],
-	    .above = i + 2 < k->n_chain ? k->chain[i + 2] : NULL, .others = k->others,
-	    .policy = &k->policy, .now = k->at, .is_leaf = i == 0,
-	    .budget_ms = k->policy.budget_ms != 0 ? (int)k->policy.budget_ms : BUDGET_MS };
+	const struct sst_work_ask wish = ask_of(k, i);
 
 	(void)pthread_mutex_lock(&k->mu);
 	l->waiting = 1;
@@ -424,7 +450,7 @@ sst_check_count(const struct sst_check *k)
 const struct sst_revocation_result *
 sst_check_result(const struct sst_check *k, int depth)
 {
-	static const struct sst_revocation_result off = { .verdict = SST_VERDICT_EXEMPT,
+	static const struct sst_revocation_result off = { .verdict = SST_VERDICT_UNKNOWN,
 	    .accepted = 1, .reason = -1, .why = "not judged: the policy is off" };
 
 	if (depth < 0 || depth >= k->n_chain - 1)

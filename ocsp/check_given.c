@@ -51,7 +51,7 @@ is_known(struct sst_link *l, const struct sst_evidence *e, int64_t now)
 {
 	struct sst_evidence list[SST_KNOWN_MAX];
 	int n = sst_checker_known(l->check->checker, l->facts, now, &l->check->limits, list,
-	    SST_KNOWN_MAX);
+	    SST_KNOWN_MAX, NULL);
 
 	for (int i = 0; i < n; i++)
 		if (list[i].status == e->status && list[i].this_update == e->this_update &&

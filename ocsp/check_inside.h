@@ -35,6 +35,7 @@ struct sst_link {
 	size_t		 n_own, room;
 	struct sst_work_ticket *ticket;	/* of what is under way */
 	int		 busy;		/* the cache did not answer */
+	int		 read;		/* it was read, for the first time in a while */
 	int		 wanted;	/* asking may change the answer */
 	int		 waiting;	/* asked, and not answered yet */
 	struct sst_revocation_result result;
@@ -66,10 +67,10 @@ int	sst_check_is_off(const struct sst_check *);
 /* Adds to what the link has of its own. Caller holds `mu` where answers may come. */
 int	sst_link_add(struct sst_link *, const struct sst_evidence *, size_t n,
 	    struct sst_error *err);
-/* What the caches know and then the link's own, in *ret_list: `room` or, when that
- * is too small, allocated. Pieces, or < 0; SST_E_TIMEOUT: the cache is busy, and
- * *ret_list is what the link has. Not when the policy keeps away from the cache. */
+/* What the caches know, unless the policy keeps away from them, and then the
+ * link's own, in *ret_list: `room` or, when that is too small, allocated. Pieces, or
+ * SST_E_NOMEM. Sets `busy` and `read`. */
 long	sst_link_evidence(struct sst_link *, int64_t now, struct sst_evidence *room, size_t n,
-	    struct sst_evidence **ret_list, int *ret_busy);
+	    struct sst_evidence **ret_list);
 
 #endif

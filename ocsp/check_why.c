@@ -95,10 +95,8 @@ make_lines(struct sst_check *k, struct sst_link *l)
 {
 	struct sst_evidence room[SST_KNOWN_MAX], *list;
 	const int64_t now = sst_check_time(k);
-	long n;
-	int busy;
+	long n = sst_link_evidence(l, now, room, SST_KNOWN_MAX, &list);
 
-	n = sst_link_evidence(l, now, room, SST_KNOWN_MAX, &list, &busy);
 	if (n <= 0)
 		return;
 	qsort(list, (size_t)n, sizeof(*list), older);

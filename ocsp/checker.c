@@ -15,6 +15,7 @@
 #include "base/escape.h"
 #include "base/fail.h"
 #include "cache.h"
+#include "guard.h"
 #include "memo.h"
 #include "work.h"
 
@@ -113,10 +114,13 @@ destroy(struct sst_checker *c)
 	free(c);
 }
 
-/* 0: out of memory. */
 static int
-copy_config(struct sst_checker *c, const struct sst_checker_config *config)
+copy_config(struct sst_checker *c, const struct sst_checker_config *config,
+    struct sst_error *err)
 {
+	struct sst_guard *guard = NULL;
+	int rc;
+
 	c->bytes = config->cache_bytes;
 	c->no_fetch = config->no_fetch;
 	c->no_service = config->no_service;
@@ -125,8 +129,13 @@ copy_config(struct sst_checker *c, const struct sst_checker_config *config)
 		c->dir = strdup(config->cache_dir);
 	if (config->proxy != NULL)
 		c->proxy = strdup(config->proxy);
-	return c->allow != NULL && (config->cache_dir == NULL || c->dir != NULL) &&
-	    (config->proxy == NULL || c->proxy != NULL);
+	if (c->allow == NULL || (config->cache_dir != NULL && c->dir == NULL) ||
+	    (config->proxy != NULL && c->proxy == NULL))
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	/* a wrong entry is told to whoever wrote it, not to the first connection */
+	rc = sst_guard_new(config->allow, &guard, err);
+	sst_guard_free(guard);
+	return rc;
 }
 
 int
@@ -135,14 +144,16 @@ sst_checker_new(const struct sst_checker_config *config, struct sst_checker **re
 {
 	static const struct sst_checker_config zero;
 	struct sst_checker *c = calloc(1, sizeof(*c));
+	int rc;
 
 	if (c == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	atomic_init(&c->refs, 1);
 	(void)pthread_mutex_init(&c->mu, NULL);
-	if (!copy_config(c, config != NULL ? config : &zero)) {
+	rc = copy_config(c, config != NULL ? config : &zero, err);
+	if (rc < 0) {
 		destroy(c);
-		return sst_fail(err, SST_E_NOMEM, "out of memory");
+		return rc;
 	}
 	(void)pthread_once(&once, fork_watch);
 	(void)pthread_mutex_lock(&all_mu);
@@ -354,7 +365,7 @@ ask_caches(struct sst_checker *c, const struct sst_cert_facts *facts, int64_t no
 
 int
 sst_checker_known(struct sst_checker *c, const struct sst_cert_facts *facts, int64_t now,
-    const struct sst_limits *limits, struct sst_evidence *list, size_t max)
+    const struct sst_limits *limits, struct sst_evidence *list, size_t max, int *ret_read)
 {
 	const int64_t ms = sst_clock_ms();
 	uint64_t generation = sst_cache_generation(c->own, ms);
@@ -364,6 +375,8 @@ sst_checker_known(struct sst_checker *c, const struct sst_cert_facts *facts, int
 		generation = generation * 0x9e3779b97f4a7c15u +
 		    sst_cache_generation(c->machine, ms);
 	n = sst_memo_get(c->memo, &facts->key, generation, list, max);
+	if (ret_read != NULL)
+		*ret_read = n < 0;
 	if (n >= 0)
 		return n;
 	n = ask_caches(c, facts, now, limits, list, max);

@@ -28,9 +28,10 @@ int	sst_checker_ready(struct sst_checker *, struct sst_error *err);
 struct sst_work *sst_checker_work(struct sst_checker *);
 /* UNIX seconds of the clock, or the greatest seen before. */
 int64_t	sst_checker_now(struct sst_checker *);
-/* What memory and the caches know; pieces, or SST_E_TIMEOUT: busy. */
+/* What memory and the caches know; pieces, or SST_E_TIMEOUT: busy. *ret_read (may
+ * be NULL) is 1 when a cache was read, 0 when memory knew. */
 int	sst_checker_known(struct sst_checker *, const struct sst_cert_facts *, int64_t now,
-	    const struct sst_limits *, struct sst_evidence *list, size_t max);
+	    const struct sst_limits *, struct sst_evidence *list, size_t max, int *ret_read);
 /* 1: `key` is known to be revoked. For delegates. */
 int	sst_checker_revoked(struct sst_checker *, const struct sst_cert_key *, int64_t now);
 /* Keeps evidence that came along. SST_E_REFUSED: newer is known; else it is kept

@@ -449,6 +449,9 @@ decide(const struct scales *s, struct sst_revocation_result *r)
 		return;
 	}
 	r->accepted = sst_policy_accepts(s->c, r->verdict, s->unknown != NULL);
+	if (r->accepted && (r->verdict == SST_VERDICT_ERROR ||
+	    r->verdict == SST_VERDICT_STALE || r->verdict == SST_VERDICT_UNKNOWN))
+		say(r, "; the policy lets it pass");
 	if (!r->accepted && r->verdict != SST_VERDICT_REVOKED && s->unknown == NULL)
 		say(r, "; the policy wants to know");
 	if (r->verdict == SST_VERDICT_REVOKED || s->allow != NULL ||

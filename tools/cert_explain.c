@@ -7,13 +7,13 @@
  */
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/ssl.h>
 
 #include <securesockets/certstore.h>
 
+#include "arg.h"
 #include "hello.h"
 #include "out.h"
 #include "verb.h"
@@ -192,26 +192,6 @@ out:
 	return rc;
 }
 
-/* UNIX seconds, or 2026-11-21T11:02:22Z. 0: neither. */
-static int
-parse_time(const char *text, time_t *ret_when)
-{
-	struct tm tm = { 0 };
-	long long seconds;
-	char *end;
-
-	end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (end != NULL && *end == '\0') {
-		*ret_when = timegm(&tm);
-		return 1;
-	}
-	seconds = strtoll(text, &end, 10);
-	if (end == text || *end != '\0')
-		return 0;
-	*ret_when = (time_t)seconds;
-	return 1;
-}
-
 /* One option of the command line. 0, or an exit code. */
 static int
 take(struct question *q, int c, char **argv)
@@ -247,7 +227,7 @@ take(struct question *q, int c, char **argv)
 		q->policy.strict = 1;
 		break;
 	case 't':
-		if (!parse_time(optarg, &q->now))
+		if (!sst_arg_time(optarg, &q->now))
 			return sst_out_usage(VERB, "--at takes UNIX seconds or "
 			    "a time like 2026-11-21T11:02:22Z");
 		break;

@@ -4,7 +4,7 @@ _sstool()
 {
 	local word="${COMP_WORDS[COMP_CWORD]}" verb="${COMP_WORDS[1]}" list=
 	if ((COMP_CWORD == 1)); then
-		list="cert connect doctor options run status --version --help"
+		list="cert connect doctor options run status verify why --version --help"
 	elif [[ $verb == cert ]] && ((COMP_CWORD == 2)); then
 		list="explain list"
 	elif [[ $word == -* ]]; then
@@ -16,6 +16,7 @@ _sstool()
 		run*) list="--tls-port --tls --cert --trust --name --name-from-address --lenient --verbose --help" ;;
 		status*) list="--limit --json" ;;
 		options*) list="--json" ;;
+		verify* | why*) list="--at --trust --untrusted --crl --ocsp --staple --name --policy --max-age --security-level --purpose --no-fetch --no-cache --json" ;;
 		esac
 	fi
 	if [[ -n $list ]]; then

@@ -38,6 +38,11 @@ static const struct verb {
 	    "start an unchanged program whose TCP ports become TLS" },
 	{ NULL, "status", sst_verb_status, "",
 	    "the programs that serve or connect through the library" },
+	{ NULL, "verify", sst_verb_verify,
+	    "[--trust FILE] [--crl FILE] [--policy P] CERT",
+	    "whether a certificate would be accepted, revocation included" },
+	{ NULL, "why", sst_verb_why, "[--trust FILE] [--policy P] CERT",
+	    "every piece of evidence about a certificate, and the rule that decides" },
 };
 
 #define N_VERBS	(sizeof(verbs) / sizeof(verbs[0]))

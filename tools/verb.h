@@ -17,5 +17,7 @@ int	sst_verb_doctor(int argc, char **argv);
 int	sst_verb_options(int argc, char **argv);
 int	sst_verb_run(int argc, char **argv);
 int	sst_verb_status(int argc, char **argv);
+int	sst_verb_verify(int argc, char **argv);
+int	sst_verb_why(int argc, char **argv);
 
 #endif

@@ -23,6 +23,7 @@ everything_is_there()
 	local file
 	for file in include/securesockets.h include/securesockets/error.h \
 		include/securesockets/certstore.h include/securesockets/openssl.h \
+		include/securesockets/revocation.h \
 		"$SST_LIBDIR/libsecuresockets.so" \
 		"$SST_LIBDIR/libsecuresockets-openssl.so" \
 		bin/sstool share/man/man1/sstool.1 \
@@ -105,7 +106,8 @@ a_program_builds_by_cmake()
 		-DCMAKE_C_FLAGS="${SANITIZE[*]-}" \
 		-DCMAKE_CXX_FLAGS="${SANITIZE[*]-}"
 	check "the project outside builds" "$CMAKE" --build "$SST_TMP/outside"
-	for program in sockets_c sockets_cc openssl_c openssl_cc; do
+	for program in sockets_c sockets_cc openssl_c openssl_cc \
+		revocation_c revocation_cc; do
 		runs "$program" "$SST_TMP/outside/$program"
 	done
 	"$CMAKE" -G Ninja -S "$OUTSIDE" -B "$SST_TMP/newer" -DWANTED=7.0 \
@@ -136,6 +138,7 @@ exports_are_the_prototypes()
 		prototypes securesockets/certstore.h
 		prototypes securesockets/error.h
 		prototypes securesockets/openssl.h
+		prototypes securesockets/revocation.h
 	} | sort -u >"$SST_TMP/declared"
 	exported "$LIB/libsecuresockets-openssl.so" >"$SST_TMP/exported"
 	same "libsecuresockets-openssl does not export what its headers declare" \
