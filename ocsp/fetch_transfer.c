@@ -49,24 +49,6 @@ sst_transfer_free(struct sst_transfer *t)
 	free(t);
 }
 
-/* "NAME:PORT" of a URL that passed the guard, in lower case. */
-static char *
-host_of(const char *url)
-{
-	const char *from = url + strlen("http://");
-	size_t len = strcspn(from, "/?#");
-	char *host = malloc(len + 4);
-
-	if (host == NULL)
-		return NULL;
-	for (size_t i = 0; i < len; i++)
-		host[i] = from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] | 0x20) : from[i];
-	host[len] = '\0';
-	if (strrchr(host, ':') == NULL || host[len - 1] == ']')
-		memcpy(host + len, ":80", sizeof(":80"));
-	return host;
-}
-
 /*
  * Behind a proxy no socket address of the target is ever seen here, so at least
  * a URL that is written with an address is judged by it. libcurl's parser knows
@@ -137,7 +119,7 @@ sst_transfer_new(struct sst_fetcher *f, const struct sst_fetch_ask *ask)
 		return NULL;
 	t->f = f;
 	t->url = strdup(ask->url);
-	t->host = host_of(ask->url);
+	t->host = sst_guard_host(ask->url);
 	if (ask->post != NULL)
 		t->post = malloc(ask->post_len + 1);
 	if (t->url == NULL || t->host == NULL || (ask->post != NULL && t->post == NULL)) {
@@ -373,7 +355,7 @@ next_hop(struct sst_transfer *t, struct sst_fetch_answer *a)
 		return 0;
 	}
 	url = strdup(to);
-	host = url == NULL ? NULL : host_of(url);
+	host = url == NULL ? NULL : sst_guard_host(url);
 	if (host == NULL) {
 		free(url);
 		say(a, SST_FAULT_TIMEOUT, "out of memory");

@@ -2,7 +2,6 @@
 #include "guard.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -377,4 +376,21 @@ sst_guard_url(const struct sst_guard *g, const char *url, struct sst_error *err)
 	sst_escape(shown, sizeof(shown), url, len);
 	sst_fail(err, SST_E_REFUSED, "\"%s\" is not fetched: %s", shown, why);
 	return 0;
+}
+
+char *
+sst_guard_host(const char *url)
+{
+	const char *from = url + strlen("http://");
+	size_t len = strcspn(from, "/?#");
+	char *host = malloc(len + sizeof(":80"));
+
+	if (host == NULL)
+		return NULL;
+	for (size_t i = 0; i < len; i++)
+		host[i] = from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] | 0x20) : from[i];
+	host[len] = '\0';
+	if (strrchr(host, ':') == NULL || host[len - 1] == ']')
+		memcpy(host + len, ":80", sizeof(":80"));
+	return host;
 }

@@ -34,5 +34,8 @@ int	sst_guard_address(const struct sst_guard *, const struct sockaddr *, socklen
 /* The URL's form: scheme http, a host, no user part, no control or non-ASCII
  * byte, a port that some address could be allowed for. 1 or 0. */
 int	sst_guard_url(const struct sst_guard *, const char *url, struct sst_error *err);
+/* "NAME:PORT" of a URL that passed, in lower case, to count by; the caller frees
+ * it. NULL: no memory. */
+char	*sst_guard_host(const char *url);
 
 #endif

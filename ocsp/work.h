@@ -31,6 +31,8 @@ struct sst_work_config {
 	const char	*const *allow;	/* for guard.c */
 	const char	*proxy;
 	int		 no_service;
+	int64_t		(*clock)(void *);	/* UNIX seconds; NULL: the system's */
+	void		*clock_arg;
 };
 
 /* One certificate's evidence wanted. Everything is copied or referenced. */
@@ -53,6 +55,15 @@ void	sst_work_free(struct sst_work *);
 int	sst_work_ask(struct sst_work *, const struct sst_work_ask *,
 	    void (*done)(void *arg, const struct sst_evidence *list, size_t n), void *arg,
 	    struct sst_work_ticket **ret_ticket, struct sst_error *err);
+/*
+ * Evidence that the cache gave for this certificate and that was used: it is
+ * fetched again in time, for as long as it is used. Cheap; keeps nothing when
+ * there is no room.
+ */
+void	sst_work_keep(struct sst_work *, const struct sst_work_ask *,
+	    const struct sst_evidence *);
+/* The clock moved: what is due is looked at. */
+void	sst_work_wake(struct sst_work *);
 /* After it returned `done` is not called (waits for a call that is under way,
  * unless made on the thread itself). */
 void	sst_work_cancel(struct sst_work *, struct sst_work_ticket *);
