@@ -12,6 +12,8 @@
 
 #include "alpn.h"
 #include "base/ossl.h"
+#include "revoke.h"
+#include "staple.h"
 #include "trust.h"
 #include "verify.h"
 
@@ -28,6 +30,7 @@ struct sst_tls_conf {
 	uint8_t		*alpn_wire;
 	size_t		 alpn_wire_len;
 	struct sst_trust *trust;	/* client */
+	struct sst_staples *staples;	/* server */
 	SSL_CTX		*ctx;
 };
 
@@ -51,6 +54,7 @@ sst_tls_conf_unref(struct sst_tls_conf *conf)
 	if (conf == NULL || atomic_fetch_sub(&conf->refs, 1) != 1)
 		return;
 	SSL_CTX_free(conf->ctx);
+	sst_staples_unref(conf->staples);
 	sst_trust_unref(conf->trust);
 	free(conf->alpn_wire);
 	free(conf->alpn);
@@ -117,6 +121,11 @@ ctx_server(struct sst_tls_conf *conf, const struct sst_tls_settings *s,
 	    SSL_OP_PRIORITIZE_CHACHA);
 	if (conf->alpn_wire != NULL)
 		SSL_CTX_set_alpn_select_cb(conf->ctx, on_alpn, conf);
+	if (s->staples != NULL) {
+		conf->staples = sst_staples_ref(s->staples);
+		SSL_CTX_set_tlsext_status_cb(conf->ctx, sst_staple_give);
+		SSL_CTX_set_tlsext_status_arg(conf->ctx, conf->staples);
+	}
 	return sst_openssl_attach_store(conf->ctx, s->store, s->policy, err);
 }
 
@@ -128,6 +137,7 @@ ctx_client(struct sst_tls_conf *conf, struct sst_error *err)
 	SSL_CTX_set1_cert_store(ctx, sst_trust_store(conf->trust));
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, sst_verify_chain, conf->trust);
+	SSL_CTX_set_tlsext_status_cb(ctx, sst_revoke_on_staple);
 	if (conf->alpn_wire != NULL && SSL_CTX_set_alpn_protos(ctx,
 	    conf->alpn_wire, (unsigned)conf->alpn_wire_len) != 0)
 		return sst_fail_ossl(err, SST_E_NOMEM, "ALPN list");

@@ -56,6 +56,7 @@ detach(struct sst_conn *conn)
 {
 	const int fd = conn->fd;
 
+	sst_revoked_done(&conn->revoked);
 	SSL_free(conn->ssl);
 	sst_sni_done(&conn->sni);
 	sst_rule_free(conn->rule);
@@ -300,6 +301,9 @@ failed_ssl(const struct sst_conn *conn, struct sst_error *err)
 			return failed(conn, err, SST_E_REFUSED, "%s",
 			    sst_rule_refusal(conn->rule));
 		break;
+	case SSL_R_INVALID_STATUS_RESPONSE:
+		return failed(conn, err, SST_E_REFUSED,
+		    "the peer's staple is no OCSP response");
 	case SSL_R_CALLBACK_FAILED:
 		return failed_choice(conn, err);
 	case SSL_R_HTTP_REQUEST:
@@ -370,6 +374,18 @@ verified(struct sst_conn *conn, struct sst_error *err)
 	return SST_STEP_DONE;
 }
 
+/* What the judge says of a handshake that is over. */
+static enum sst_step
+judged(struct sst_conn *conn, struct sst_error *err)
+{
+	struct sst_error inner = { 0 };
+	int rc = sst_revoked_now(&conn->revoked, conn->ssl, &inner);
+
+	if (rc < 0)
+		return failed(conn, err, rc, "%s", inner.text);
+	return rc == 0 ? SST_STEP_WANT_VERDICT : SST_STEP_DONE;
+}
+
 enum sst_step
 sst_conn_handshake(struct sst_conn *conn, struct sst_error *err)
 {
@@ -393,6 +409,8 @@ sst_conn_handshake(struct sst_conn *conn, struct sst_error *err)
 		    "the peer closed the connection in the handshake");
 	if (step == SST_STEP_DONE && conn->rule != NULL && !conn->verified)
 		step = verified(conn, err);
+	if (step == SST_STEP_DONE)
+		step = judged(conn, err);
 	if (step == SST_STEP_DONE)
 		conn->data_mark = BIO_number_read(SSL_get_rbio(conn->ssl));
 	return step;
@@ -431,25 +449,6 @@ sst_conn_read(struct sst_conn *conn, void *buf, size_t size, size_t *ret_n,
 		 */
 	} while (sys_errno != EAGAIN && sys_errno != EWOULDBLOCK);
 	return SST_STEP_WANT_READ;
-}
-
-size_t
-sst_conn_pending(const struct sst_conn *conn)
-{
-	int n;
-
-	if (conn->ssl == NULL)
-		return 0;
-	n = SSL_pending(conn->ssl);
-	if (n > 0)
-		return (size_t)n;
-	return SSL_has_pending(conn->ssl) ? 1 : 0;
-}
-
-int
-sst_conn_drained(const struct sst_conn *conn)
-{
-	return conn->drained && sst_conn_pending(conn) == 0;
 }
 
 enum sst_step

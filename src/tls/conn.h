@@ -7,7 +7,8 @@
  * TLS later (STARTTLS): the same steps pass its bytes as they are.
  *
  * Always true:
- *   1. A client's handshake is DONE only after chain and names were verified.
+ *   1. A client's handshake is DONE only after chain and names were verified, and
+ *      after the verdict on their revocation, where somebody judges.
  *   2. END is reported for a close_notify only. A FIN without one, a reset, a
  *      bad record and a fatal alert are FAILED. Of a plain connection a FIN is
  *      the end.
@@ -16,6 +17,8 @@
  *      them, and a peer that sends nothing else is cut off.
  *   5. A connection takes no buffer while it is idle.
  *   6. What became TLS is never plain again.
+ *   7. A connection waits for evidence between the handshake's last byte and its
+ *      DONE (WANT_VERDICT); in between nothing is read from it.
  * SIGPIPE is the caller's: it must be ignored.
  * Threads: a connection belongs to one thread at a time.
  */
@@ -30,6 +33,7 @@
 
 struct sst_choice;
 struct sst_conn;
+struct sst_revoke;	/* revoke.h */
 struct sst_tls_conf;
 
 enum sst_step {
@@ -37,7 +41,9 @@ enum sst_step {
 	SST_STEP_WANT_READ,	/* call again when the socket is readable */
 	SST_STEP_WANT_WRITE,	/* call again when the socket is writable */
 	SST_STEP_END,		/* the peer's clean end: no more data */
-	SST_STEP_FAILED		/* err says why */
+	SST_STEP_FAILED,	/* err says why */
+	SST_STEP_WANT_VERDICT	/* a handshake: sst_conn_judge_start(), and call again
+				   when it says so */
 };
 
 /*
@@ -67,10 +73,28 @@ int	sst_conn_upgrade_server(struct sst_conn *, struct sst_tls_conf *,
 	    struct sst_error *err);
 /* A client, before its handshake: the certificate must be for `name` as well. */
 int	sst_conn_require(struct sst_conn *, const char *name, struct sst_error *err);
+/* Before the handshake: who judges whether the peer's certificates were revoked.
+ * Without it nobody does. */
+int	sst_conn_judge_by(struct sst_conn *, struct sst_revoke *, struct sst_error *err);
 /* Frees; sends nothing. NULL is allowed. */
 void	sst_conn_free(struct sst_conn *);
 
 enum sst_step sst_conn_handshake(struct sst_conn *, struct sst_error *err);
+/*
+ * After WANT_VERDICT, once: what is missing is fetched, and `done` is called, on
+ * a thread of the checker; then the handshake is called again. Not before, and
+ * `done` must take no lock that is held around sst_conn_judge_end() or _free().
+ */
+int	sst_conn_judge_start(struct sst_conn *, void (*done)(void *arg), void *arg,
+	    struct sst_error *err);
+/* The wait is given up: after it `done` is not called. Always allowed. */
+void	sst_conn_judge_end(struct sst_conn *);
+/* Of an open connection whose judge is `live`: SST_E_REFUSED when the peer's
+ * certificates were revoked meanwhile. Never waits. */
+int	sst_conn_judge_again(struct sst_conn *, struct sst_error *err);
+/* The verdict in words, also after a refusal: "source=...; verdict=...; ...".
+ * "": there is none. */
+const char *sst_conn_verdict(const struct sst_conn *);
 /* DONE: 1 <= *ret_n <= size bytes of plaintext. */
 enum sst_step sst_conn_read(struct sst_conn *, void *buf, size_t size, size_t *ret_n,
 	    struct sst_error *err);

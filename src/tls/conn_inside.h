@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * conn_inside - one connection, for its steps (conn.c) and getters (conn_view.c).
+ * conn_inside - one connection, for its steps (conn.c), getters (conn_view.c) and
+ * judge (conn_judge.c).
  *
  * Always true:
  *   1. Without an SSL it is plain, and everything below `drained` is zero.
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/sockname.h"
+#include "revoke.h"
 #include "sni.h"
 
 struct sst_rule;
@@ -24,6 +26,7 @@ struct sst_conn {
 	SSL		*ssl;
 	struct sst_tls_conf *conf;
 	struct sst_rule	*rule;		/* client */
+	struct sst_revoked revoked;
 	struct sst_sni	 sni;		/* server */
 	union sst_inet	 local;		/* server */
 	uint64_t	 data_mark;	/* bytes received up to the last data */

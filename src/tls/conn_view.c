@@ -14,13 +14,31 @@
 /* RFC 5705 4 wants "EXPORTER" for labels that no standard registers. */
 static const char id_label[] = "EXPORTER-securesockets-id";
 
-
 static const char no_tls[] = "the connection is plain";
 
 int
 sst_conn_is_plain(const struct sst_conn *conn)
 {
 	return conn->ssl == NULL;
+}
+
+size_t
+sst_conn_pending(const struct sst_conn *conn)
+{
+	int n;
+
+	if (conn->ssl == NULL)
+		return 0;
+	n = SSL_pending(conn->ssl);
+	if (n > 0)
+		return (size_t)n;
+	return SSL_has_pending(conn->ssl) ? 1 : 0;
+}
+
+int
+sst_conn_drained(const struct sst_conn *conn)
+{
+	return conn->drained && sst_conn_pending(conn) == 0;
 }
 
 uint16_t

@@ -76,6 +76,17 @@ raw_client_ctx(const struct raw *raw)
 	return ctx;
 }
 
+static int
+on_status(SSL *ssl, void *arg)
+{
+	const struct pki_buf *staple = arg;
+	unsigned char *copy = OPENSSL_memdup(staple->data, staple->len);
+
+	MUST(copy);
+	MUST(SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)staple->len));
+	return SSL_TLSEXT_ERR_OK;
+}
+
 static SSL_CTX *
 raw_server_ctx(const struct raw *raw)
 {
@@ -84,6 +95,10 @@ raw_server_ctx(const struct raw *raw)
 	raw_common(ctx, raw);
 	if (raw->alpn != NULL)
 		SSL_CTX_set_alpn_select_cb(ctx, on_raw_alpn, (void *)raw->alpn);
+	if (raw->staple != NULL) {
+		SSL_CTX_set_tlsext_status_cb(ctx, on_status);
+		SSL_CTX_set_tlsext_status_arg(ctx, (void *)raw->staple);
+	}
 	MUST(SSL_CTX_use_certificate(ctx, raw->serve->cert));
 	MUST(SSL_CTX_use_PrivateKey(ctx, raw->serve->key));
 	for (const struct pki_cert *c = raw->serve->issuer; !raw->no_chain &&
@@ -103,6 +118,8 @@ raw_attach(struct meet *m, const struct raw *raw)
 		MUST(SSL_set_tlsext_host_name(m->ssl, raw->sni));
 	if (raw->resume != NULL)
 		MUST(SSL_set_session(m->ssl, raw->resume));
+	if (raw->ask_staple)
+		MUST(SSL_set_tlsext_status_type(m->ssl, TLSEXT_STATUSTYPE_ocsp));
 }
 
 static struct sst_tls_conf *
@@ -129,7 +146,8 @@ sockets_make(struct meet *m)
 enum sst_step
 meet_step(struct meet *m)
 {
-	if (m->step != SST_STEP_DONE && m->step != SST_STEP_FAILED)
+	if (m->step != SST_STEP_DONE && m->step != SST_STEP_FAILED &&
+	    m->step != SST_STEP_WANT_VERDICT)
 		m->step = sst_conn_handshake(m->conn, &m->err);
 	return m->step;
 }
@@ -149,7 +167,8 @@ shake(struct meet *m)
 		}
 		meet_step(m);
 		why = m->raw_done ? SSL_ERROR_NONE : SSL_get_error(m->ssl, ret);
-		if (m->step == SST_STEP_DONE && m->raw_done)
+		if ((m->step == SST_STEP_DONE || m->step == SST_STEP_WANT_VERDICT) &&
+		    m->raw_done)
 			break;
 		/* Once more, so that the other side sees the alert. */
 		if (why != SSL_ERROR_NONE && why != SSL_ERROR_WANT_READ) {
@@ -202,6 +221,8 @@ meet_client(struct meet *m, const struct sst_tls_settings *settings,
 	    &m->err) == 0);
 	for (const char *const *name = raw->also; *name != NULL; name++)
 		MUST(sst_conn_require(m->conn, *name, &m->err) == 0);
+	if (raw->judge != NULL)
+		MUST(sst_conn_judge_by(m->conn, raw->judge, &m->err) == 0);
 	sst_tls_conf_unref(conf);
 	shake(m);
 }

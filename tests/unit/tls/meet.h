@@ -20,6 +20,7 @@
 #include "support/pki.h"
 #include "tls/conf.h"
 #include "tls/conn.h"
+#include "tls/revoke.h"
 #include "tls/trust.h"
 
 /* What the OpenSSL side does. All zero: TLS 1.2 and 1.3, no name. */
@@ -35,6 +36,9 @@ struct raw {
 	const struct pki_cert *serve;	/* server: its chain and key */
 	int		 no_chain;	/* server: the leaf alone */
 	const char	*also[3];	/* the engine, a client, requires these too */
+	struct sst_revoke *judge;	/* the engine, a client, is judged by it */
+	const struct pki_buf *staple;	/* server: OCSP response, as it is */
+	int		 ask_staple;	/* client */
 };
 
 struct meet {
