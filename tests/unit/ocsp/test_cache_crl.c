@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: ISC */
+/* Tests of the cache: lists that are taken in, and looked into. */
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "make_cache.h"
+
+#define HOLD	6
+#define URI(u)	"issuingDistributionPoint = critical,@idp\n[idp]\nfullname = URI:" u "\n"
+
+struct world {
+	char	*dir;
+	struct pki_cert *ca, *other;
+};
+
+static int
+world_setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	w->dir = pki_dir_new();
+	w->ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
+	w->other = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
+	*state = w;
+	return 0;
+}
+
+static int
+world_teardown(void **state)
+{
+	struct world *w = *state;
+
+	pki_free(w->ca);
+	pki_free(w->other);
+	pki_dir_free(w->dir);
+	free(w);
+	return 0;
+}
+
+static void
+sql(const char *path, const char *text)
+{
+	sqlite3 *db = NULL;
+	char *why = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	(void)sqlite3_busy_timeout(db, 2000);
+	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", text, why);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static int64_t
+sql_int(const char *path, const char *text)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	int64_t v = -1;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, text, -1, &st, NULL), SQLITE_OK);
+	if (sqlite3_step(st) == SQLITE_ROW)
+		v = sqlite3_column_int64(st, 0);
+	(void)sqlite3_finalize(st);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return v;
+}
+
+static void
+rv_58_59_a_serial_is_looked_up_in_its_issuers_list(void **state)
+{
+	const struct world *w = *state;
+	const int64_t rows[] = { 1, 5, 9 };
+	struct sst_cache *c = NULL;
+
+	for (int memory = 0; memory < 2; memory++) {
+		c = cache_open(memory ? NULL : pki_path(w->dir, "58"));
+		assert_int_equal(list_says(c, w->ca, 5), 0);
+		assert_int_equal(list_put(c, &(struct list){ .ca = w->ca, .serials = rows,
+		    .n = 3 }, NULL), SST_OK);
+		assert_int_equal(list_says(c, w->ca, 5), SST_EV_REVOKED);
+		assert_int_equal(list_says(c, w->ca, 6), SST_EV_GOOD);
+		/* the same name, another key */
+		assert_int_equal(list_says(c, w->other, 5), 0);
+		sst_cache_close(c);
+	}
+	c = cache_open(pki_path(w->dir, "58"));
+	assert_int_equal(list_says(c, w->ca, 9), SST_EV_REVOKED);
+	assert_int_equal(list_says(c, w->ca, 8), SST_EV_GOOD);
+	sst_cache_close(c);
+}
+
+static void
+rv_78_a_list_never_goes_back(void **state)
+{
+	const struct world *w = *state;
+	const int64_t five[] = { 5 }, six[] = { 6 };
+	struct sst_cache *c = cache_open(pki_path(w->dir, "78"));
+	struct list l = { .ca = w->ca, .serials = five, .n = 1, .number = 5, .age = 1000 };
+	struct sst_error err = { 0 };
+	struct sst_cache_stats stats;
+
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	l.serials = six;
+	l.number = 4;
+	l.age = 500;
+	assert_int_equal(list_put(c, &l, &err), SST_E_REFUSED);
+	assert_string_not_equal(err.text, "");
+	assert_int_equal(list_says(c, w->ca, 6), SST_EV_GOOD);
+	l.number = 6;
+	l.age = 1001;	/* a higher number does not excuse an older date */
+	assert_int_equal(list_put(c, &l, NULL), SST_E_REFUSED);
+	assert_int_equal(list_says(c, w->ca, 6), SST_EV_GOOD);
+	/* one number, two contents: what either lists is revoked */
+	l.number = 5;
+	l.age = 1000;
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(list_says(c, w->ca, 5), SST_EV_REVOKED);
+	assert_int_equal(list_says(c, w->ca, 6), SST_EV_REVOKED);
+	assert_int_equal(list_says(c, w->ca, 7), SST_EV_GOOD);
+	assert_int_equal(sst_cache_stats(c, &stats, NULL), SST_OK);
+	assert_int_equal(stats.lists, 2);
+	/* a newer one takes the place of both */
+	l.number = 6;
+	l.age = 500;
+	l.n = 0;
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(sst_cache_stats(c, &stats, NULL), SST_OK);
+	assert_int_equal(stats.lists, 1);
+	assert_int_equal(list_says(c, w->ca, 7), SST_EV_GOOD);
+	sst_cache_close(c);
+	assert_int_equal(sql_int(pki_path(w->dir, "78/live.db"),
+	    "SELECT count(*) FROM list"), 1);
+	assert_int_equal(sql_int(pki_path(w->dir, "78/live.db"),
+	    "SELECT count(*) FROM bucket"), 1);
+}
+
+static void
+rv_37_what_a_list_said_once_stays(void **state)
+{
+	const struct world *w = *state;
+	const int64_t five[] = { 5 };
+	struct sst_cache *c = cache_open(pki_path(w->dir, "37l"));
+	struct list l = { .ca = w->ca, .serials = five, .n = 1, .number = 5, .age = 1000 };
+
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(list_says(c, w->ca, 5), SST_EV_REVOKED);	/* it was met */
+	l.number = 6;
+	l.age = 10;
+	l.n = 0;
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(list_says(c, w->ca, 5), SST_EV_REVOKED);
+	assert_int_equal(list_says(c, w->ca, 6), SST_EV_GOOD);
+	sst_cache_close(c);
+	c = cache_open(pki_path(w->dir, "37l"));
+	assert_int_equal(list_says(c, w->ca, 5), SST_EV_REVOKED);
+	sst_cache_close(c);
+}
+
+static void
+rv_38_a_hold_of_a_list_is_lifted_by_the_next(void **state)
+{
+	const struct world *w = *state;
+	const int64_t five[] = { 5 };
+	struct sst_cache *c = cache_open(pki_path(w->dir, "38l"));
+	struct list l = { .ca = w->ca, .serials = five, .n = 1, .number = 5, .age = 1000,
+	    .reason = HOLD };
+
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(list_says(c, w->ca, 5), SST_EV_REVOKED);
+	l.number = 6;
+	l.age = 10;
+	l.n = 0;
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(list_says(c, w->ca, 5), SST_EV_GOOD);
+	sst_cache_close(c);
+}
+
+static void
+rv_72_a_list_out_of_scope_revokes_and_never_clears(void **state)
+{
+	const struct world *w = *state;
+	const int64_t five[] = { 5 };
+	struct sst_cache *c = cache_open(pki_path(w->dir, "72"));
+	struct sst_cert_key key = listed_facts(w->ca, 5).key;
+	struct list l = { .ca = w->ca, .serials = five, .n = 1,
+	    .extra = URI("http://crl.example/elsewhere") };
+
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(list_says(c, w->ca, 5), SST_EV_REVOKED);
+	assert_int_equal(list_says(c, w->ca, 6), 0);
+	assert_int_equal(sst_cache_revoked(c, &key, PKI_NOW), 1);
+	key = listed_facts(w->ca, 6).key;
+	assert_int_equal(sst_cache_revoked(c, &key, PKI_NOW), 0);
+	/* beside a list of everything that does not name it */
+	l = (struct list){ .ca = w->ca };
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(list_says(c, w->ca, 5), SST_EV_REVOKED);
+	assert_int_equal(list_says(c, w->ca, 6), SST_EV_GOOD);
+	sst_cache_close(c);
+}
+
+/* Every bucket has its row: one that was lost is not "not listed". */
+static void
+rv_100_a_damaged_bucket_says_nothing_and_heals(void **state)
+{
+	static const char *const harm[] = {
+		"DELETE FROM bucket",
+		"UPDATE bucket SET body=x'' WHERE length(body)>0",
+		"UPDATE bucket SET digest=x'00'",
+		"UPDATE bucket SET body=zeroblob(length(body))",
+		"UPDATE list SET head=zeroblob(length(head))",
+		"UPDATE list SET url='http://other/'",
+	};
+	const struct world *w = *state;
+	const int64_t rows[] = { 5, 6, 7 };
+	struct list l = { .ca = w->ca, .serials = rows, .n = 3 };
+	const char *dir = pki_path(w->dir, "100l");
+	struct sst_cache *c = cache_open(dir);
+	struct sst_cache_stats stats;
+
+	for (size_t i = 0; i < sizeof(harm) / sizeof(harm[0]); i++) {
+		assert_int_equal(list_put(c, &l, NULL), SST_OK);
+		assert_int_equal(list_says(c, w->ca, 8), SST_EV_GOOD);
+		sst_cache_close(c);
+		sql(pki_path(w->dir, "100l/live.db"), harm[i]);
+		c = cache_open(pki_path(w->dir, "100l"));
+		assert_int_equal(list_says(c, w->ca, 8), 0);
+		assert_int_equal(sst_cache_stats(c, &stats, NULL), SST_OK);
+		assert_true(stats.damaged > 0);
+		/* a list as it was is good again when it is fetched once more */
+		l.number++;
+		l.age--;
+		assert_int_equal(list_put(c, &l, NULL), SST_OK);
+		assert_int_equal(list_says(c, w->ca, 8), SST_EV_GOOD);
+		assert_int_equal(list_says(c, w->ca, 7), SST_EV_REVOKED);
+	}
+	sst_cache_close(c);
+}
+
+static void
+a_list_that_is_there_is_renewed_and_not_rewritten(void **state)
+{
+	const struct world *w = *state;
+	struct sst_cache *c = cache_open(pki_path(w->dir, "renew"));
+	EVP_PKEY *key = pki_key_new(PKI_ED25519);	/* signs the same each time */
+	struct pki_cert *ca = pki_issue(NULL, &(struct pki_spec){ .cn = "ED", .ca = 1,
+	    .use_key = key });
+	struct list l = { .ca = ca };
+
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(sql_int(pki_path(w->dir, "renew/live.db"),
+	    "SELECT max(id) FROM list"), 1);
+	/* unless it was found to be damaged */
+	sql(pki_path(w->dir, "renew/live.db"), "UPDATE bucket SET digest=x'00'");
+	assert_int_equal(list_says(c, ca, 8), 0);
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(list_says(c, ca, 8), SST_EV_GOOD);
+	assert_int_equal(sql_int(pki_path(w->dir, "renew/live.db"),
+	    "SELECT max(id) FROM list"), 2);
+	sst_cache_close(c);
+	pki_free(ca);
+	EVP_PKEY_free(key);
+}
+
+static void
+a_list_too_large_for_the_cache_is_refused(void **state)
+{
+	const struct world *w = *state;
+	const int64_t rows[] = { 1, 2, 3 };
+	struct sst_cache *c = cache_open_as(pki_path(w->dir, "small"), 1, 800, 0);
+	struct sst_error err = { 0 };
+	struct list l = { .ca = w->ca, .serials = rows, .n = 0 };
+
+	assert_int_equal(list_put(c, &l, &err), SST_OK);
+	l.n = 3;
+	sst_cache_close(c);
+	c = cache_open_as(pki_path(w->dir, "small"), 1, 300, 0);
+	assert_int_equal(list_put(c, &l, &err), SST_E_LIMIT);
+	assert_int_equal(err.code, SST_E_LIMIT);
+	sst_cache_close(c);
+}
+
+static void
+a_staging_that_was_left_is_swept(void **state)
+{
+	const struct world *w = *state;
+	const int64_t rows[] = { 1 };
+	struct sst_cache *c = cache_open(pki_path(w->dir, "sweep"));
+
+	assert_int_equal(list_put(c, &(struct list){ .ca = w->ca, .serials = rows, .n = 1 },
+	    NULL), SST_OK);
+	sql(pki_path(w->dir, "sweep/live.db"), "UPDATE list SET state=0");
+	assert_int_equal(list_says(c, w->ca, 1), 0);
+	assert_int_equal(sst_cache_tidy(c, PKI_NOW + 3500, NULL), SST_OK);
+	assert_int_equal(sql_int(pki_path(w->dir, "sweep/live.db"),
+	    "SELECT count(*) FROM bucket"), 1);
+	assert_int_equal(sst_cache_tidy(c, PKI_NOW + 3700, NULL), SST_OK);
+	assert_int_equal(sql_int(pki_path(w->dir, "sweep/live.db"),
+	    "SELECT count(*) FROM bucket"), 0);
+	assert_int_equal(sql_int(pki_path(w->dir, "sweep/live.db"),
+	    "SELECT count(*) FROM issuer"), 0);
+	sst_cache_close(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rv_58_59_a_serial_is_looked_up_in_its_issuers_list),
+		cmocka_unit_test(rv_78_a_list_never_goes_back),
+		cmocka_unit_test(rv_37_what_a_list_said_once_stays),
+		cmocka_unit_test(rv_38_a_hold_of_a_list_is_lifted_by_the_next),
+		cmocka_unit_test(rv_72_a_list_out_of_scope_revokes_and_never_clears),
+		cmocka_unit_test(rv_100_a_damaged_bucket_says_nothing_and_heals),
+		cmocka_unit_test(a_list_that_is_there_is_renewed_and_not_rewritten),
+		cmocka_unit_test(a_list_too_large_for_the_cache_is_refused),
+		cmocka_unit_test(a_staging_that_was_left_is_swept),
+	};
+
+	return cmocka_run_group_tests(tests, world_setup, world_teardown);
+}
