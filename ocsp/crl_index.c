@@ -116,14 +116,17 @@ serial_cmp(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 	return memcmp(a, b, a_len);
 }
 
+/* Equal serials stay in the order of the list. */
 static int
 place_cmp(const void *a, const void *b, void *crl)
 {
+	uint64_t pa = *(const uint64_t *)a, pb = *(const uint64_t *)b;
 	size_t a_len, b_len;
-	const uint8_t *sa = serial_at(crl, *(const uint64_t *)a, &a_len);
-	const uint8_t *sb = serial_at(crl, *(const uint64_t *)b, &b_len);
+	const uint8_t *sa = serial_at(crl, pa, &a_len);
+	const uint8_t *sb = serial_at(crl, pb, &b_len);
+	int order = serial_cmp(sa, a_len, sb, b_len);
 
-	return serial_cmp(sa, a_len, sb, b_len);
+	return order != 0 ? order : (pa > pb) - (pa < pb);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,19 @@ find(const struct kept *k, unsigned bits, const void *serial, size_t len,
 	return blob->len == 0 ? 0 : sst_crl_bucket_find(blob->data, blob->len, &key, ret);
 }
 
+/* An extension of no meaning that makes an entry long: of 110 or 300 octets. */
+static const char *
+long_extra(int longer)
+{
+	static char texts[2][2 * 300 + 40];
+	char *text = texts[longer];
+	size_t n = (size_t)snprintf(text, sizeof(texts[0]), "1.2.3.4 = DER:");
+
+	for (unsigned i = 0; i < (longer ? 300 : 110); i++)
+		n += (size_t)snprintf(text + n, sizeof(texts[0]) - n, "5a");
+	return text;
+}
+
 static struct pki_buf
 many(unsigned n)
 {
@@ -109,7 +123,9 @@ many(unsigned n)
 		rows[i].serial = serials + (size_t)i * 20;
 		rows[i].serial_len = serial_of(i, serials + (size_t)i * 20);
 		rows[i].date = 1000000000 + (time_t)i;
-		rows[i].extra = i % 3 == 0 ? MAKE_CRL_REASON(4) : NULL;
+		/* entries with heads of two, three and four octets */
+		rows[i].extra = i % 3 == 0 ? MAKE_CRL_REASON(4) : i % 3 == 1 ? NULL :
+		    long_extra(i % 2 == 0);
 	}
 	der = make_crl(&(struct make_crl){ .issuer = ca, .rows = rows, .n_rows = n });
 	free(serials);
@@ -246,6 +262,43 @@ dates_far_from_now_and_doubled_serials_keep_their_worth(void **state)
 }
 
 static void
+of_equal_entries_the_first_of_the_list_counts_in_every_bucket(void **state)
+{
+	enum { N = 600 };
+	struct make_crl_row *rows = calloc(2 * N, sizeof(*rows));
+	unsigned char serials[N][20];
+	struct kept k = { .last = -1 };
+	struct sst_crl_entry e;
+	struct sst_crl *crl;
+	struct pki_buf der;
+
+	(void)state;
+	assert_non_null(rows);
+	for (unsigned i = 0; i < 2 * N; i++) {
+		rows[i].serial = serials[i % N];
+		rows[i].serial_len = serial_of(i % N, serials[i % N]);
+		rows[i].date = 1000000000 + (time_t)i;
+	}
+	der = make_crl(&(struct make_crl){ .issuer = ca, .rows = rows, .n_rows = 2 * N });
+	crl = opened(&der);
+	k.buckets = 1u << sst_crl_head(crl)->bits;
+	k.blobs = calloc(k.buckets, sizeof(*k.blobs));
+	assert_non_null(k.blobs);
+	assert_int_equal(sst_crl_index(crl, keep, &k, NULL), 0);
+	for (unsigned i = 0; i < N; i++) {
+		assert_int_equal(find(&k, sst_crl_head(crl)->bits, serials[i],
+		    rows[i].serial_len, &e), 1);
+		assert_int_equal(e.revoked_at, 1000000000 + i);
+	}
+	for (unsigned b = 0; b < k.buckets; b++)
+		pki_buf_free(&k.blobs[b]);
+	free(k.blobs);
+	sst_crl_free(crl);
+	pki_buf_free(&der);
+	free(rows);
+}
+
+static void
 entries_of_other_issuers_are_not_in_the_index(void **state)
 {
 	const struct make_crl_row rows[] = { { SERIAL("a") },
@@ -342,6 +395,53 @@ rv_78_the_order_of_lists_is_by_number_and_never_back_in_time(void **state)
 	assert_int_equal(sst_crl_order(&fresh, &kept), SST_CRL_NEWER);
 }
 
+/* What a kept head says of a certificate that is not listed (`listed`: that is). */
+static struct sst_evidence
+later(const struct sst_crl_head *h, int64_t now, int listed, const struct sst_limits *limits)
+{
+	struct pki_cert *c = pki_issue(ca, &(struct pki_spec){ .cn = "c" });
+	const struct sst_crl_entry entry = { .revoked_at = 5, .reason = 1 };
+	const struct sst_cert_facts *facts;
+	struct sst_evidence e;
+
+	assert_int_equal(sst_facts_of(c->cert, ca->cert, &facts, NULL), 0);
+	sst_crl_evidence(h, facts, listed ? &entry : NULL, now, limits, &e);
+	pki_free(c);
+	return e;
+}
+
+static void
+a_kept_list_is_judged_by_the_time_and_the_limits_of_each_check(void **state)
+{
+	const time_t day = PKI_NOW - PKI_DAY;
+	struct sst_crl_head h = head(day, "01", PKI_NOW + 6 * PKI_DAY);
+	struct sst_limits limits;
+
+	(void)state;
+	sst_limits_of(NULL, &limits);
+	/* the clock went back to before the list: never good, and revoked all the same */
+	assert_int_equal(later(&h, day - 300, 0, &limits).status, SST_EV_GOOD);
+	assert_int_equal(later(&h, day - 301, 0, &limits).fault, SST_FAULT_CLOCK);
+	assert_int_equal(later(&h, day - 301, 1, &limits).status, SST_EV_REVOKED);
+	assert_int_equal(later(&h, day, 0, &limits).until, PKI_NOW + 6 * PKI_DAY);
+	limits.crl_max_age = 2 * PKI_DAY;
+	assert_int_equal(later(&h, day, 0, &limits).until, day + 2 * PKI_DAY);
+	limits.crl_max_age = 400;	/* and a quarter of that is forgiven */
+	assert_int_equal(later(&h, day - 100, 0, &limits).status, SST_EV_GOOD);
+	assert_int_equal(later(&h, day - 101, 0, &limits).fault, SST_FAULT_CLOCK);
+	h.until = day - 1000;		/* a signer that ended before */
+	assert_int_equal(later(&h, day, 0, &limits).status, SST_EV_GOOD);
+	assert_int_equal(later(&h, day, 0, &limits).until, day - 1000);
+	sst_limits_of(NULL, &limits);
+	h.next_update = 0;
+	h.until = day + 30 * PKI_DAY;
+	assert_int_equal(later(&h, day, 0, &limits).until, day + 86400);
+	limits.crl_no_next = 3600;
+	assert_int_equal(later(&h, day, 0, &limits).until, day + 3600);
+	limits.crl_max_age = 60;
+	assert_int_equal(later(&h, day, 0, &limits).until, day + 60);
+}
+
 static void
 lists_of_one_kind_and_scope_have_one_scope_key(void **state)
 {
@@ -377,9 +477,11 @@ main(void)
 		cmocka_unit_test(buckets_double_when_they_would_hold_more_than_ninety),
 		cmocka_unit_test(indexing_stops_when_the_receiver_says_so),
 		cmocka_unit_test(dates_far_from_now_and_doubled_serials_keep_their_worth),
+		cmocka_unit_test(of_equal_entries_the_first_of_the_list_counts_in_every_bucket),
 		cmocka_unit_test(entries_of_other_issuers_are_not_in_the_index),
 		cmocka_unit_test(a_damaged_bucket_is_an_error_also_for_a_serial_before_the_damage),
 		cmocka_unit_test(rv_78_the_order_of_lists_is_by_number_and_never_back_in_time),
+		cmocka_unit_test(a_kept_list_is_judged_by_the_time_and_the_limits_of_each_check),
 		cmocka_unit_test(lists_of_one_kind_and_scope_have_one_scope_key),
 	};
 

@@ -184,6 +184,20 @@ rv_73_a_malformed_issuing_distribution_point_is_an_error(void **state)
 }
 
 static void
+a_point_name_that_cannot_be_read_is_out_of_scope(void **state)
+{
+	/* { [0] { [0] { URI "a" } } }, and with more behind the name, or a foreign tag */
+	static const char dp[] = DP("URI:a");
+
+	(void)state;
+	assert_good(status_of(dp, "2.5.29.28 = critical,DER:3007a005a003860161\n"));
+	assert_nothing(status_of(dp, "2.5.29.28 = critical,DER:300ca00aa003860161a003860161\n"));
+	assert_nothing(status_of(dp, "2.5.29.28 = critical,DER:3007a005a003860261\n"));
+	assert_nothing(status_of(dp, "2.5.29.28 = critical,DER:3002a000\n"));
+	assert_nothing(status_of(dp, "2.5.29.28 = critical,DER:3004a002a000\n"));
+}
+
+static void
 an_issuing_distribution_point_that_is_too_long_is_an_error(void **state)
 {
 	static char text[2 * 4200 + 100];
@@ -325,6 +339,35 @@ rv_76_a_relative_name_is_resolved_against_the_issuer(void **state)
 	assert_nothing(status_of(NULL, list));
 }
 
+/* A relative name of `len` octets, in the certificate's point and in the list's. */
+static enum sst_evidence_status
+long_relative(unsigned len)
+{
+	static char dp[2 * 5000], idp[2 * 5000];
+	size_t a, b;
+
+	a = (size_t)snprintf(dp, sizeof(dp), "2.5.29.31 = DER:3082%04x3082%04xa082%04xa182%04x",
+	    len + 12, len + 8, len + 4, len);
+	b = (size_t)snprintf(idp, sizeof(idp),
+	    "2.5.29.28 = critical,DER:3082%04xa082%04xa182%04x", len + 8, len + 4, len);
+	for (unsigned i = 0; i < len; i++) {
+		a += (size_t)snprintf(dp + a, sizeof(dp) - a, "61");
+		b += (size_t)snprintf(idp + b, sizeof(idp) - b, "61");
+	}
+	return status_of(dp, idp);
+}
+
+static void
+rv_76_a_relative_name_that_is_too_long_to_resolve_is_out_of_scope(void **state)
+{
+	/* 4,096 octets: the head of 4, CN=CA of 13, the RDN with its head of 4 */
+	(void)state;
+	assert_good(long_relative(300));
+	assert_good(long_relative(4096 - 4 - 13 - 4));
+	assert_nothing(long_relative(4096 - 4 - 13 - 3));
+	assert_nothing(long_relative(4096 - 12));
+}
+
 static void
 rv_77_a_delta_is_never_good_and_what_it_adds_is_revoked(void **state)
 {
@@ -386,6 +429,7 @@ main(void)
 		    rv_72_the_exact_shard_says_revoked_beside_a_broad_good_also_when_expired),
 		cmocka_unit_test(rv_73_lists_of_one_kind_of_certificate_say_nothing_of_the_other),
 		cmocka_unit_test(rv_73_a_malformed_issuing_distribution_point_is_an_error),
+		cmocka_unit_test(a_point_name_that_cannot_be_read_is_out_of_scope),
 		cmocka_unit_test(an_issuing_distribution_point_that_is_too_long_is_an_error),
 		cmocka_unit_test(rv_74_a_list_of_some_reasons_is_a_part_and_revoked_all_the_same),
 		cmocka_unit_test(rv_74_a_points_reasons_limit_what_its_list_covers),
@@ -393,6 +437,8 @@ main(void)
 		    rv_75_an_entry_of_another_issuer_sticks_and_an_indirect_list_is_never_good),
 		cmocka_unit_test(rv_75_a_point_with_another_crl_issuer_is_not_this_list),
 		cmocka_unit_test(rv_76_a_relative_name_is_resolved_against_the_issuer),
+		cmocka_unit_test(
+		    rv_76_a_relative_name_that_is_too_long_to_resolve_is_out_of_scope),
 		cmocka_unit_test(rv_77_a_delta_is_never_good_and_what_it_adds_is_revoked),
 		cmocka_unit_test(rv_79_a_swapped_shard_with_a_valid_signature_is_out_of_scope),
 	};
