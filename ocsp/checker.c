@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,6 +16,7 @@
 #include "cache.h"
 #include "guard.h"
 #include "memo.h"
+#include "place.h"
 #include "work.h"
 
 #define MACHINE_BYTES	((uint64_t)256 << 20)
@@ -32,6 +32,7 @@ struct sst_checker {
 	struct sst_cache *own;		/* memory at the least */
 	struct sst_cache *machine;	/* its snapshot, or NULL */
 	struct sst_work	*work;		/* NULL: no network */
+	enum sst_place_kind place;	/* of `own` */
 	char		*dir;		/* of the configuration; NULL: by place */
 	char		*proxy;
 	char		**allow;
@@ -186,65 +187,36 @@ sst_checker_unref(struct sst_checker *c)
 	destroy(c);
 }
 
-/* The cache of this uid. 0: there is no place for one. */
-static int
-user_dir(char out[PATH_MAX])
-{
-	const char *base = secure_getenv("XDG_CACHE_HOME"), *below = "";
-	int n;
-
-	if (base == NULL || base[0] != '/') {
-		base = secure_getenv("HOME");
-		below = "/.cache";
-	}
-	if (base == NULL || base[0] != '/')
-		return 0;
-	n = snprintf(out, PATH_MAX, "%s%s/securesockets", base, below);
-	return n > 0 && n < PATH_MAX;
-}
-
-/* 1: the machine's cache belongs to whoever we are; root is nobody's writer. */
-static int
-is_machine_writer(void)
-{
-	struct stat st;
-
-	return geteuid() != 0 && lstat(SST_MACHINE_CACHE, &st) == 0 &&
-	    S_ISDIR(st.st_mode) && st.st_uid == geteuid();
-}
-
 static int
 open_machine(struct sst_checker *c, struct sst_error *err)
 {
 	const struct sst_cache_config config = { .dir = SST_MACHINE_CACHE };
-	int rc;
 
-	if (access(SST_MACHINE_CACHE, X_OK) < 0)
-		return SST_OK;
-	rc = sst_cache_open(&config, &c->machine, err);
-	if (rc == SST_OK && sst_cache_mode(c->machine) != SST_CACHE_SNAPSHOT) {
-		sst_cache_close(c->machine);
-		c->machine = NULL;
-	}
-	return rc;
+	/* kept when there is no snapshot yet: the handle sees it when it comes */
+	return sst_cache_open(&config, &c->machine, err);
 }
 
 /* What sst_checker_cache() answers. */
 static void
-describe(struct sst_checker *c, const char *kind, const char *dir)
+describe(struct sst_checker *c, const struct sst_place *place)
 {
-	char path[PATH_MAX], why[512];
 	const char *text = sst_cache_why(c->own);
+	char path[PATH_MAX], why[512];
 	size_t used = 0;
 
-	if (c->machine != NULL)
+	if (text[0] == '\0' && c->machine != NULL)
+		text = sst_cache_why(c->machine);
+	if (text[0] == '\0')
+		text = place->why;
+	if (c->machine != NULL && sst_cache_mode(c->machine) == SST_CACHE_SNAPSHOT)
 		used = (size_t)snprintf(c->where, sizeof(c->where),
 		    "snapshot " SST_MACHINE_CACHE ", then ");
 	if (sst_cache_mode(c->own) == SST_CACHE_MEMORY)
 		used += (size_t)snprintf(c->where + used, sizeof(c->where) - used, "memory");
 	else
 		used += (size_t)snprintf(c->where + used, sizeof(c->where) - used, "%s %s",
-		    kind, sst_escape(path, sizeof(path), dir, strlen(dir)));
+		    sst_place_name(place->kind),
+		    sst_escape(path, sizeof(path), place->dir, strlen(place->dir)));
 	if (text[0] != '\0')
 		(void)snprintf(c->where + used, sizeof(c->where) - used, " (%s)",
 		    sst_escape(why, sizeof(why), text, strlen(text)));
@@ -253,25 +225,23 @@ describe(struct sst_checker *c, const char *kind, const char *dir)
 static int
 open_caches(struct sst_checker *c, struct sst_error *err)
 {
-	struct sst_cache_config config = { .dir = c->dir, .may_write = 1,
-	    .size_cap = c->bytes != 0 ? c->bytes : USER_BYTES };
-	char place[PATH_MAX];
-	const char *kind = "user";
+	struct sst_cache_config config = { .may_write = 1, .size_cap = c->bytes };
+	struct sst_place place;
 	int rc = SST_OK;
 
-	if (c->dir == NULL && is_machine_writer()) {
-		kind = "machine";
-		config.dir = SST_MACHINE_CACHE;
-		config.size_cap = c->bytes != 0 ? c->bytes : MACHINE_BYTES;
-	} else if (c->dir == NULL) {
-		config.dir = user_dir(place) ? place : "";
+	sst_place_find(c->dir, &place);
+	config.dir = place.dir;
+	if (config.size_cap == 0)
+		config.size_cap = place.kind == SST_PLACE_MACHINE ? MACHINE_BYTES : USER_BYTES;
+	if (place.reads_machine && c->machine == NULL)
 		rc = open_machine(c, err);
-	}
 	if (rc == SST_OK)
 		rc = sst_cache_open(&config, &c->own, err);
-	if (rc == SST_OK)
-		describe(c, kind, config.dir);
-	return rc;
+	if (rc < 0)
+		return rc;
+	c->place = place.kind;
+	describe(c, &place);
+	return SST_OK;
 }
 
 static int
@@ -314,6 +284,24 @@ sst_checker_cache(const struct sst_checker *checker)
 	struct sst_checker *c = (struct sst_checker *)checker;
 
 	return sst_checker_ready(c, NULL) == SST_OK ? c->where : "memory (out of memory)";
+}
+
+struct sst_cache *
+sst_checker_own(struct sst_checker *c)
+{
+	return c->own;
+}
+
+struct sst_cache *
+sst_checker_machine(struct sst_checker *c)
+{
+	return c->machine;
+}
+
+enum sst_place_kind
+sst_checker_place(const struct sst_checker *c)
+{
+	return c->place;
 }
 
 struct sst_work *

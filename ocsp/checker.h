@@ -17,13 +17,17 @@
 
 #include "certkey.h"
 #include "evidence.h"
+#include "place.h"
 
-#define SST_MACHINE_CACHE	"/var/cache/securesockets"
-
+struct sst_cache;
 struct sst_work;
 
 /* Opens the caches, once. SST_E_NOMEM alone. */
 int	sst_checker_ready(struct sst_checker *, struct sst_error *err);
+/* Once it is ready. Borrowed; the machine's is NULL where there is none to read. */
+struct sst_cache *sst_checker_own(struct sst_checker *);
+struct sst_cache *sst_checker_machine(struct sst_checker *);
+enum sst_place_kind sst_checker_place(const struct sst_checker *);
 /* NULL: no network for this one. Borrowed. */
 struct sst_work *sst_checker_work(struct sst_checker *);
 /* UNIX seconds of the clock, or the greatest seen before. */
