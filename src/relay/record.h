@@ -92,6 +92,8 @@ struct sst_record {
 	uint8_t			 unproven;	/* its listener went before anybody
 						   was seen to take it */
 	uint8_t			 again;		/* the pump stopped for fairness */
+	uint8_t			 end_fills;	/* the program's end was full once:
+						   that it drains is an event */
 	uint8_t			 wait;		/* enum sst_stream_wait */
 	struct sst_watch	 tcp_watch, end_watch;
 	struct sst_timer	 timer;
