@@ -100,8 +100,20 @@ static void
 prove(struct sst_record *r)
 {
 	r->proven = 1;
+	if (r->wait == SST_WAIT_USE)
+		r->wait = SST_WAIT_NOTHING;
 	sst_core_lock(r->relay);
-	sst_listener_forget(r);
+	sst_queue_used(r);
+	sst_core_unlock(r->relay);
+}
+
+/* While there is a copy of its end, a close() by the program does not show. */
+static void
+look(struct sst_record *r)
+{
+	r->wait = SST_WAIT_NOTHING;
+	sst_core_lock(r->relay);
+	sst_queue_look(r);
 	sst_core_unlock(r->relay);
 }
 
@@ -190,6 +202,8 @@ on_time(struct sst_timer *t)
 
 	if (r->wait == SST_WAIT_LINGER)
 		watch_linger(r);
+	if (r->wait == SST_WAIT_USE && r->wait_until <= r->worker->loop.now)
+		look(r);
 	if (r->wait != SST_WAIT_NOTHING && r->wait_until <= r->worker->loop.now)
 		end(r, r->wait == SST_WAIT_FLUSH);
 	else if (r->again)
@@ -245,6 +259,8 @@ sst_stream_start(struct sst_record *r, uint8_t *early, size_t early_len)
 		r->relay->connections++;
 	r->was_open = 1;
 	r->proven |= r->kind != SST_SOCKNAME_ACCEPTED;
+	if (!r->proven)
+		wait_for(r, SST_WAIT_USE, SST_LISTENER_USE_MS);
 	sst_pump_init(&r->pump, r->conn, r->tcp, r->end);
 	if (early != NULL)
 		sst_pump_early(&r->pump, early, early_len);
