@@ -4,9 +4,13 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -362,15 +366,42 @@ the_end_of_what_accept_gave_is_seen_soon(void **state)
 		hang_up(s, &c[i]);
 }
 
-/* A connection is accepted, asks, is answered and ends. */
+static struct {
+	int	entries;	/* changes of any loop */
+	int	asked;		/* for how much of the queue is taken */
+} calls;
+
+int
+epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	calls.entries++;
+	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+int
+ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	calls.asked += request == SIOCOUTQ;
+	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
+/* A connection is accepted, is sent a byte and ends. */
 static void
 pass_by(struct scene *s, int waits, int stirs)
 {
 	struct sst_wire_accepted rec;
-	struct client c = dial(s, 1, 1);
+	struct client c;
 	char b[10];
 	int fd;
 
+	memset(&calls, 0, sizeof(calls));
+	c = dial(s, 1, 1);
 	shake(s, &c);
 	if (waits)
 		agent_later(&s->a, SST_LISTENER_USE_MS);
@@ -382,6 +413,7 @@ pass_by(struct scene *s, int waits, int stirs)
 	agent_settle(&s->a);
 	assert_int_equal(SSL_read(c.ssl, b, sizeof(b)), 1);
 	assert_int_equal(sst_record_find(s->a.relay, sst_record_cookie(fd))->held, -1);
+	assert_int_equal(calls.asked > 0, stirs);
 	(void)close(fd);
 	hang_up(s, &c);
 }
@@ -392,8 +424,11 @@ nobody_is_woken_and_the_kernel_not_asked_for_what_is_accepted_in_time(void **sta
 	struct scene *s = *state;
 
 	begin(s, 8);
+	agent_settle(&s->a);
 	for (uint64_t i = 1; i <= 3; i++) {
 		pass_by(s, 0, 0);
+		/* TCP for the handshake and for the bytes, and the program's end. */
+		assert_int_equal(calls.entries, 3);
 		assert_int_equal(s->l->seq, i);
 		/* Not from the kernel: nothing but its first byte said so. */
 		assert_int_equal(s->l->left, i);
