@@ -220,6 +220,28 @@ sst_name_match(const char *pattern, const char *name)
 	    strcmp(pattern + 1, dot) == 0;
 }
 
+/* Whether there is nothing to translate: labels of ASCII letters, digits, '_' and,
+ * inside, '-', none of which may be an A-label. */
+static int
+is_ascii_name(const char *text)
+{
+	const size_t len = strlen(text);
+	size_t label = 0;
+
+	for (size_t i = 0; i < len && len < TEXT_MAX - 1; i++) {
+		const char c = text[i];
+
+		if (c == '.' ? label == 0 || text[i - 1] == '-' :
+		    c == '-' ? label == 0 || (label == 3 && text[i - 1] == '-') :
+		    !host_byte((unsigned char)c) && (c < 'A' || c > 'Z'))
+			return 0;
+		label = c == '.' ? 0 : label + 1;
+		if (label > LABEL_MAX)
+			return 0;
+	}
+	return label > 0 && text[len - 1] != '-';
+}
+
 /* A-labels of a name in UTF-8. */
 static int
 to_a_labels(const char *text, const char *shown, char *out, struct sst_error *err)
@@ -227,6 +249,11 @@ to_a_labels(const char *text, const char *shown, char *out, struct sst_error *er
 	uint8_t *ascii = NULL;
 	int rc;
 
+	/* Most are, and the library's tables cost each connection. */
+	if (is_ascii_name(text)) {
+		(void)lower(out, (const uint8_t *)text, strlen(text));
+		return SST_OK;
+	}
 	rc = idn2_lookup_u8((const uint8_t *)text, &ascii,
 	    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	if (rc != IDN2_OK)

@@ -27,6 +27,7 @@ struct sst_client {
 	struct sst_tls_conf *conf;	/* NULL: plain, or upgraded */
 	struct sst_upgrade *upgrade;	/* it was plain before, or NULL */
 	int		    app;	/* not joined yet: the program's end */
+	int		    tcp_ended;	/* as in the pump */
 	size_t		    junk;	/* in the gate */
 };
 
@@ -137,6 +138,7 @@ succeed(struct sst_record *r)
 	uint8_t *early = NULL;
 	size_t early_len = 0;
 	int upgraded = r->was_open, told, rc;
+	const int tcp_ended = r->client->tcp_ended;
 
 	/* Before the gate: whoever sees it open may ask for the peer at once. */
 	r->state = SST_REC_OPEN;
@@ -150,6 +152,8 @@ succeed(struct sst_record *r)
 		fail(r, ENOBUFS, "the connection could not be handed over");
 		return;
 	}
+	/* No event says it again. */
+	r->pump.tcp_ended = tcp_ended != 0;
 	told = answer_all(r, 0, NULL);
 	r->untold = !told && !upgraded;
 	client_free(r);
@@ -313,15 +317,18 @@ static void
 tcp_answered(struct sst_record *r, uint32_t events)
 {
 	int code = 0;
-	socklen_t len = sizeof(code);
+	socklen_t len = sizeof(r->peer);
 
-	if (getsockopt(r->tcp, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
-		code = errno;
-	if (code == 0 && (events & EPOLLOUT) == 0)
-		return;
-	len = sizeof(r->peer);
-	if (code == 0 && getpeername(r->tcp, &r->peer.any, &len) < 0)
-		code = errno;
+	/* Whoever has a peer is up; else the error says why not. */
+	if (getpeername(r->tcp, &r->peer.any, &len) < 0) {
+		len = sizeof(code);
+		if (getsockopt(r->tcp, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
+			code = errno;
+		if (code == 0 && (events & EPOLLOUT) == 0)
+			return;
+		if (code == 0)
+			code = ENOTCONN;
+	}
 	/* TCP was up already, or it would be refused: a reset in the handshake. */
 	if (code == ECONNRESET || code == EPIPE || code == ENOTCONN)
 		fail(r, ECONNABORTED, "the peer reset the connection before the "
@@ -339,6 +346,8 @@ tcp_ready(struct sst_watch *w, uint32_t events)
 	struct sst_relay *relay = r->relay;
 
 	sst_core_lock(relay);
+	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		r->client->tcp_ended = 1;
 	if (r->state == SST_REC_HANDSHAKE)
 		shake(r);
 	else
@@ -549,7 +558,9 @@ sst_client_connect(struct sst_call *call, struct sst_record *r)
 		if (code == 0)
 			sst_call_answer(call, 0, NULL, 0, -1);
 		else
-			sst_call_fail(call, code, NULL);
+			sst_call_fail(call, code, code == EOPNOTSUPP ?
+			    "connect to AF_UNSPEC: a connection of TLS cannot be "
+			    "dissolved" : NULL);
 		return;
 	}
 	code = take_result(r, code);

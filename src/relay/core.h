@@ -61,6 +61,8 @@ struct sst_relay {
 
 	struct sst_call	*calls;		/* all of them */
 	struct sst_call	*asked;		/* read, not yet dispatched */
+	int		 behind;	/* one of them came after the last look for
+					   events */
 	struct sst_call	*silent, **silent_end;	/* to be read, oldest first */
 	size_t		 n_silent;
 	struct sst_listener *listeners;

@@ -11,6 +11,7 @@
 #include "core.h"
 
 #define PAUSE_MS	50
+#define SETTLE_MOST	16	/* looks, while more callers come */
 
 static void
 door_listens(struct sst_relay *relay, int yes)
@@ -59,8 +60,10 @@ call_free(struct sst_call *call)
 	*call->at_me = call->next;
 	if (call->next != NULL)
 		call->next->at_me = call->at_me;
-	sst_loop_del(&relay->loop, &call->watch);
 	sst_loop_disarm(&relay->loop, &call->timer);
+	if (call->passed)
+		sst_loop_del(&relay->loop, &call->watch);
+	sst_loop_forget(&call->watch);
 	(void)close(call->fd);
 	for (int i = 0; i < SST_CALL_FDS; i++)
 		if (call->fds[i] >= 0)
@@ -115,6 +118,7 @@ sst_call_new(struct sst_relay *relay, int fd, const struct sst_wire_head *head,
 				(void)close(fds[i]);
 		return NULL;
 	}
+	call->passed = 1;
 	call->head = *head;
 	memcpy(call->fds, fds, sizeof(call->fds));
 	if (call_data(call, data, len) < 0) {
@@ -158,14 +162,18 @@ sst_call_fail(struct sst_call *call, int code, const char *text)
 	answer(call, -1, code, text, len, -1);
 }
 
+/* The caller hung up or gave up, or speaks out of turn. */
 static void
 hung_up(struct sst_watch *w, uint32_t events)
 {
 	struct sst_call *call = SST_HOLDER(w, struct sst_call, watch);
 	void (*gone)(struct sst_call *) = call->gone;
 
-	(void)events;
-	sst_loop_del(&call->relay->loop, &call->watch);
+	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) {
+		(void)sst_loop_change(&call->relay->loop, w, EPOLLRDHUP);
+		return;
+	}
+	sst_loop_del(&call->relay->loop, w);
 	call->gone = NULL;
 	if (gone != NULL)
 		gone(call);
@@ -176,9 +184,10 @@ sst_call_wait(struct sst_call *call, void (*gone)(struct sst_call *), void *owne
 {
 	call->gone = gone;
 	call->owner = owner;
-	sst_loop_del(&call->relay->loop, &call->watch);
-	(void)sst_loop_add(&call->relay->loop, &call->watch, call->fd, EPOLLRDHUP,
-	    hung_up);
+	/* Since it owed us its request, or it had hung up before it was acted on. */
+	if (call->watch.ready == NULL)
+		(void)sst_loop_add(&call->relay->loop, &call->watch, call->fd,
+		    EPOLLRDHUP, hung_up);
 }
 
 static void
@@ -194,9 +203,16 @@ receive(struct sst_call *call)
 	    SST_WIRE_DATA_MAX, call->fds, SST_CALL_FDS);
 }
 
-/* 0: the request is not there yet. */
+/* A new socket and what is set for one depend on nothing that happened before. */
 static int
-read_request(struct sst_call *call)
+heeds_events(const struct sst_call *call)
+{
+	return call->head.verb != SST_WIRE_NEW && call->head.verb != SST_WIRE_SET;
+}
+
+/* 0: the request is not there yet. `told`: by the loop's last batch. */
+static int
+read_request(struct sst_call *call, int told)
 {
 	struct sst_relay *relay = call->relay;
 	struct sst_call **end;
@@ -208,7 +224,8 @@ read_request(struct sst_call *call)
 		n = receive(call);
 	if (n < 0 && errno == EAGAIN)
 		return 0;
-	sst_loop_del(&relay->loop, &call->watch);
+	if (call->watch.ready != NULL)
+		call->watch.ready = hung_up;
 	sst_loop_disarm(&relay->loop, &call->timer);
 	read_is_over(call);
 	if (n < 0) {
@@ -225,14 +242,18 @@ read_request(struct sst_call *call)
 	for (end = &relay->asked; *end != NULL; end = &(*end)->asked_next)
 		continue;
 	*end = call;
+	relay->behind |= !told && heeds_events(call);
 	return 1;
 }
 
 static void
 caller_ready(struct sst_watch *w, uint32_t events)
 {
+	struct sst_call *call = SST_HOLDER(w, struct sst_call, watch);
+
 	(void)events;
-	(void)read_request(SST_HOLDER(w, struct sst_call, watch));
+	/* That batch has what happened before as well, if it has all. */
+	(void)read_request(call, !call->relay->loop.partial);
 }
 
 static void
@@ -244,7 +265,10 @@ dispatch_asked(void *arg)
 	if (relay->asked == NULL)
 		return;
 	/* What happened before the request was sent is in epoll by now. */
-	(void)sst_loop_poll(&relay->loop, 0);
+	for (int i = 0; relay->behind && i < SETTLE_MOST; i++) {
+		relay->behind = 0;
+		(void)sst_loop_poll(&relay->loop, 0);
+	}
 	while ((call = relay->asked) != NULL) {
 		relay->asked = call->asked_next;
 		call->asked_next = NULL;
@@ -269,7 +293,7 @@ await_request(struct sst_call *call)
 	if (relay->n_silent >= SST_DOOR_UNREAD)
 		call_free(relay->silent);
 	read_is_due(call);
-	if (sst_loop_add(&relay->loop, &call->watch, call->fd, EPOLLIN,
+	if (sst_loop_add(&relay->loop, &call->watch, call->fd, EPOLLIN | EPOLLRDHUP,
 	    caller_ready) < 0) {
 		call_free(call);
 		return;
@@ -297,7 +321,7 @@ take_call(struct sst_watch *w, uint32_t events)
 	call = call_alloc(relay, fd);
 	if (call == NULL)
 		(void)close(fd);
-	else if (!read_request(call))
+	else if (!read_request(call, 0))
 		await_request(call);
 }
 

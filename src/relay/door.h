@@ -40,6 +40,7 @@ struct sst_call {
 	struct sst_call		*wait_next;	/* calls waiting for one thing */
 	struct sst_call		*silent_next, **silent_at; /* who owe a request */
 	struct sst_watch	 watch;
+	int			 passed;	/* somebody else may have its fd */
 	struct sst_timer	 timer;
 	struct sst_order	 order;		/* to the worker it is about */
 	int			 fd;

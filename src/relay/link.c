@@ -22,6 +22,7 @@
 #define CHUNK		65536u		/* what sendfile() moves at once */
 #define CHUNK_COST	(CHUNK + 2048u)	/* at most, on the sender's books */
 #define JUNK_LEN	(16 * CHUNK)
+#define DRAIN_LEN	(128 * PAGE)	/* a gate's junk, and some more */
 #define STUCK_MS	50
 #define EXPEL_MOST	256		/* strangers closed at once */
 #define JOIN_TRIES	32
@@ -61,12 +62,43 @@ make_junk(struct sst_link *link)
 	    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 }
 
+static void
+close_drain(struct sst_link *link)
+{
+	for (int i = 0; i < 2; i++)
+		if (link->drain[i] >= 0)
+			(void)close(link->drain[i]);
+	if (link->null >= 0)
+		(void)close(link->null);
+	link->drain[0] = link->drain[1] = link->null = -1;
+}
+
+/* Without it junk is copied. */
+static void
+make_drain(struct sst_link *link)
+{
+	link->drain[0] = link->drain[1] = -1;
+	link->null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (link->null < 0 || pipe2(link->drain, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    fcntl(link->drain[1], F_SETPIPE_SZ, DRAIN_LEN) < 0)
+		close_drain(link);
+}
+
+static void
+wake_up(int sig)
+{
+	(void)sig;
+}
+
 int
 sst_link_init(struct sst_link *link, int link_connect, int link_listen,
     const char door[16])
 {
+	const struct sigaction act = { .sa_handler = wake_up };
+
 	memset(link, 0, sizeof(*link));
 	link->junk = -1;
+	make_drain(link);
 	link->listening[SST_LINK_CONNECT] = link_connect;
 	link->listening[SST_LINK_LISTEN] = link_listen;
 	link->len[SST_LINK_CONNECT] =
@@ -76,12 +108,18 @@ sst_link_init(struct sst_link *link, int link_connect, int link_listen,
 	for (int i = 0; i < 2; i++)
 		if (fcntl(link->listening[i], F_SETFL, O_NONBLOCK) < 0)
 			return -1;
+	link->pid = getpid();
+	if (sigaction(SIGALRM, &act, NULL) < 0)
+		return -1;
 	return make_junk(link);
 }
 
 void
 sst_link_done(struct sst_link *link)
 {
+	while (link->n_alarms > 0)
+		(void)timer_delete(link->alarms[--link->n_alarms].timer);
+	close_drain(link);
 	if (link->junk >= 0)
 		(void)close(link->junk);
 	link->junk = -1;
@@ -104,7 +142,7 @@ take_own(const struct sst_link *link, enum sst_link_kind kind, int most)
 			return -1;
 		len = sizeof(cred);
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-		    cred.pid == getpid())
+		    cred.pid == link->pid)
 			return fd;
 		(void)close(fd);
 	}
@@ -123,67 +161,81 @@ sst_link_expel(struct sst_link *link, enum sst_link_kind kind)
 		(void)close(fd);
 }
 
-static void
-wake_up(int sig)
+/* This thread's timer, made when it is needed first. NULL with errno. */
+static const timer_t *
+own_timer(struct sst_link *link)
 {
-	(void)sig;
+	struct sigevent here = { .sigev_notify = SIGEV_THREAD_ID,
+	    .sigev_signo = SIGALRM };
+	struct sst_link_alarm *a = link->alarms;
+
+	for (int i = 0; i < link->n_alarms; i++, a++)
+		if (pthread_equal(a->thread, pthread_self()))
+			return &a->timer;
+	if (link->n_alarms == SST_LINK_THREADS) {
+		errno = EAGAIN;
+		return NULL;
+	}
+	here.THREAD_OF = gettid();
+	if (timer_create(CLOCK_MONOTONIC, &here, &a->timer) < 0)
+		return NULL;
+	a->thread = pthread_self();
+	link->n_alarms++;
+	return &a->timer;
 }
 
 /*
  * A call on a blocking descriptor of the program waits when somebody fills what it
- * needs in this very moment. A timer of this thread gets us out. 1: it runs; 0: no
- * need; -1 with errno.
+ * needs in this very moment. A timer of this thread gets us out. *ret_timer: the
+ * one that runs; NULL: no need. 0, or -1 with errno.
  */
 static int
-alarm_begin(int app, timer_t *ret_timer)
+alarm_begin(struct sst_link *link, int app, const timer_t **ret_timer)
 {
 	const struct timespec stuck = { 0, STUCK_MS * 1000000 };
 	const struct itimerspec soon = { stuck, stuck };
-	struct sigaction act = { .sa_handler = wake_up };
-	struct sigevent here = { .sigev_notify = SIGEV_THREAD_ID,
-	    .sigev_signo = SIGALRM };
 	int flags = fcntl(app, F_GETFL);
 
+	*ret_timer = NULL;
 	if (flags < 0)
 		return -1;
 	if ((flags & O_NONBLOCK) != 0)
 		return 0;
-	here.THREAD_OF = gettid();
-	(void)sigaction(SIGALRM, &act, NULL);
-	if (timer_create(CLOCK_MONOTONIC, &here, ret_timer) < 0)
-		return -1;
-	(void)timer_settime(*ret_timer, 0, &soon, NULL);
-	return 1;
+	*ret_timer = own_timer(link);
+	return *ret_timer == NULL ? -1 :
+	    timer_settime(**ret_timer, 0, &soon, NULL);
 }
 
 static void
-alarm_end(int running, timer_t timer)
+alarm_end(const timer_t *timer)
 {
+	const struct itimerspec never = { .it_value = { .tv_sec = 0 } };
 	int saved = errno;
 
-	if (running)
-		(void)timer_delete(timer);
+	if (timer != NULL)
+		(void)timer_settime(*timer, 0, &never, NULL);
 	errno = saved;
 }
 
-/* The queue may be full of strangers: room is made, and not for ever. */
+/* The queue may be full of strangers: room is made, and not for ever; where it
+ * would be waited for, before. */
 static int
 connect_app(struct sst_link *link, int app, enum sst_link_kind kind)
 {
-	timer_t timer = 0;
-	int running = alarm_begin(app, &timer);
+	const timer_t *timer;
 	int rc = -1;
 
-	if (running < 0)
+	if (alarm_begin(link, app, &timer) < 0)
 		return -1;
 	for (int i = 0; i < JOIN_TRIES; i++) {
-		sst_link_expel(link, kind);
+		if (i > 0 || timer != NULL)
+			sst_link_expel(link, kind);
 		rc = connect(app, (const struct sockaddr *)&link->addr[kind],
 		    link->len[kind]);
 		if (rc == 0 || (errno != EAGAIN && errno != EINTR))
 			break;
 	}
-	alarm_end(running, timer);
+	alarm_end(timer);
 	return rc;
 }
 
@@ -208,17 +260,16 @@ sst_link_join(struct sst_link *link, int app, enum sst_link_kind kind, int *ret_
 }
 
 static ssize_t
-send_junk(const struct sst_link *link, int app, size_t len)
+send_junk(struct sst_link *link, int app, size_t len)
 {
-	timer_t timer = 0;
-	int running = alarm_begin(app, &timer);
+	const timer_t *timer;
 	off_t at = 0;
 	ssize_t n;
 
-	if (running < 0)
+	if (alarm_begin(link, app, &timer) < 0)
 		return -1;
 	n = sendfile(app, link->junk, &at, len);
-	alarm_end(running, timer);
+	alarm_end(timer);
 	return n;
 }
 
@@ -245,7 +296,7 @@ send_buffer(int app)
  * piece whenever the books are below the buffer's size, so none of these calls
  * waits. */
 static int
-fill(const struct sst_link *link, int app, size_t goal, size_t *ret_junk)
+fill(struct sst_link *link, int app, size_t goal, size_t *ret_junk)
 {
 	size_t have, bulk;
 	ssize_t n;
@@ -358,15 +409,40 @@ take_out(int end, uint8_t *buf, size_t n)
 	return 0;
 }
 
+/* Takes up to `n` bytes out without copying them; how many. */
+static size_t
+discard_pages(struct sst_link *link, int end, size_t n)
+{
+	size_t gone = 0;
+	ssize_t got, out;
+
+	while (gone < n && link->null >= 0) {
+		got = splice(end, NULL, link->drain[1], NULL, n - gone,
+		    SPLICE_F_NONBLOCK);
+		if (got <= 0)
+			break;
+		gone += (size_t)got;
+		do {
+			out = splice(link->drain[0], NULL, link->null, NULL,
+			    (size_t)got, SPLICE_F_NONBLOCK);
+			got -= out;
+		} while (out > 0 && got > 0);
+		if (got > 0)	/* nobody takes what is stuck in it */
+			close_drain(link);
+	}
+	return gone;
+}
+
 /* Takes `n` bytes out that nobody wants to see. */
 static int
-discard(int end, void *scratch, size_t size, size_t n)
+discard(struct sst_link *link, int end, void *scratch, size_t size, size_t n)
 {
 	struct iovec iov[DISCARD];
 	struct msghdr msg = { .msg_iov = iov };
 	size_t rest;
 	ssize_t got;
 
+	n -= discard_pages(link, end, n);
 	while (n > 0) {
 		rest = n;
 		msg.msg_iovlen = 0;
@@ -402,7 +478,7 @@ sst_link_open(struct sst_link *link, int end, size_t junk, void *scratch, size_t
 	*ret_len = 0;
 	/* As a rule nobody wrote: it is all junk behind the first byte. */
 	if (ioctl(end, FIONREAD, &inq) == 0 && (size_t)inq == spent + junk)
-		return discard(end, scratch, size, junk);
+		return discard(link, end, scratch, size, junk);
 	for (;;) {
 		n = recv(end, buf, size, MSG_PEEK | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)

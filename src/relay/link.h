@@ -17,21 +17,23 @@
  *   3. Only an end that this process connected itself is taken from the
  *      linking sockets; strangers are closed.
  *   4. The relay keeps no copy of the application's end.
- * Threads: one at a time for one struct sst_link, but sst_link_open(), which only
- * reads it.
+ * Threads: one at a time for one struct sst_link.
  */
 #ifndef SST_RELAY_LINK_H
 #define SST_RELAY_LINK_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "base/sockname.h"
 #include "base/wire.h"
 
 #define SST_LINK_NONCE	16
+#define SST_LINK_THREADS 16		/* that may have a timer */
 /*
  * Send buffer of an application's end. The kernel doubles it, and wakes a writer
  * when four times what is queued fits: the piece whose last byte we leave there
@@ -43,10 +45,21 @@
 
 enum sst_link_kind { SST_LINK_CONNECT = 0, SST_LINK_LISTEN = 1 };
 
+/* The timer of a thread that joins descriptors that block. */
+struct sst_link_alarm {
+	pthread_t		thread;
+	timer_t			timer;
+};
+
 struct sst_link {
 	int			listening[2];	/* not owned */
 	struct sockaddr_un	addr[2];
 	socklen_t		len[2];
+	struct sst_link_alarm	alarms[SST_LINK_THREADS];
+	int			n_alarms;
+	pid_t			pid;		/* ours */
+	int			drain[2], null;	/* a pipe that junk goes through, or
+						   -1: it is copied */
 	int			junk;		/* sealed memfd */
 	size_t			junk_len;
 	uint8_t			nonce[SST_LINK_NONCE];

@@ -2,11 +2,8 @@
 #include "listener.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,7 +12,6 @@
 #include "certs.h"
 #include "core.h"
 #include "door.h"
-#include "fault.h"
 #include "hold.h"
 #include "settings.h"
 #include "shake.h"
@@ -23,10 +19,6 @@
 #include "supply.h"
 #include "tls/conf.h"
 #include "tls/conn.h"
-
-#define RETRY_MS	20
-
-static void deliver(struct sst_listener *);
 
 const char *
 sst_listener_count_name(enum sst_listener_count count)
@@ -45,246 +37,34 @@ wanted(const struct sst_listener *l)
 	return l->backlog < 1 ? 1 : (size_t)l->backlog;
 }
 
-/* Packets in the queue of the program's descriptor. */
-static size_t
-in_flight(const struct sst_listener *l)
-{
-	int n = 0;
-
-	if (ioctl(l->record->end, SIOCOUTQ, &n) < 0 || n < 0)
-		return 0;
-	return ((size_t)n + (size_t)l->record->relay->record_cost - 1) /
-	    (size_t)l->record->relay->record_cost;
-}
-
-static void
-queue_init(struct sst_queue *q)
-{
-	q->first = NULL;
-	q->end = &q->first;
-	q->n = 0;
-}
-
-static void
-append(struct sst_queue *q, struct sst_record *r)
-{
-	r->queue = q;
-	r->queue_next = NULL;
-	r->queue_at = q->end;
-	*q->end = r;
-	q->end = &r->queue_next;
-	q->n++;
-}
-
-/* The order of arrival holds for what is given again. */
-static void
-prepend(struct sst_queue *q, struct sst_record *r)
-{
-	r->queue = q;
-	r->queue_next = q->first;
-	r->queue_at = &q->first;
-	if (q->first != NULL)
-		q->first->queue_at = &r->queue_next;
-	else
-		q->end = &r->queue_next;
-	q->first = r;
-	q->n++;
-}
-
-static void
-take_out(struct sst_record *r)
-{
-	struct sst_queue *q = r->queue;
-
-	if (q == NULL)
-		return;
-	*r->queue_at = r->queue_next;
-	if (r->queue_next != NULL)
-		r->queue_next->queue_at = r->queue_at;
-	else
-		q->end = r->queue_at;
-	q->n--;
-	r->queue = NULL;
-}
-
-void
-sst_listener_forget(struct sst_record *r)
-{
-	take_out(r);
-	r->listener = NULL;
-	if (r->held >= 0)
-		(void)close(r->held);
-	r->held = -1;
-}
-
-static void
-retry(struct sst_timer *t)
-{
-	struct sst_listener *l = SST_HOLDER(t, struct sst_listener, retry);
-
-	deliver(l);
-	sst_listener_room(l);
-}
-
-static void
-retry_soon(struct sst_listener *l)
-{
-	struct sst_loop *loop = &l->record->relay->loop;
-
-	sst_loop_arm(loop, &l->retry, loop->clock() + RETRY_MS, retry);
-}
-
-/* One record and its descriptor. 1: given; 0: later; -1: nobody listens. */
-static int
-give(struct sst_listener *l, struct sst_record *r)
-{
-	struct sst_wire_accepted a = {
-		.magic = SST_WIRE_MAGIC, .version = SST_WIRE_VERSION, .id = r->cookie,
-		.peer_len = (uint16_t)sst_inet_len(&r->peer),
-	};
-	int rc;
-
-	memcpy(a.peer, &r->peer, sst_inet_len(&r->peer));
-	rc = sst_link_give(l->record->end, &a, r->held);
-	if (rc == 0)
-		return 1;
-	if (errno == EPIPE || errno == ECONNRESET)
-		return -1;
-	retry_soon(l);	/* full, or too many descriptors are under way */
-	return 0;
-}
-
-static void
-reset(struct sst_order *order, struct sst_worker *worker)
-{
-	(void)worker;
-	sst_record_end(SST_HOLDER(order, struct sst_record, order), 1);
-}
-
-/* Nobody will accept it. */
-static void
-refuse(struct sst_record *r)
-{
-	take_out(r);
-	r->listener = NULL;
-	sst_worker_post(r->worker, &r->order, reset);
-}
-
-/* accept() has given it to the program, which may have closed it already. */
-static int
-is_taken(const struct sst_record *r)
-{
-	int mark = 0;
-	socklen_t len = sizeof(mark);
-
-	return getsockopt(r->held, SOL_SOCKET, SO_PRIORITY, &mark, &len) == 0 &&
-	    mark == SST_WIRE_TAKEN;
-}
-
-/* Without its mark, whether somebody took it shows when the copy is closed. */
-static void
-doubt(struct sst_order *order, struct sst_worker *worker)
-{
-	struct sst_record *r = SST_HOLDER(order, struct sst_record, order);
-
-	(void)worker;
-	/* It may have proved itself since. */
-	r->unproven = r->held >= 0 && !is_taken(r);
-	sst_listener_forget(r);
-}
-
 /* The program shut the listener down, or closed it: as TCP in state CLOSE. */
-static void
-shut(struct sst_listener *l)
+void
+sst_listener_shut(struct sst_listener *l)
 {
 	struct sst_relay *relay = l->record->relay;
-	struct sst_record *r;
 
 	if (l->closed)
 		return;
 	l->closed = 1;
-	sst_loop_disarm(&relay->loop, &l->retry);
 	sst_shake_end_all(l);
 	sst_record_close_tcp(l->record, 0);
-	while ((r = l->ready.first) != NULL)
-		refuse(r);
+	sst_queue_shut(l);
 	sst_hold_release(relay, l->id);
-}
-
-/* As long as there is a copy, the program's close() does not show. */
-static void
-release(struct sst_timer *t)
-{
-	struct sst_listener *l = SST_HOLDER(t, struct sst_listener, release);
-	struct sst_loop *loop = &l->record->relay->loop;
-	int64_t now = loop->clock(), next = INT64_MAX, due;
-	struct sst_record *r, *behind;
-
-	for (r = l->taken.first; r != NULL; r = behind) {
-		behind = r->queue_next;
-		due = r->taken_at + (now < r->taken_at + SST_LISTENER_LOOK_MS ?
-		    SST_LISTENER_LOOK_MS : SST_LISTENER_HELD_MS);
-		if (due <= now || is_taken(r))
-			sst_listener_forget(r);
-		else if (due < next)
-			next = due;
-	}
-	if (next != INT64_MAX)
-		sst_loop_arm(loop, t, next, release);
-}
-
-/* What left the queue was taken, or lost: its copy has its time from now on. */
-static void
-note_taken(struct sst_listener *l)
-{
-	uint64_t left = in_flight(l);
-	struct pollfd p = { .fd = l->record->end };
-	struct sst_record *r;
-
-	left = l->seq > left ? l->seq - left : 0;
-	/* What went with its descriptor was not taken: gone() comes. */
-	if (l->given.first == NULL || l->given.first->queue_seq > left ||
-	    poll(&p, 1, 0) != 0)
-		return;
-	while ((r = l->given.first) != NULL && r->queue_seq <= left) {
-		take_out(r);
-		r->taken_at = l->record->relay->loop.clock();
-		append(&l->taken, r);
-	}
-	release(&l->release);
-}
-
-static void
-deliver(struct sst_listener *l)
-{
-	size_t most = wanted(l) < SST_LISTENER_IN_FLIGHT ? wanted(l) :
-	    SST_LISTENER_IN_FLIGHT;
-	struct sst_record *r;
-	int rc = 1;
-
-	if (l->closed)
-		return;
-	note_taken(l);
-	while (rc == 1 && (r = l->ready.first) != NULL && in_flight(l) < most) {
-		rc = give(l, r);
-		if (rc != 1)
-			continue;
-		take_out(r);
-		r->queue_seq = ++l->seq;
-		append(&l->given, r);
-	}
-	if (rc < 0)
-		shut(l);
 }
 
 void
 sst_listener_room(struct sst_listener *l)
 {
 	struct sst_relay *relay = l->record->relay;
-	int full = l->ready.n + in_flight(l) >= wanted(l) || sst_shake_full(l);
+	int full;
 
-	if (l->closed || l->restoring || full == l->paused)
+	if (l->closed || l->restoring)
 		return;
+	full = !sst_queue_below(l, wanted(l)) || sst_shake_full(l);
+	if (full == l->paused)
+		return;
+	if (full)
+		sst_queue_watch(l);
 	if (sst_loop_change(&relay->loop, &l->record->tcp_watch,
 	    full ? 0 : EPOLLIN) == 0)
 		l->paused = full;
@@ -394,9 +174,7 @@ sst_listener_finished(struct sst_listener *l, struct sst_worker *worker, int tcp
 		return;
 	}
 	l->counts[SST_COUNT_OK]++;
-	r->listener = l;
-	append(&l->ready, r);
-	deliver(l);
+	sst_queue_enter(l, r);
 	sst_listener_room(l);
 }
 
@@ -419,21 +197,9 @@ gone(struct sst_listener *l)
 	struct sst_relay *relay = l->record->relay;
 	struct sst_record *listener = l->record;
 	const int left = left_in_queue(listener);
-	struct sst_record *r;
 
-	shut(l);
-	/* What is in the queue goes with it; what was taken a moment ago does
-	 * not. Which is which shows when the copies are closed. */
-	while (left && (r = l->given.first) != NULL) {
-		take_out(r);
-		r->listener = NULL;
-		sst_worker_post(r->worker, &r->order, doubt);
-	}
-	while ((r = l->given.first) != NULL)
-		sst_listener_forget(r);
-	while ((r = l->taken.first) != NULL)
-		sst_listener_forget(r);
-	sst_loop_disarm(&relay->loop, &l->release);
+	sst_listener_shut(l);
+	sst_queue_end(l, left);
 	listener->listener = NULL;
 	*l->at_me = l->next;
 	if (l->next != NULL)
@@ -460,11 +226,13 @@ end_ready(struct sst_watch *w, uint32_t events)
 		return;
 	/* A program that shut it down for reading takes nothing any more. */
 	if (send(r->end, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EPIPE) {
-		shut(l);
+		sst_listener_shut(l);
 		return;
 	}
-	deliver(l);
+	sst_queue_note(l);
+	sst_queue_deliver(l);
 	sst_listener_room(l);
+	sst_queue_calm(l);
 }
 
 static void
@@ -480,7 +248,7 @@ tcp_ready(struct sst_watch *w, uint32_t events)
 	}
 	(void)sst_loop_change(&r->relay->loop, w, 0);
 	l->paused = 1;
-	retry_soon(l);
+	sst_queue_retry(l);
 }
 
 int
@@ -504,7 +272,7 @@ sst_listener_adopt(struct sst_record *r, uint32_t id, int backlog)
 		return -1;
 	if (sst_settings_server_conf(r->set, &l->conf, &err) != SST_OK ||
 	    sst_loop_add(&relay->loop, &r->end_watch, r->end,
-	    EPOLLOUT | EPOLLRDHUP | EPOLLET, end_ready) < 0) {
+	    SST_QUEUE_CALM, end_ready) < 0) {
 		sst_tls_conf_unref(l->conf);
 		free(l);
 		errno = ENOMEM;
@@ -513,9 +281,7 @@ sst_listener_adopt(struct sst_record *r, uint32_t id, int backlog)
 	l->record = r;
 	l->id = id;
 	l->backlog = backlog;
-	queue_init(&l->ready);
-	queue_init(&l->given);
-	queue_init(&l->taken);
+	sst_queue_begin(l);
 	l->restoring = 1;
 	l->next = relay->listeners;
 	l->at_me = &relay->listeners;
@@ -582,7 +348,7 @@ sst_listener_listen(struct sst_call *call, struct sst_record *r)
 			sst_call_fail(call, errno, NULL);
 			return;
 		}
-		deliver(r->listener);
+		sst_queue_deliver(r->listener);
 		sst_listener_room(r->listener);
 		sst_hold_send(r->listener);
 		sst_call_answer(call, 0, NULL, 0, -1);
@@ -616,24 +382,12 @@ void
 sst_listener_lost(struct sst_call *call, struct sst_record *r)
 {
 	struct sst_wire_accepted a;
-	struct sst_listener *l = r->listener;
-	struct sst_record *lost;
 
 	if (r->state != SST_REC_LISTENING || call->len != sizeof(a)) {
 		sst_call_fail(call, EINVAL, NULL);
 		return;
 	}
 	memcpy(&a, call->data, sizeof(a));
-	lost = sst_record_find(r->relay, a.id);
-	if (lost != NULL && lost->held >= 0 && lost->queue_seq != 0 &&
-	    lost->listener == l) {
-		take_out(lost);
-		lost->queue_seq = 0;
-		prepend(&l->ready, lost);
-		if (l->closed)
-			refuse(lost);
-		else
-			deliver(l);
-	}
+	sst_queue_lost(r->listener, a.id);
 	sst_call_answer(call, 0, NULL, 0, -1);
 }

@@ -3,15 +3,15 @@
  * listener - TCP in, handshakes side by side, finished connections out.
  *
  *	TCP accept --> shake.c (handshake, deadlines) --> listener.c: a pair, a
- *	record on the listener's descriptor --> the program's accept()
+ *	record on the listener's descriptor (queue.c) --> the program's accept()
  *
  * Always true:
  *   1. Only a finished handshake becomes readable on the listener. A connection
  *      that begins plain has none to wait for.
- *   2. At most min(backlog, 128) connections are in the descriptor's queue, at
- *      most `backlog` wait for it; beyond that TCP's own queue fills.
+ *   2. When `backlog` connections are finished and not accepted, no client is taken:
+ *      TCP's own queue fills.
  *   3. A connection that the program was given but could not take (LOST) is
- *      given again: until it is known to be in use, the relay keeps a copy.
+ *      given again (queue.h).
  *   4. What nobody took when the listener closes is reset.
  *   5. A handshake has the descriptors that its connection needs before its first
  *      byte is answered: none is finished for which there is no room.
@@ -26,6 +26,7 @@
 
 #include "base/sockname.h"
 #include "loop.h"
+#include "queue.h"
 
 struct sst_call;
 struct sst_conn;
@@ -38,6 +39,7 @@ struct sst_worker;
 
 #define SST_LISTENER_IN_FLIGHT	128
 #define SST_LISTENER_LOOK_MS	2	/* has accept() come to its end? */
+#define SST_LISTENER_USE_MS	10	/* as a rule it is in use by then */
 #define SST_LISTENER_HELD_MS	250	/* for LOST, once it left the queue */
 
 enum sst_listener_count {
@@ -58,12 +60,6 @@ struct sst_seat {
 	int		 app, end;	/* -1: none */
 };
 
-/* Accepted records in a row. */
-struct sst_queue {
-	struct sst_record *first, **end;
-	size_t		 n;
-};
-
 struct sst_listener {
 	struct sst_object object;	/* first */
 	struct sst_record *record;	/* whose this is */
@@ -72,13 +68,17 @@ struct sst_listener {
 	int		 backlog;
 	struct sst_tls_conf *conf;
 	struct sst_shake *shakes;	/* handshakes, newest first */
+	struct sst_timer silence;	/* of those that said nothing yet */
 	size_t		 n_shakes, n_active;
 	struct sst_queue ready;		/* finished, not given yet */
 	struct sst_queue given;		/* in the descriptor's queue */
 	struct sst_queue taken;		/* no longer, and not in use yet */
+	size_t		 n_looked;	/* of them: seen there when looked at */
 	uint64_t	 seq;		/* of the last one given */
+	uint64_t	 left;		/* ... so many of which left at least */
 	struct sst_timer retry;		/* a limit of the system stopped us */
 	struct sst_timer release;	/* of those that were taken */
+	int		 watched;	/* that a record leaves is an event */
 	int		 paused;	/* TCP's queue is left to fill */
 	int		 closed;	/* shut down by the program */
 	int		 restoring;	/* certificates are being read again */
@@ -100,9 +100,6 @@ void	sst_listener_lost(struct sst_call *, struct sst_record *);
 int	sst_listener_is_plain(const struct sst_listener *);
 /* Settings changed: from the next ClientHello on they hold. */
 int	sst_listener_renew(struct sst_record *, struct sst_error *err);
-/* An accepted record leaves its listener: the relay's copy of its end goes. */
-void	sst_listener_forget(struct sst_record *);
-
 /* For shake.c. */
 /* Makes the seat of a client of this listener. 0, or -1 with errno. */
 int	sst_listener_seat(struct sst_listener *, int tcp, const union sst_inet *peer,
@@ -111,6 +108,11 @@ void	sst_seat_leave(struct sst_seat *);
 /* A handshake that finished in `worker`, the caller; takes all three. */
 void	sst_listener_finished(struct sst_listener *, struct sst_worker *worker,
 	    int tcp, struct sst_conn *conn, struct sst_seat *);
+/* For queue.c. */
+/* The program shut it down, or closed it: as TCP in state CLOSE. */
+void	sst_listener_shut(struct sst_listener *);
+
+/* For both. */
 /* There may be room for another client again. */
 void	sst_listener_room(struct sst_listener *);
 

@@ -316,6 +316,7 @@ sst_loop_poll(struct sst_loop *loop, int max_ms)
 	if (n < 0 && errno != EINTR)
 		atomic_store(&loop->stop, 1);
 	loop->now = loop->clock();
+	loop->partial = n == BATCH;
 	if (loop->flowing > 0)
 		loop->flowing--;
 	for (int i = 0; i < n; i++) {

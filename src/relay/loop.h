@@ -64,6 +64,7 @@ struct sst_loop {
 	int64_t	 waited_ns;		/* how long the last wait took */
 	int	 flowing;		/* turns left of a flow of bytes */
 	int	 expecting;		/* the next wait begins with looking */
+	int	 partial;		/* more events than one batch holds */
 	int64_t	 soonest;		/* no timer is due before */
 	int64_t	 tick;			/* the last slot that was looked at */
 	struct sst_timer *slots[SST_LOOP_SLOTS];

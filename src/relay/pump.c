@@ -344,7 +344,7 @@ down_piece(struct sst_pump *p, uint8_t *scratch, struct sst_error *err)
 	if (p->down.bytes != NULL)
 		return down_block(p);
 	if (p->peer_ended) {
-		if (!p->end_shut)
+		if (!p->end_shut && p->end >= 0)
 			(void)shutdown(p->end, SHUT_WR);
 		p->end_shut = 1;
 		return FLOW_IDLE;

@@ -215,7 +215,7 @@ void
 sst_record_end(struct sst_record *r, int reset)
 {
 	if (r->kind == SST_SOCKNAME_ACCEPTED)
-		sst_listener_forget(r);
+		sst_queue_forget(r);
 	sst_order_cancel(&r->order);
 	sst_loop_disarm(sst_record_loop(r), &r->timer);
 	sst_record_close_tcp(r, reset);
@@ -244,7 +244,7 @@ sst_record_free(struct sst_record *r)
 	sst_order_cancel(&r->order);
 	sst_loop_disarm(sst_record_loop(r), &r->timer);
 	if (r->kind == SST_SOCKNAME_ACCEPTED)
-		sst_listener_forget(r);
+		sst_queue_forget(r);
 	sst_record_close_tcp(r, 0);
 	sst_record_close_end(r);
 	free(r->text);

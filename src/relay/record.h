@@ -84,6 +84,7 @@ struct sst_record {
 	struct sst_queue	*queue;		/* of the listener: where it is */
 	struct sst_record	*queue_next, **queue_at;
 	uint64_t		 queue_seq;	/* 0: not given to the program yet */
+	uint8_t			 looked;	/* it was not in use when looked at */
 	int64_t			 taken_at;	/* it left the descriptor's queue */
 	/* The worker's own, apart from what others read under the lock. */
 	int64_t			 wait_until;
@@ -92,6 +93,8 @@ struct sst_record {
 	uint8_t			 unproven;	/* its listener went before anybody
 						   was seen to take it */
 	uint8_t			 again;		/* the pump stopped for fairness */
+	uint8_t			 end_fills;	/* the program's end was full once:
+						   that it drains is an event */
 	uint8_t			 wait;		/* enum sst_stream_wait */
 	struct sst_watch	 tcp_watch, end_watch;
 	struct sst_timer	 timer;

@@ -16,8 +16,9 @@
 #include "tls/conf.h"
 #include "tls/conn.h"
 
-#define EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+#define EVENTS	(EPOLLIN | EPOLLRDHUP | EPOLLET)
 #define BATCH	64
+#define CROWD_NS 5000	/* who waited no longer than that may find more of them */
 
 enum progress {
 	SILENT = 0,	/* connected */
@@ -44,6 +45,7 @@ struct sst_shake {
 	uint64_t	   narrow, wide;
 	int64_t		   since;
 	enum progress	   progress;
+	int		   writes;	/* it is to hear when the socket takes more */
 	int		   active;	/* it has its share of its address's room */
 	int		   settled;	/* the client's Finished is in */
 	int		   tcp;
@@ -124,12 +126,44 @@ obey_end(struct sst_order *order, struct sst_worker *worker)
 	discard(s);
 }
 
+static void
+obey_silence(struct sst_order *order, struct sst_worker *worker)
+{
+	(void)worker;
+	discard(SST_HOLDER(order, struct sst_shake, order));
+}
+
 /* Ends it, whosever it is. */
 static void
-dismiss(struct sst_shake *s)
+dismiss(struct sst_shake *s, void (*how)(struct sst_order *, struct sst_worker *))
 {
 	leave_list(s);
-	sst_worker_post(s->worker, &s->order, obey_end);
+	sst_worker_post(s->worker, &s->order, how);
+}
+
+/* Who said nothing yet has no timer of its own, and no event but the first byte. */
+static void
+on_silence(struct sst_timer *t)
+{
+	struct sst_listener *l = SST_HOLDER(t, struct sst_listener, silence);
+	struct sst_loop *loop = &l->record->relay->loop;
+	int64_t due, next = INT64_MAX;
+	struct sst_shake *s, *behind;
+
+	for (s = l->shakes; s != NULL; s = behind) {
+		behind = s->next;
+		due = s->since + limit(s, SST_SHAKE_BYTE_MS);
+		if (s->progress != SILENT)
+			continue;
+		if (due <= loop->now) {
+			l->counts[SST_COUNT_SILENT]++;
+			dismiss(s, obey_silence);
+		} else if (due < next)
+			next = due;
+	}
+	if (next != INT64_MAX)
+		sst_loop_arm(loop, t, next, on_silence);
+	sst_listener_room(l);
 }
 
 static void begin(struct sst_shake *);
@@ -180,7 +214,7 @@ on_time(struct sst_timer *t)
 	sst_core_lock(relay);
 	l = s->listener;
 	if (l != NULL) {
-		end(s, s->progress == SILENT ? SST_COUNT_SILENT : SST_COUNT_SLOW);
+		end(s, SST_COUNT_SLOW);
 		sst_listener_room(l);
 	}
 	sst_core_unlock(relay);
@@ -233,6 +267,9 @@ step(struct sst_shake *s)
 		deadline(s, loop_of(s)->now, SST_SHAKE_REST_MS);
 	}
 	s->settled = sst_conn_got_finished(s->conn);
+	if (now == SST_STEP_WANT_WRITE && !s->writes)
+		s->writes = sst_loop_change(loop_of(s), &s->watch,
+		    EVENTS | EPOLLOUT) == 0;
 	if (now == SST_STEP_WANT_READ || now == SST_STEP_WANT_WRITE)
 		return;
 	if (now != SST_STEP_DONE) {
@@ -326,8 +363,6 @@ heard(struct sst_shake *s, uint32_t events)
 		finish_plain(s);
 		return;
 	}
-	if (s->timer.at_me == NULL)
-		deadline(s, s->since, SST_SHAKE_BYTE_MS);
 	if (s->conn != NULL) {
 		step(s);
 		return;
@@ -350,7 +385,6 @@ heard(struct sst_shake *s, uint32_t events)
 	deadline(s, loop_of(s)->now, SST_SHAKE_HELLO_MS + SST_SHAKE_REST_MS);
 }
 
-/* A new one is writable: that first event starts its clock. */
 static void
 ready(struct sst_watch *w, uint32_t events)
 {
@@ -388,7 +422,7 @@ evict(struct sst_listener *l)
 	l->counts[SST_COUNT_EVICTED]++;
 	had_share = all[victim]->active;
 	narrow = all[victim]->narrow;
-	dismiss(all[victim]);
+	dismiss(all[victim], obey_end);
 	if (had_share)
 		unpark(l, narrow);
 }
@@ -408,6 +442,7 @@ static int
 take(struct sst_listener *l, int tcp, const union sst_inet *peer)
 {
 	struct sst_shake *s = calloc(1, sizeof(*s));
+	struct sst_loop *loop = &l->record->relay->loop;
 
 	if (s == NULL)
 		return -1;
@@ -417,9 +452,12 @@ take(struct sst_listener *l, int tcp, const union sst_inet *peer)
 	s->peer = *peer;
 	s->narrow = sst_peers_narrow(peer);
 	s->wide = sst_peers_wide(peer);
-	s->since = l->record->relay->loop.now;
+	s->since = loop->now;
 	s->worker = sst_worker_pick(l->record->relay);
-	if (sst_loop_add(loop_of(s), &s->watch, tcp, EVENTS, ready) < 0) {
+	/* A new one is writable at once, which is all that a plain one waits for. */
+	s->writes = sst_listener_is_plain(l);
+	if (sst_loop_add(loop_of(s), &s->watch, tcp, s->writes ? EVENTS | EPOLLOUT :
+	    EVENTS, ready) < 0) {
 		sst_worker_leave(s->worker);
 		free(s);
 		return -1;
@@ -430,17 +468,23 @@ take(struct sst_listener *l, int tcp, const union sst_inet *peer)
 		s->next->at_me = &s->next;
 	l->shakes = s;
 	l->n_shakes++;
+	if (l->silence.at_me == NULL)
+		sst_loop_arm(loop, &l->silence, s->since + limit(s, SST_SHAKE_BYTE_MS),
+		    on_silence);
 	return 0;
 }
 
 int
 sst_shake_accept(struct sst_listener *l)
 {
+	/* Where clients come one by one, the look whether there is another one costs
+	 * more than the event that would say so. */
+	const int most = l->record->relay->loop.waited_ns < CROWD_NS ? BATCH : 1;
 	union sst_inet peer;
 	socklen_t len;
 	int tcp;
 
-	for (int i = 0; i < BATCH; i++) {
+	for (int i = 0; i < most; i++) {
 		if (sst_shake_full(l))
 			return 0;
 		if (sst_spare_fill(&l->record->relay->spare) < 0)
@@ -466,6 +510,7 @@ sst_shake_accept(struct sst_listener *l)
 void
 sst_shake_end_all(struct sst_listener *l)
 {
+	sst_loop_disarm(&l->record->relay->loop, &l->silence);
 	while (l->shakes != NULL)
-		dismiss(l->shakes);
+		dismiss(l->shakes, obey_end);
 }

@@ -2,8 +2,8 @@
 /*
  * shake - the handshakes of one listener, side by side.
  *
- * A client costs a descriptor and this structure until its first byte; only
- * then a TLS connection is made, and of those at most SST_PEERS_ADDRESS for one
+ * A client costs a descriptor and this structure until its first byte, and its
+ * worker nothing; only then a TLS connection is made, and of those at most SST_PEERS_ADDRESS for one
  * address: who has more waits for the ones before, without hurting others.
  *
  * Always true:

@@ -10,7 +10,7 @@
 #include "listener.h"
 #include "record.h"
 
-#define EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+#define EVENTS	(EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 static void on_time(struct sst_timer *);
 
@@ -100,8 +100,20 @@ static void
 prove(struct sst_record *r)
 {
 	r->proven = 1;
+	if (r->wait == SST_WAIT_USE)
+		r->wait = SST_WAIT_NOTHING;
 	sst_core_lock(r->relay);
-	sst_listener_forget(r);
+	sst_queue_used(r);
+	sst_core_unlock(r->relay);
+}
+
+/* While there is a copy of its end, a close() by the program does not show. */
+static void
+look(struct sst_record *r)
+{
+	r->wait = SST_WAIT_NOTHING;
+	sst_core_lock(r->relay);
+	sst_queue_look(r);
 	sst_core_unlock(r->relay);
 }
 
@@ -143,6 +155,18 @@ act(struct sst_record *r, enum sst_pump_state state)
 	arm(r);
 }
 
+/* Each read of the program would be an event, and most programs read as fast as
+ * the network brings. It is one from the first time on that the relay waits for
+ * it. */
+static void
+watch_reader(struct sst_record *r)
+{
+	if (r->pump.down.bytes == NULL || r->end_fills)
+		return;
+	r->end_fills = sst_loop_change(&r->worker->loop, &r->end_watch,
+	    EVENTS | EPOLLOUT) == 0;
+}
+
 static void
 run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 {
@@ -166,6 +190,7 @@ run(struct sst_record *r, uint32_t tcp_events, uint32_t end_events)
 		say(r, err.text);
 	if (!r->proven && (r->pump.up_bytes > 0 || r->pump.app_ended))
 		prove(r);
+	watch_reader(r);
 	r->again = state == SST_PUMP_MORE;
 	act(r, state);
 }
@@ -177,6 +202,8 @@ on_time(struct sst_timer *t)
 
 	if (r->wait == SST_WAIT_LINGER)
 		watch_linger(r);
+	if (r->wait == SST_WAIT_USE && r->wait_until <= r->worker->loop.now)
+		look(r);
 	if (r->wait != SST_WAIT_NOTHING && r->wait_until <= r->worker->loop.now)
 		end(r, r->wait == SST_WAIT_FLUSH);
 	else if (r->again)
@@ -197,27 +224,43 @@ end_ready(struct sst_watch *w, uint32_t events)
 	run(SST_HOLDER(w, struct sst_record, end_watch), 0, events);
 }
 
+/* 0, or -1 with errno. */
+static int
+watch_end(struct sst_record *r)
+{
+	struct sst_loop *loop = &r->worker->loop;
+
+	if (r->end_watch.ready == NULL)
+		return sst_loop_add(loop, &r->end_watch, r->end, EVENTS, end_ready);
+	/* An attempt's gate was watched. */
+	return sst_loop_take_over(loop, &r->end_watch, r->end, EVENTS, end_ready);
+}
+
 int
 sst_stream_start(struct sst_record *r, uint8_t *early, size_t early_len)
 {
 	struct sst_loop *loop = &r->worker->loop;
 
-	sst_loop_forget(&r->tcp_watch);
-	sst_loop_del(loop, &r->end_watch);
 	sst_loop_disarm(loop, &r->timer);
-	/* It was watched during the handshake. */
-	if (sst_loop_take_over(loop, &r->tcp_watch, r->tcp, EVENTS, tcp_ready) < 0)
+	/* It was watched during the handshake, by client.c for the same events. */
+	if (r->tcp_watch.ready != NULL)
+		r->tcp_watch.ready = tcp_ready;
+	else if (sst_loop_take_over(loop, &r->tcp_watch, r->tcp, EVENTS | EPOLLOUT,
+	    tcp_ready) < 0)
 		return -1;
-	if (sst_loop_add(loop, &r->end_watch, r->end, EVENTS, end_ready) < 0) {
+	if (watch_end(r) < 0) {
 		sst_loop_del(loop, &r->tcp_watch);
 		return -1;
 	}
+	r->end_fills = 0;
 	r->state = SST_REC_OPEN;
 	/* The second time after an upgrade. */
 	if (!r->was_open)
 		r->relay->connections++;
 	r->was_open = 1;
 	r->proven |= r->kind != SST_SOCKNAME_ACCEPTED;
+	if (!r->proven)
+		wait_for(r, SST_WAIT_USE, SST_LISTENER_USE_MS);
 	sst_pump_init(&r->pump, r->conn, r->tcp, r->end);
 	if (early != NULL)
 		sst_pump_early(&r->pump, early, early_len);

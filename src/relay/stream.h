@@ -26,6 +26,7 @@ struct sst_record;
 
 enum sst_stream_wait {
 	SST_WAIT_NOTHING = 0,
+	SST_WAIT_USE,		/* by the program that it was given to */
 	SST_WAIT_FLUSH,
 	SST_WAIT_LINGER
 };

@@ -218,7 +218,7 @@ begin(struct sst_call *call, struct sst_record *r)
 	}
 	/* The program uses what it accepted: it has it. */
 	if (r->kind == SST_SOCKNAME_ACCEPTED)
-		sst_listener_forget(r);
+		sst_queue_used(r);
 	r->proven = 1;
 	sst_client_upgrade(call, r, u, u->server ? TIMEOUT_SERVER_MS :
 	    SST_TIMEOUT_CLIENT_MS);

@@ -147,23 +147,19 @@ static int
 is_verdict(int r)
 {
 	return r < 0 && r != -EALREADY && r != -EINPROGRESS && r != -EINTR &&
-	    r != -EISCONN;
+	    r != -EISCONN && r != -EFAULT && r != -EOPNOTSUPP;
 }
 
+/* `addr` may be the program's memory. */
 static int
-connect_tls(int fd, const struct sst_sockname *name, enum sst_kind kind,
-    const struct sockaddr_storage *addr, socklen_t len)
+connect_by(int fd, const struct sst_sockname *name, enum sst_kind kind, int mode,
+    const void *addr, socklen_t len)
 {
 	struct sst_call c;
-	int mode = SST_MODE_TLS;
 	int told, pending = 0;
 	socklen_t told_len = sizeof(told);
 	int r;
 
-	if (sst_is_forced(name))
-		mode = sst_forced_connect(fd, name, kind, addr);
-	if (mode < 0)
-		return mode;
 	sst_call_init(&c, SST_WIRE_CONNECT, fd, name);
 	c.head.b = mode;
 	c.data = addr;
@@ -171,14 +167,11 @@ connect_tls(int fd, const struct sst_sockname *name, enum sst_kind kind,
 	if (kind == SST_KIND_LINKED)
 		pending = is_pending(fd);
 	r = sst_ask_network(&c, fd);
-	if (sst_is_forced(name) && mode == SST_MODE_TLS &&
-	    (r >= 0 || r == -EINPROGRESS || r == -EINTR))
-		sst_forced_reached(addr);
 	if (r == -EINPROGRESS && pending)	/* SO_SNDTIMEO: it began nothing */
 		return -EALREADY;
 	if (kind == SST_KIND_LINKED && is_verdict(r))
 		(void)sst_sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &told, &told_len);
-	return r;
+	return r == -EFAULT ? sst_say_errno(name, "connect", EFAULT) : r;
 }
 
 /* 0, or an errno: what connect() on TCP says of such an address. */
@@ -192,13 +185,45 @@ copy_address(const struct sockaddr *addr, socklen_t len,
 	return sst_user_read(ret_copy, addr, len) == (long)len ? 0 : EFAULT;
 }
 
+static int
+connect_accepted(const struct sst_sockname *name, const struct sockaddr *addr,
+    socklen_t len)
+{
+	struct sockaddr_storage copy;
+
+	if (copy_address(addr, len, &copy) == 0 && copy.ss_family == AF_UNSPEC)
+		return sst_say_errno(name, "connect to AF_UNSPEC", EOPNOTSUPP);
+	return sst_say_errno(name, "connect", EISCONN);
+}
+
+/* A policy decides by the address. */
+static int
+connect_forced(int fd, const struct sst_sockname *name, enum sst_kind kind,
+    const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_storage copy;
+	int code = copy_address(addr, len, &copy);
+	int mode, r;
+
+	if (code != 0)
+		return sst_say_errno(name, "connect", code);
+	if (copy.ss_family == AF_UNSPEC)
+		return kind == SST_KIND_FRESH ? 0 :
+		    sst_say_errno(name, "connect to AF_UNSPEC", EOPNOTSUPP);
+	mode = sst_forced_connect(fd, name, kind, &copy);
+	if (mode < 0)
+		return mode;
+	r = connect_by(fd, name, kind, mode, &copy, len);
+	if (mode == SST_MODE_TLS && (r >= 0 || r == -EINPROGRESS || r == -EINTR))
+		sst_forced_reached(&copy);
+	return r;
+}
+
 static long
 connect_any(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	struct sockaddr_storage copy;
 	struct sst_sockname name;
 	enum sst_kind kind = sst_identify(fd, &name);
-	int code;
 	long r;
 
 	if (kind == SST_KIND_PLAIN) {
@@ -208,15 +233,13 @@ connect_any(int fd, const struct sockaddr *addr, socklen_t len)
 		SST_SYS_CANCELABLE(r, SYS_connect, fd, addr, len);
 		return r;
 	}
-	code = copy_address(addr, len, &copy);
-	if (code == 0 && copy.ss_family == AF_UNSPEC)
-		return kind == SST_KIND_FRESH ? 0 :
-		    sst_say_errno(&name, "connect to AF_UNSPEC", EOPNOTSUPP);
 	if (kind == SST_KIND_ACCEPTED)
-		return sst_say_errno(&name, "connect", EISCONN);
-	if (code != 0)
-		return sst_say_errno(&name, "connect", code);
-	return connect_tls(fd, &name, kind, &copy, len);
+		return connect_accepted(&name, addr, len);
+	if (sst_is_forced(&name))
+		return connect_forced(fd, &name, kind, addr, len);
+	if (len < sizeof(addr->sa_family) || len > sizeof(struct sockaddr_storage))
+		return sst_say_errno(&name, "connect", EINVAL);
+	return connect_by(fd, &name, kind, SST_MODE_TLS, addr, len);
 }
 
 SST_EXPORT int

@@ -10,6 +10,16 @@
 SST_LIBC_NAME(getsockname);
 SST_LIBC_NAME(getpeername);
 
+int
+sst_is_ours(int fd, struct sst_sockname *ret_name)
+{
+	struct sockaddr_un addr;
+	socklen_t len = sizeof(addr);
+
+	return SST_SYS(SYS_getsockname, fd, &addr, &len) >= 0 &&
+	    sst_sockname_decode(&addr, len, ret_name);
+}
+
 enum sst_kind
 sst_identify(int fd, struct sst_sockname *ret_name)
 {
@@ -17,12 +27,10 @@ sst_identify(int fd, struct sst_sockname *ret_name)
 	socklen_t len = sizeof(addr);
 	char door[16];
 
-	if (SST_SYS(SYS_getsockname, fd, &addr, &len) < 0 ||
-	    !sst_sockname_decode(&addr, len, ret_name))
+	if (!sst_is_ours(fd, ret_name))
 		return SST_KIND_PLAIN;
 	if (ret_name->kind == SST_SOCKNAME_ACCEPTED)
 		return SST_KIND_ACCEPTED;
-	len = sizeof(addr);
 	if (SST_SYS(SYS_getpeername, fd, &addr, &len) < 0)
 		return SST_KIND_FRESH;
 	switch (sst_wire_door_parse(&addr, len, door)) {

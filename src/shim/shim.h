@@ -4,7 +4,8 @@
  *
  *	socket.c bind.c connect.c accept.c name.c option.c --> shim.h, call.h
  *
- * Every caught call asks sst_identify() first: one getsockname(). What is not a
+ * Every caught call asks sst_identify() first, or sst_is_ours() where it does not
+ * matter how far the socket is: one getsockname(). What is not a
  * TLS socket goes to the kernel as it came, and its errno comes back as it is.
  *
  * Always true:
@@ -31,6 +32,8 @@ enum sst_kind {
 
 struct sst_call;
 
+/* 1: a socket of ours, whatever became of it; *ret_name is set. */
+int	sst_is_ours(int fd, struct sst_sockname *ret_name);
 /* *ret_name is set unless the answer is SST_KIND_PLAIN. */
 enum sst_kind sst_identify(int fd, struct sst_sockname *ret_name);
 

@@ -174,9 +174,13 @@ static long
 set_any(int fd, int level, int option, const void *value, socklen_t len)
 {
 	struct sst_sockname name;
-	enum sst_kind kind = sst_identify(fd, &name);
+	enum sst_kind kind;
 	int r;
 
+	if (level == IPPROTO_TLS && sst_is_ours(fd, &name))
+		return (int)len < 0 ? sst_say_errno(&name, "setsockopt", EINVAL) :
+		    set_tls(fd, &name, option, value, len);
+	kind = sst_identify(fd, &name);
 	if (level == IPPROTO_TCP && option == TCP_UPGRADE_TLS) {
 		r = sst_upgrade(fd, kind, &name, value, len);
 		if (r <= 0)
@@ -186,8 +190,6 @@ set_any(int fd, int level, int option, const void *value, socklen_t len)
 		return sst_sys_setsockopt(fd, level, option, value, len);
 	if ((int)len < 0)
 		return sst_say_errno(&name, "setsockopt", EINVAL);
-	if (level == IPPROTO_TLS)
-		return set_tls(fd, &name, option, value, len);
 	return set_other(fd, &name, kind, level, option, value, len);
 }
 
@@ -245,15 +247,13 @@ may_have_failed(int fd)
 /* The relay knows why an attempt failed; the descriptor knows the rest. Both
  * are read, so that both are cleared. */
 static int
-pending_error(int fd, const struct sst_sockname *name, enum sst_kind kind)
+pending_error(int fd, const struct sst_sockname *name)
 {
 	socklen_t len = sizeof(int);
 	struct sst_call c;
 	int native = 0;
 	int err = 0;
 
-	if (kind == SST_KIND_LINKED && !may_have_failed(fd))
-		return 0;
 	sst_call_init(&c, SST_WIRE_GET, fd, name);
 	c.silent = 1;
 	c.head.a = SOL_SOCKET;
@@ -307,7 +307,7 @@ answered_here(int fd, const struct sst_sockname *name, enum sst_kind kind,
 		*ret_value = kind == SST_KIND_LISTENING;
 		return 1;
 	case SO_ERROR:
-		*ret_value = pending_error(fd, name, kind);
+		*ret_value = pending_error(fd, name);
 		return 1;
 	default:
 		return 0;
@@ -354,6 +354,31 @@ get_thread_error(void *value, socklen_t *user_len, socklen_t room)
 	return len == 0 ? -ENODATA : give_text(text, len, value, user_len, room);
 }
 
+/*
+ * SO_ERROR of a connection or an attempt: the kernel gives its own into the
+ * program's memory, and nothing that failed before that looks well after it.
+ */
+static int
+get_error(int fd, const struct sst_sockname *name, void *value, socklen_t *user_len)
+{
+	int r = sst_sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, value, user_len);
+	socklen_t room = 0;
+	int native = 0;
+	int err;
+
+	if (r < 0 || !may_have_failed(fd))
+		return r;
+	if (sst_user_read(&room, user_len, sizeof(room)) != (long)sizeof(room) ||
+	    room > sizeof(native) ||
+	    sst_user_read(&native, value, room) != (long)room)
+		return -EFAULT;
+	err = pending_error(fd, name);
+	/* What was read above is not there any more. */
+	if (err == 0)
+		err = native;
+	return give(value, user_len, &err, sizeof(err), room);
+}
+
 static long
 get_any(int fd, int level, int option, void *value, socklen_t *user_len)
 {
@@ -366,6 +391,8 @@ get_any(int fd, int level, int option, void *value, socklen_t *user_len)
 	if ((kind == SST_KIND_PLAIN && !thread) ||
 	    (!thread && is_native(level, option)))
 		return sst_sys_getsockopt(fd, level, option, value, user_len);
+	if (kind == SST_KIND_LINKED && level == SOL_SOCKET && option == SO_ERROR)
+		return get_error(fd, &name, value, user_len);
 	if (sst_user_read(&room, user_len, sizeof(room)) != (long)sizeof(room))
 		return -EFAULT;
 	if (room < 0)

@@ -428,9 +428,13 @@ a_name_that_a_person_gave_is_folded_or_refused(void **state)
 		{ "*.B\xc3\xbc" "cher.example", "*.xn--bcher-kva.example" },
 		{ "192.0.2.1", "192.0.2.1" }, { "[2001:DB8:0::1]", "2001:db8::1" },
 		{ "::ffff:192.0.2.1", "192.0.2.1" }, { "_x.example", "_x.example" },
+		{ "xn--bcher-KVA.example", "xn--bcher-kva.example" },
+		{ "A-1.Example", "a-1.example" }, { "Z9", "z9" },
 	};
 	static const char *const bad[] = { "", ".", "a..b", "a b", "*", "a.*.b",
-	    "**.b", "a/b", "f*.b", "*.192.0.2.1", "a\nb" };
+	    "**.b", "a/b", "f*.b", "*.192.0.2.1", "a\nb", "-a.b", "a-.b", "a.b-",
+	    "ab--c.b", "xn--a.b", "a.xn--a", ".a",
+	    "a123456789012345678901234567890123456789012345678901234567890123.b" };
 	struct sst_error err;
 	char out[256];
 

@@ -13,7 +13,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SECURESOCKETS_NO_RENAME
@@ -37,6 +39,15 @@ struct scene {
 	SSL_CTX		*ctx;
 	SSL		*ssl;
 };
+
+static int n_entries;	/* changes of any loop */
+
+int
+epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	n_entries++;
+	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
 
 static int
 world_make(void **state)
@@ -395,6 +406,39 @@ a_blocking_attempt_is_joined_when_it_is_over_and_needs_no_gate(void **state)
 	(void)close(waiting);
 }
 
+/* Each call costs every connection. */
+static void
+a_connection_enters_a_loop_once_an_end(void **state)
+{
+	struct scene *s = *state;
+	int waiting;
+
+	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "a.example", 9),
+	    0);
+	n_entries = 0;
+	assert_int_equal(dial(s), EINPROGRESS);
+	assert_true(serve(s, w.name));
+	assert_int_equal(events(s->app), POLLOUT);
+	/* TCP, the gate, and the gate's end as a stream's. */
+	assert_int_equal(n_entries, 3);
+	SSL_free(s->ssl);
+	SSL_CTX_free(s->ctx);
+	(void)close(s->s);
+	(void)close(s->app);
+	agent_settle(&s->a);
+	s->app = fresh(s);
+	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "a.example", 9),
+	    0);
+	n_entries = 0;
+	waiting = wait_in_connect(s);
+	assert_true(serve(s, w.name));
+	assert_int_equal(outcome(waiting), 0);
+	/* TCP, the program's end, and the call that came another way than by the
+	 * door: in, and out again. */
+	assert_int_equal(n_entries, 4);
+	(void)close(waiting);
+}
+
 static void
 a_blocking_attempt_whose_caller_gives_up_is_pending(void **state)
 {
@@ -482,6 +526,7 @@ main(void)
 		T(closing_a_pending_descriptor_ends_the_attempt),
 		T(a_refused_blocking_attempt_leaves_the_socket_fresh),
 		T(a_blocking_attempt_is_joined_when_it_is_over_and_needs_no_gate),
+		T(a_connection_enters_a_loop_once_an_end),
 		T(a_blocking_attempt_whose_caller_gives_up_is_pending),
 		T(a_blocking_attempt_that_fails_in_tls_has_ended),
 		T(a_refused_attempt_that_is_pending_is_told_by_so_error),

@@ -6,7 +6,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/wire.h"
@@ -96,6 +99,95 @@ who_speaks_is_answered_once(void **state)
 	assert_non_null(strstr(s->a.data, "restart the program"));
 	(void)close(fd);
 	assert_null(s->a.relay->calls);
+}
+
+static int n_entries;	/* changes of any loop */
+
+int
+epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	n_entries++;
+	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+/* Each call costs every connection. */
+static void
+who_speaks_at_once_enters_no_loop(void **state)
+{
+	struct scene *s = *state;
+	struct sockaddr_un addr;
+	socklen_t len = sst_wire_door(&addr, s->a.relay->door, 'r');
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	n_entries = 0;
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(answered(s, fd, SST_WIRE_MAGIC), ENOTCONN);
+	assert_int_equal(n_entries, 0);
+	(void)close(fd);
+	/* And who is waited for, once: closing takes it out. */
+	fd = knock(s);
+	assert_int_equal(n_entries, 1);
+	assert_int_equal(answered(s, fd, SST_WIRE_MAGIC), ENOTCONN);
+	assert_int_equal(n_entries, 1);
+	(void)close(fd);
+}
+
+/* An event that comes while the loop is at others, and then a caller. */
+static struct late {
+	struct scene	*s;
+	struct sst_watch first, event;
+	int		 early, late, caller;
+	int		 answered;	/* the caller, when the event was seen */
+} late;
+
+static void
+event_is_seen(struct sst_watch *watch, uint32_t events)
+{
+	char byte;
+
+	(void)events;
+	late.answered = recv(late.caller, &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
+	sst_loop_del(&late.s->a.relay->loop, watch);
+}
+
+static void
+event_happens(struct sst_watch *watch, uint32_t events)
+{
+	(void)events;
+	assert_int_equal(eventfd_write(late.late, 1), 0);
+	sst_loop_del(&late.s->a.relay->loop, watch);
+}
+
+static void
+what_happened_before_a_call_is_seen_before_it(void **state)
+{
+	static const uint16_t verbs[] = { SST_WIRE_SOCKNAME, SST_WIRE_NEW };
+	struct scene *s = *state;
+	struct sst_loop *loop = &s->a.relay->loop;
+	struct sst_wire_head head;
+	struct sockaddr_un addr;
+	socklen_t len = sst_wire_door(&addr, s->a.relay->door, 'r');
+
+	for (int i = 0; i < 2; i++) {
+		late = (struct late){ .s = s, .answered = -1,
+		    .early = eventfd(1, EFD_CLOEXEC), .late = eventfd(0, EFD_CLOEXEC),
+		    .caller = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0) };
+		assert_int_equal(sst_loop_add(loop, &late.first, late.early, EPOLLIN,
+		    event_happens), 0);
+		assert_int_equal(sst_loop_add(loop, &late.event, late.late, EPOLLIN,
+		    event_is_seen), 0);
+		assert_int_equal(connect(late.caller, (struct sockaddr *)&addr, len), 0);
+		sst_wire_init(&head, verbs[i]);
+		assert_int_equal(send(late.caller, &head, sizeof(head), 0), sizeof(head));
+		agent_settle(&s->a);
+		/* But a new socket, which depends on nothing. */
+		assert_int_equal(late.answered, verbs[i] == SST_WIRE_NEW);
+		assert_true(sst_wire_recv(late.caller, &head, s->a.data,
+		    sizeof(s->a.data), NULL, 0) >= 0);
+		(void)close(late.caller);
+		(void)close(late.early);
+		(void)close(late.late);
+	}
 }
 
 static void
@@ -253,6 +345,8 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, scene_make, scene_free)
 	const struct CMUnitTest tests[] = {
 		T(who_speaks_is_answered_once),
+		T(who_speaks_at_once_enters_no_loop),
+		T(what_happened_before_a_call_is_seen_before_it),
 		T(who_is_silent_has_five_seconds),
 		T(the_longest_silent_makes_room),
 		T(who_came_before_the_door_was_shut_gets_no_new_socket),

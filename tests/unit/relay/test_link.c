@@ -434,10 +434,74 @@ gates_cost_little_memory(void **state)
 	}
 }
 
+/* Opens a gate with a scratch that is full of `c`; whether junk was copied there. */
+static int
+copies(char c)
+{
+	int app = stream(SOCK_NONBLOCK), end = -1;
+	int copied = 0;
+
+	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
+	assert_int_equal(sst_link_gate(&w.link, app, &w.junk), 0);
+	memset(w.scratch, c, sizeof(w.scratch));
+	open_gate(end, NULL, 0);
+	for (size_t i = 0; i < sizeof(w.scratch); i++)
+		copied |= w.scratch[i] != c;
+	assert_int_equal(mask(app), POLLOUT);
+	(void)close(app);
+	(void)close(end);
+	return copied;
+}
+
+static void
+junk_is_copied_only_where_no_pipe_takes_it(void **state)
+{
+	const int null = w.link.null;
+	int pipefd[2];
+	char byte;
+
+	(void)state;
+	assert_false(copies('x'));
+	assert_false(copies('x'));
+	/* Nothing stays in the pipe. */
+	assert_int_equal(read(w.link.drain[0], &byte, 1), -1);
+	assert_int_equal(errno, EAGAIN);
+	w.link.null = -1;
+	assert_true(copies('x'));
+	/* One that cannot be emptied is given up. */
+	assert_int_equal(pipe2(pipefd, O_CLOEXEC | O_NONBLOCK), 0);
+	(void)close(pipefd[0]);
+	w.link.null = pipefd[1];
+	(void)signal(SIGPIPE, SIG_IGN);
+	assert_false(copies('x'));
+	assert_int_equal(w.link.null, -1);
+	assert_int_equal(w.link.drain[0], -1);
+	assert_true(copies('x'));
+	(void)close(null);
+}
+
+static void
+a_blocking_descriptor_needs_one_timer_a_thread(void **state)
+{
+	int app, end = -1;
+
+	(void)state;
+	assert_int_equal(w.link.n_alarms, 0);
+	for (int i = 0; i < 3; i++) {
+		app = stream(i == 0 ? SOCK_NONBLOCK : 0);
+		assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end),
+		    0);
+		assert_int_equal(w.link.n_alarms, i == 0 ? 0 : 1);
+		(void)close(app);
+		(void)close(end);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_blocking_descriptor_needs_one_timer_a_thread),
 		cmocka_unit_test(a_link_is_writable_and_a_shut_gate_is_not),
 		cmocka_unit_test(closing_a_gated_descriptor_is_seen_at_once),
 		cmocka_unit_test(sk_23_a_refused_link_has_the_mask_of_a_refused_connect),
@@ -451,6 +515,7 @@ main(void)
 		cmocka_unit_test(strangers_without_end_do_not_hold_a_join_up),
 		cmocka_unit_test(a_name_is_free_when_its_descriptor_is_closed),
 		cmocka_unit_test(gates_cost_little_memory),
+		cmocka_unit_test(junk_is_copied_only_where_no_pipe_takes_it),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_free);

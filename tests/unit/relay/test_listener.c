@@ -4,9 +4,13 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -249,6 +253,14 @@ too_many_descriptors_under_way_is_a_full_queue(void **state)
 }
 
 /* --- the end of a connection ------------------------------------------------ */
+/* The relay's copy of what accept() gave goes, also without a mark. */
+static void
+until_given_up(struct scene *s)
+{
+	agent_later(&s->a, SST_LISTENER_USE_MS);
+	agent_later(&s->a, SST_LISTENER_HELD_MS);
+}
+
 static int
 socket_error(int fd)
 {
@@ -295,7 +307,7 @@ sk_84_the_peers_close_notify_after_our_end_meets_no_reset(void **state)
 	shake(s, &c);
 	fd = take(s, &rec, 1);
 	(void)close(fd);
-	agent_later(&s->a, SST_LISTENER_HELD_MS);
+	until_given_up(s);
 	assert_int_equal(SSL_write(c.ssl, "more", 4), 4);
 	agent_settle(&s->a);
 	assert_int_not_equal(socket_error(c.fd), 0);
@@ -314,28 +326,35 @@ assert_clean_end(const struct client *c)
 }
 
 static void
-the_end_of_what_accept_gave_is_seen_at_once(void **state)
+the_end_of_what_accept_gave_is_seen_soon(void **state)
 {
 	const int mark = SST_WIRE_TAKEN, other = SST_WIRE_TAKEN + 1;
 	struct scene *s = *state;
 	struct sst_wire_accepted rec;
-	struct client c[3];
+	struct client c[4];
 	int fd;
 
 	begin(s, 8);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		c[i] = dial(s, 1, 1);
 		shake(s, &c[i]);
-		fd = i == 2 ? take_now(s, &rec, 1) : take(s, &rec, 1);
+		/* The last one waits when it is looked at. */
+		if (i == 3)
+			agent_later(&s->a, SST_LISTENER_USE_MS);
+		fd = take_now(s, &rec, 1);
 		assert_true(fd >= 0);
-		/* The last one is marked before the relay looks. */
+		/* The second one is looked at before it has its mark. */
+		if (i == 1)
+			agent_later(&s->a, SST_LISTENER_USE_MS);
 		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_PRIORITY,
 		    i == 0 ? &other : &mark, sizeof(mark)), 0);
 		(void)close(fd);
-		if (i < 2)
+		if (i == 1)
 			agent_later(&s->a, SST_LISTENER_LOOK_MS);
-		else
+		else if (i == 3)
 			agent_settle(&s->a);
+		else
+			agent_later(&s->a, SST_LISTENER_USE_MS);
 		if (i > 0)
 			assert_clean_end(&c[i]);
 		/* It may still be given back. */
@@ -343,8 +362,82 @@ the_end_of_what_accept_gave_is_seen_at_once(void **state)
 	}
 	agent_later(&s->a, SST_LISTENER_HELD_MS);
 	assert_int_equal(ended(&c[0]), 1);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		hang_up(s, &c[i]);
+}
+
+static struct {
+	int	entries;	/* changes of any loop */
+	int	asked;		/* for how much of the queue is taken */
+} calls;
+
+int
+epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	calls.entries++;
+	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+int
+ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	calls.asked += request == SIOCOUTQ;
+	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
+/* A connection is accepted, is sent a byte and ends. */
+static void
+pass_by(struct scene *s, int waits, int stirs)
+{
+	struct sst_wire_accepted rec;
+	struct client c;
+	char b[10];
+	int fd;
+
+	memset(&calls, 0, sizeof(calls));
+	c = dial(s, 1, 1);
+	shake(s, &c);
+	if (waits)
+		agent_later(&s->a, SST_LISTENER_USE_MS);
+	assert_false(agent_stirs(&s->a, 0));
+	fd = take_now(s, &rec, 1);
+	assert_true(fd >= 0);
+	assert_int_equal(agent_stirs(&s->a, 0), stirs);
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	agent_settle(&s->a);
+	assert_int_equal(SSL_read(c.ssl, b, sizeof(b)), 1);
+	assert_int_equal(sst_record_find(s->a.relay, sst_record_cookie(fd))->held, -1);
+	assert_int_equal(calls.asked > 0, stirs);
+	(void)close(fd);
+	hang_up(s, &c);
+}
+
+static void
+nobody_is_woken_and_the_kernel_not_asked_for_what_is_accepted_in_time(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s, 8);
+	agent_settle(&s->a);
+	for (uint64_t i = 1; i <= 3; i++) {
+		pass_by(s, 0, 0);
+		/* TCP for the handshake and for the bytes, and the program's end. */
+		assert_int_equal(calls.entries, 3);
+		assert_int_equal(s->l->seq, i);
+		/* Not from the kernel: nothing but its first byte said so. */
+		assert_int_equal(s->l->left, i);
+	}
+	pass_by(s, 1, 1);
+	assert_int_equal(s->l->watched, 0);
+	pass_by(s, 0, 0);
+	agent_later(&s->a, SST_LISTENER_USE_MS);
+	assert_int_equal(s->l->watched, 0);
 }
 
 static void
@@ -443,7 +536,7 @@ a_peer_that_says_nothing_after_our_end_is_left_after_two_seconds(void **state)
 	assert_int_equal(setsockopt(c.fd, IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 },
 	    sizeof(int)), 0);
 	(void)close(take(s, &rec, 1));
-	agent_later(&s->a, SST_LISTENER_HELD_MS);	/* the relay's own copy goes */
+	until_given_up(s);
 	agent_later(&s->a, SST_STREAM_LINGER_MS - 1);
 	assert_int_equal(s->a.relay->table.count, before + 1);
 	agent_later(&s->a, 1);
@@ -475,7 +568,7 @@ a_slow_reader_that_says_goodbye_early_gets_all(void **state)
 		agent_settle(&s->a);
 	}
 	(void)close(fd);
-	agent_later(&s->a, SST_LISTENER_HELD_MS);
+	until_given_up(s);
 	agent_later(&s->a, 2 * SST_STREAM_LINGER_MS);
 	assert_int_equal(SSL_shutdown(c.ssl), 0);
 	agent_settle(&s->a);
@@ -565,7 +658,7 @@ sk_82_accepted_sockets_have_their_listeners_options(void **state)
 	    sizeof(on), NULL, 0, fd), 0);
 	assert_memory_equal(s->a.data, &on, sizeof(on));
 	(void)close(fd);
-	agent_later(&s->a, SST_LISTENER_HELD_MS);
+	until_given_up(s);
 	assert_int_equal(socket_error(c.fd), 0);	/* an end as usual */
 	hang_up(s, &c);
 	linger.l_linger = 0;
@@ -574,7 +667,7 @@ sk_82_accepted_sockets_have_their_listeners_options(void **state)
 	c = dial(s, 1, 1);
 	shake(s, &c);
 	(void)close(take(s, &rec, 1));
-	agent_later(&s->a, SST_LISTENER_HELD_MS);
+	until_given_up(s);
 	assert_int_equal(socket_error(c.fd), ECONNRESET);
 	hang_up(s, &c);
 }
@@ -636,7 +729,8 @@ main(void)
 		T(another_listener_cannot_ask_for_what_was_lost),
 		T(too_many_descriptors_under_way_is_a_full_queue),
 		T(sk_84_the_peers_close_notify_after_our_end_meets_no_reset),
-		T(the_end_of_what_accept_gave_is_seen_at_once),
+		T(the_end_of_what_accept_gave_is_seen_soon),
+		T(nobody_is_woken_and_the_kernel_not_asked_for_what_is_accepted_in_time),
 		T(sk_42_who_was_accepted_is_not_reset_when_all_is_closed_at_once),
 		T(who_was_accepted_and_says_nothing_ends_cleanly_after_its_listener),
 		T(who_has_read_was_accepted),

@@ -120,6 +120,97 @@ a_client_that_begins_plain_needs_neither_name_nor_certificate(void **state)
 	(void)close(l);
 }
 
+/* A client that begins plain; *ret_peer is the other end. */
+static int
+plain_client(struct scene *s, int *ret_peer)
+{
+	struct sockaddr_in at;
+	int l = listening(&at), app = agent_socket(&s->a, AF_INET);
+
+	assert_int_equal(fcntl(app, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, LATER, SST_MODE_PLAIN, 0,
+	    &at, sizeof(at), app), EINPROGRESS);
+	*ret_peer = accept4(l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(*ret_peer >= 0);
+	(void)close(l);
+	return app;
+}
+
+static void
+a_peer_that_says_all_before_the_relay_looks_is_heard(void **state)
+{
+	struct scene *s = *state;
+	char got[8];
+	int app, peer;
+
+	/* With its end, and without. */
+	for (int i = 0; i < 2; i++) {
+		app = plain_client(s, &peer);
+		assert_int_equal(send(peer, "all", 3, MSG_NOSIGNAL), 3);
+		if (i == 0)
+			assert_int_equal(shutdown(peer, SHUT_WR), 0);
+		agent_settle(&s->a);
+		assert_int_equal(recv(app, got, sizeof(got), MSG_DONTWAIT), 3);
+		assert_int_equal(recv(app, got, sizeof(got), MSG_DONTWAIT),
+		    i == 0 ? 0 : -1);
+		(void)close(app);
+		(void)close(peer);
+		agent_settle(&s->a);
+	}
+}
+
+/* Sends until nobody takes any more; how many bytes. */
+static size_t
+send_much(struct scene *s, int peer)
+{
+	static const char bytes[65536];
+	size_t sent = 0;
+	ssize_t n;
+
+	while ((n = send(peer, bytes, sizeof(bytes), MSG_NOSIGNAL)) > 0) {
+		sent += (size_t)n;
+		agent_settle(&s->a);
+	}
+	return sent;
+}
+
+static size_t
+read_much(int app)
+{
+	static char bytes[65536];
+	size_t got = 0;
+	ssize_t n;
+
+	while ((n = recv(app, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		got += (size_t)n;
+	return got;
+}
+
+static void
+that_the_program_reads_is_an_event_once_the_relay_waited_for_it(void **state)
+{
+	struct scene *s = *state;
+	int peer, app = plain_client(s, &peer);
+	size_t sent, got = 0, more;
+
+	agent_settle(&s->a);
+	arrives(s, peer, app, "soon taken");
+	assert_false(agent_stirs(&s->a, 0));
+	sent = send_much(s, peer);
+	assert_false(agent_stirs(&s->a, 0));
+	got = read_much(app);
+	assert_true(got < sent);
+	assert_true(agent_stirs(&s->a, 0));
+	do {
+		agent_settle(&s->a);
+		more = read_much(app);
+		got += more;
+	} while (more > 0);
+	assert_int_equal(got, sent);
+	(void)close(app);
+	(void)close(peer);
+}
+
 static void
 without_the_word_a_client_speaks_tls(void **state)
 {
@@ -640,6 +731,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scene_make, scene_free)
 		TEST(a_client_that_begins_plain_needs_neither_name_nor_certificate),
+		TEST(a_peer_that_says_all_before_the_relay_looks_is_heard),
+		TEST(that_the_program_reads_is_an_event_once_the_relay_waited_for_it),
 		TEST(without_the_word_a_client_speaks_tls),
 		TEST(a_refused_plain_connect_says_so),
 		TEST(a_reset_of_a_plain_peer_is_a_reset_for_the_program),

@@ -3,6 +3,7 @@
 #include "clients.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -43,6 +44,36 @@ a_silent_client_has_five_seconds_and_one_that_speaks_ten(void **state)
 	assert_int_equal(s->l->n_active, 0);
 	hang_up(s, &quiet);
 	hang_up(s, &slow);
+}
+
+static void
+each_silent_client_has_its_own_five_seconds(void **state)
+{
+	struct scene *s = *state;
+	struct client first, second, third;
+
+	begin(s, 8);
+	first = dial(s, 0, 1);
+	agent_later(&s->a, 1000);
+	second = dial(s, 0, 1);
+	agent_later(&s->a, SST_SHAKE_BYTE_MS - 1000);
+	assert_true(ended(&first));
+	third = dial(s, 0, 1);
+	agent_later(&s->a, 999);
+	assert_false(ended(&second));
+	agent_later(&s->a, 1);
+	assert_true(ended(&second));
+	assert_int_equal(counted(s, SST_COUNT_SILENT), 2);
+	assert_false(ended(&third));
+	/* Nobody is left to look when its time is over. */
+	(void)close(s->app);
+	s->app = -1;
+	agent_settle(&s->a);
+	assert_true(ended(&third));
+	agent_later(&s->a, SST_SHAKE_BYTE_MS);
+	(void)close(first.fd);
+	(void)close(second.fd);
+	(void)close(third.fd);
 }
 
 /* A client with Nagle on waits for it with its first request. */
@@ -362,12 +393,74 @@ without_descriptors_no_handshake_is_answered(void **state)
 	hang_up(s, &c);
 }
 
+/* It waits for its turn without costing its worker one. */
+static void
+a_client_that_connects_wakes_no_worker(void **state)
+{
+	struct scene *s = *state;
+	struct client c;
+
+	begin(s, 8);
+	c = knock(s, 1, 1);
+	assert_true(agent_stirs(&s->a, 1000));
+	agent_turn(&s->a, 0);
+	assert_int_equal(s->l->n_shakes, 1);
+	assert_false(agent_stirs(&s->a, 0));
+	assert_int_equal(send(c.fd, w.hello, 1, MSG_NOSIGNAL), 1);
+	assert_true(agent_stirs(&s->a, 1000));
+	agent_settle(&s->a);
+	(void)close(c.fd);
+	agent_settle(&s->a);
+}
+
+/* A certificate of so many names does not fit into the buffers between the two. */
+static void
+a_handshake_that_must_wait_to_write_goes_on(void **state)
+{
+	enum { NAMES = 200, LEN = 200 };
+	char names[NAMES * LEN] = "";
+	struct scene *s = *state;
+	struct pki_cert *big;
+	struct client c = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	const int small = 4096;
+	int waited = 0, rc = 0;
+
+	for (int i = 0; i < NAMES; i++)
+		(void)snprintf(names + strlen(names), LEN, "%sn%03d.%050d.%050d.%050d.example",
+		    i == 0 ? "" : ",", i, 0, 0, 0);
+	big = pki_issue(w.ca, &(struct pki_spec){ .san = names });
+	assert_int_equal(agent_supply(&s->a, s->app, 2, big), 0);
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_SET, SOL_SOCKET, SO_SNDBUF, 0,
+	    &small, sizeof(small), s->app), 0);
+	begin(s, 8);
+	assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &small,
+	    sizeof(small)), 0);
+	assert_int_equal(connect(c.fd, (struct sockaddr *)&s->at, sizeof(s->at)), 0);
+	assert_int_equal(fcntl(c.fd, F_SETFL, O_NONBLOCK), 0);
+	c.ssl = SSL_new(w.ctx);
+	*strchr(names, ',') = '\0';
+	assert_int_equal(SSL_set_tlsext_host_name(c.ssl, names), 1);
+	assert_int_equal(SSL_set_fd(c.ssl, c.fd), 1);
+	for (int i = 0; i < 1000 && rc != 1; i++) {
+		rc = SSL_connect(c.ssl);
+		agent_settle(&s->a);
+		waited += s->l->shakes != NULL && s->l->n_shakes == 1;
+	}
+	assert_int_equal(rc, 1);
+	assert_int_equal(X509_cmp(SSL_get0_peer_certificate(c.ssl), big->cert), 0);
+	assert_true(waited > 4);
+	assert_int_equal(counted(s, SST_COUNT_OK), 1);
+	hang_up(s, &c);
+	pki_free(big);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scene_make, scene_free)
 	const struct CMUnitTest tests[] = {
 		T(a_silent_client_has_five_seconds_and_one_that_speaks_ten),
+		T(each_silent_client_has_its_own_five_seconds),
 		T(the_clients_finished_is_acknowledged_at_once),
 		T(the_rest_has_ten_seconds_from_the_hello_on),
 		T(the_handshakes_timeout_shortens_and_lengthens),
@@ -378,6 +471,8 @@ main(void)
 		T(a_listener_full_of_hellos_takes_one_more),
 		T(the_last_descriptors_are_for_handshakes_under_way),
 		T(without_descriptors_no_handshake_is_answered),
+		T(a_client_that_connects_wakes_no_worker),
+		T(a_handshake_that_must_wait_to_write_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_free);

@@ -637,6 +637,7 @@ the_sources_of_a_socket_that_is_gone_are_dropped(void **state)
 	assert_int_equal(agent_told(&s->a, SST_CHAN_DROP, &head, s->a.data,
 	    sizeof(s->a.data), fds), -1);
 	drop(s, &t);
+	agent_later(&s->a, SST_LISTENER_USE_MS);
 	agent_later(&s->a, 2000);
 	assert_int_equal(agent_told(&s->a, SST_CHAN_DROP, &head, s->a.data,
 	    sizeof(s->a.data), fds), 0);
@@ -649,6 +650,7 @@ the_sources_of_a_socket_that_is_gone_are_dropped(void **state)
 	assert_int_equal(agent_told(&s->a, SST_CHAN_DROP, &head, s->a.data,
 	    sizeof(s->a.data), fds), -1);
 	drop(s, &t);
+	agent_later(&s->a, SST_LISTENER_USE_MS);
 	agent_later(&s->a, 2000);
 	assert_int_equal(agent_told(&s->a, SST_CHAN_DROP, &head, s->a.data,
 	    sizeof(s->a.data), fds), 0);

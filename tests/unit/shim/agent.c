@@ -377,6 +377,11 @@ perform(int conn, const struct sst_wire_head *h, const char *data, int fds[2])
 		answer(conn, 0, 0, NULL, 0, r->tcp);
 		break;
 	case SST_WIRE_CONNECT:
+		if (((const struct sockaddr *)(const void *)data)->sa_family ==
+		    AF_UNSPEC) {
+			answer(conn, r->end > 0 ? -1 : 0, EOPNOTSUPP, NULL, 0, -1);
+			break;
+		}
 		do_connect(conn, r, fds[0], h, data);
 		break;
 	case SST_WIRE_LISTEN:

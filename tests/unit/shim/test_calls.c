@@ -3,6 +3,8 @@
 #include "program.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -10,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 
@@ -96,6 +99,7 @@ sk_16_bad_arguments_get_the_kernels_errno(void **state)
 	assert_int_equal(errno, EFAULT);
 	assert_int_equal(sst_connect(fd, (struct sockaddr *)8, sizeof(addr)), -1);
 	assert_int_equal(errno, EFAULT);
+	assert_string_equal(last_sentence(), "connect: Bad address");
 	assert_int_equal(sst_connect(fd, (struct sockaddr *)&addr, 1), -1);
 	assert_int_equal(errno, EINVAL);
 	assert_int_equal(sst_connect(fd, (struct sockaddr *)&addr, 4096), -1);
@@ -218,12 +222,77 @@ so_error_of_a_link_that_lives_needs_no_call(void **state)
 	assert_int_equal(sst_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
 	assert_int_equal(error, 0);
 	assert_int_equal(last_verb(fd), SST_WIRE_CONNECT);
-	/* The relay gave its end up: it knows why. */
+	/* The relay gave its end up: it knows why. What is no verdict takes nothing
+	 * away. */
+	assert_int_equal(send(fd, "unread", 6, 0), 6);
 	assert_int_equal(steer_agent(fd, AGENT_LINKED, 0), 0);
+	assert_int_equal(sst_connect(fd, (struct sockaddr *)8, sizeof(to)), -1);
+	assert_int_equal(errno, EFAULT);
 	assert_int_equal(sst_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
 	assert_int_equal(last_verb(fd), SST_WIRE_GET);
+	/* It knows nothing, so it is what the kernel said; and once. */
+	assert_int_equal(error, ECONNRESET);
+	assert_int_equal(sst_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	assert_int_equal(error, 0);
 	(void)close(fd);
 	(void)close(listener);
+}
+
+/* From now on this system call ends the process. */
+static int
+forbid(int nr)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0;
+}
+
+/* A connection of a program with an option of TLS and SO_ERROR. */
+static int
+frugal(void)
+{
+	struct sockaddr_in to;
+	int listener = plain_listener(&to);
+	int fd = tls_socket(SOCK_CLOEXEC), error = -1;
+	socklen_t len = sizeof(error);
+
+	(void)listener;
+	CHECK(forbid(SYS_process_vm_readv) && forbid(SYS_process_vm_writev));
+	CHECK(sst_connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+	CHECK(sst_connect(fd, (struct sockaddr *)8, sizeof(to)) == -1);
+	CHECK(errno == EFAULT);
+	CHECK(sst_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0);
+	CHECK(error == 0 && len == sizeof(error));
+	CHECK(sst_getsockopt(fd, SOL_SOCKET, SO_ERROR, (void *)8, &len) == -1);
+	CHECK(errno == EFAULT);
+	CHECK(forbid(SYS_getpeername));
+	CHECK(sst_setsockopt(fd, IPPROTO_TLS, TLS_REMOTE_HOSTNAME, "a", 1) == 0);
+	return 0;
+}
+
+static int
+wasteful(void)
+{
+	struct sockaddr_in to;
+	socklen_t len = sizeof(to);
+
+	CHECK(forbid(SYS_process_vm_writev));
+	return sst_getsockname(tls_socket(SOCK_CLOEXEC), (struct sockaddr *)&to, &len);
+}
+
+static void
+the_kernel_reads_and_writes_the_programs_memory_where_it_can(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(frugal), 0);
+	assert_int_equal(in_child(wasteful), 256);
 }
 
 static atomic_int maker;
@@ -485,6 +554,8 @@ main(void)
 		cmocka_unit_test(a_fresh_socket_has_nothing_to_dissolve),
 		cmocka_unit_test(sk_22_a_nonblocking_connect_says_so),
 		cmocka_unit_test(so_error_of_a_link_that_lives_needs_no_call),
+		cmocka_unit_test(
+		    the_kernel_reads_and_writes_the_programs_memory_where_it_can),
 		cmocka_unit_test(a_door_with_a_full_queue_is_waited_for),
 		cmocka_unit_test(listen_passes_its_backlog),
 		cmocka_unit_test(sk_34_accept_takes_one_connection_and_its_address),
