@@ -193,7 +193,7 @@ sst_link_evidence(struct sst_link *l, int64_t now, struct sst_evidence *room, si
 	*ret_list = room;
 	l->read = 0;
 	if (k->policy.use_cache != SST_SWITCH_OFF)
-		known = sst_checker_known(k->checker, l->facts, now, &k->limits, room,
+		known = sst_checker_look(k->checker, l->facts, now, &k->limits, room,
 		    SST_KNOWN_MAX, &l->read);
 	l->busy = known < 0;
 	if (l->busy)
@@ -262,6 +262,8 @@ judge(struct sst_link *l, int depth, int64_t now, struct sst_error *err)
 	if (n < 0)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	sst_verdict_of(&c, list, (size_t)n, &l->result);
+	if (l->result.verdict == SST_VERDICT_GOOD && k->at == 0)
+		sst_checker_saw(k->checker, now);
 	if (l->read && l->result.from_cache && can_fetch(k))
 		keep_fresh(l, depth, list, (size_t)n);
 	if (list != room)
@@ -367,7 +369,7 @@ wait_for_cache(struct sst_link *l)
 	for (int i = 0; i < BUSY_TRIES && n < 0; i++) {
 		(void)nanosleep(&pause, NULL);
 		n = sst_checker_known(k->checker, l->facts, sst_check_time(k), &k->limits,
-		    list, SST_KNOWN_MAX, NULL);
+		    list, SST_KNOWN_MAX);
 	}
 	if (n > 0)
 		(void)sst_link_add(l, list, (size_t)n, NULL);

@@ -51,7 +51,7 @@ is_known(struct sst_link *l, const struct sst_evidence *e, int64_t now)
 {
 	struct sst_evidence list[SST_KNOWN_MAX];
 	int n = sst_checker_known(l->check->checker, l->facts, now, &l->check->limits, list,
-	    SST_KNOWN_MAX, NULL);
+	    SST_KNOWN_MAX);
 
 	for (int i = 0; i < n; i++)
 		if (list[i].status == e->status && list[i].this_update == e->this_update &&
@@ -68,8 +68,10 @@ keep(struct sst_link *l, const struct sst_evidence *e, const void *der, size_t l
 
 	if (k->policy.use_cache == SST_SWITCH_OFF || !is_signed(e) || is_known(l, e, now))
 		return;
-	/* older than what is known: verdict.c sees both */
-	(void)sst_checker_keep(k->checker, l->facts, e, der, len, now, NULL);
+	/* Older than what is known: verdict.c sees both. And the time that somebody
+	 * judges as of is none that the cache may take for the clock's. */
+	(void)sst_checker_keep(k->checker, l->facts, e, der, len,
+	    sst_checker_now(k->checker), NULL);
 }
 
 int

@@ -27,7 +27,7 @@ struct sst_checker {
 	atomic_int	 refs;
 	pthread_mutex_t	 mu;		/* guards opening */
 	atomic_int	 is_ready;
-	_Atomic int64_t	 seen;		/* the greatest wall clock */
+	_Atomic int64_t	 seen;		/* the latest time that was right */
 	struct sst_memo	*memo;
 	struct sst_cache *own;		/* memory at the least */
 	struct sst_cache *machine;	/* its snapshot, or NULL */
@@ -313,11 +313,19 @@ sst_checker_work(struct sst_checker *c)
 int64_t
 sst_checker_now(struct sst_checker *c)
 {
-	int64_t now = sst_clock_wall(), seen = atomic_load(&c->seen);
+	int64_t now = sst_clock_wall(), seen = atomic_load_explicit(&c->seen,
+	    memory_order_relaxed);
+
+	return now > seen ? now : seen;
+}
+
+void
+sst_checker_saw(struct sst_checker *c, int64_t now)
+{
+	int64_t seen = atomic_load_explicit(&c->seen, memory_order_relaxed);
 
 	while (now > seen && !atomic_compare_exchange_weak(&c->seen, &seen, now))
 		continue;
-	return now > seen ? now : seen;
 }
 
 /* Adds what one cache knows; *n pieces are there. */
@@ -352,7 +360,7 @@ ask_caches(struct sst_checker *c, const struct sst_cert_facts *facts, int64_t no
 }
 
 int
-sst_checker_known(struct sst_checker *c, const struct sst_cert_facts *facts, int64_t now,
+sst_checker_look(struct sst_checker *c, const struct sst_cert_facts *facts, int64_t now,
     const struct sst_limits *limits, struct sst_evidence *list, size_t max, int *ret_read)
 {
 	const int64_t ms = sst_clock_ms();
@@ -363,14 +371,22 @@ sst_checker_known(struct sst_checker *c, const struct sst_cert_facts *facts, int
 		generation = generation * 0x9e3779b97f4a7c15u +
 		    sst_cache_generation(c->machine, ms);
 	n = sst_memo_get(c->memo, &facts->key, generation, list, max);
-	if (ret_read != NULL)
-		*ret_read = n < 0;
+	*ret_read = n < 0;
 	if (n >= 0)
 		return n;
 	n = ask_caches(c, facts, now, limits, list, max);
 	if (n >= 0)
 		sst_memo_put(c->memo, &facts->key, generation, list, (size_t)n);
 	return n;
+}
+
+int
+sst_checker_known(struct sst_checker *c, const struct sst_cert_facts *facts, int64_t now,
+    const struct sst_limits *limits, struct sst_evidence *list, size_t max)
+{
+	int read;
+
+	return sst_checker_look(c, facts, now, limits, list, max, &read);
 }
 
 int

@@ -7,7 +7,8 @@
  * Always true:
  *   1. Making one opens nothing and starts nothing; its first check does, so a
  *      program may make it before it drops rights, forks or chroots.
- *   2. Time does not go back: `now` is never before what was seen once.
+ *   2. Time does not go back behind one at which evidence was fresh; a clock that
+ *      leapt ahead proves nothing.
  *   3. After fork() the child may go on with it: no lock is held across, and the
  *      caches and the thread see the pid.
  * Threads: any number. `mu` guards opening alone.
@@ -30,11 +31,16 @@ struct sst_cache *sst_checker_machine(struct sst_checker *);
 enum sst_place_kind sst_checker_place(const struct sst_checker *);
 /* NULL: no network for this one. Borrowed. */
 struct sst_work *sst_checker_work(struct sst_checker *);
-/* UNIX seconds of the clock, or the greatest seen before. */
+/* UNIX seconds of the clock, or the latest time that was right when that is later:
+ * a clock that went back must not make old evidence fresh. */
 int64_t	sst_checker_now(struct sst_checker *);
-/* What memory and the caches know; pieces, or SST_E_TIMEOUT: busy. *ret_read (may
- * be NULL) is 1 when a cache was read, 0 when memory knew. */
+/* At `now` something signed was fresh, so the clock is no further behind. */
+void	sst_checker_saw(struct sst_checker *, int64_t now);
+/* What memory and the caches know; pieces, or SST_E_TIMEOUT: busy. */
 int	sst_checker_known(struct sst_checker *, const struct sst_cert_facts *, int64_t now,
+	    const struct sst_limits *, struct sst_evidence *list, size_t max);
+/* The same; *ret_read is 1 when a cache was read, 0 when memory knew. */
+int	sst_checker_look(struct sst_checker *, const struct sst_cert_facts *, int64_t now,
 	    const struct sst_limits *, struct sst_evidence *list, size_t max, int *ret_read);
 /* 1: `key` is known to be revoked. For delegates. */
 int	sst_checker_revoked(struct sst_checker *, const struct sst_cert_key *, int64_t now);
