@@ -20,9 +20,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "cache_inside.h"
 
+#define BUSY_MS		1000	/* for a file that others write to */
 #define LEASE_MAX	3600	/* seconds; more is a clock that went back */
 
 static const char get_text[] = "SELECT owner,pid,born,space,until FROM lease"
@@ -124,6 +126,28 @@ lease_step(struct sst_cache *c, struct sst_db *s, void *arg, struct sst_error *e
 	    sizeof(c->nonce), l->pid, l->born, l->space, l->until);
 }
 
+/* In the file, however busy it is for a while: a lease in memory would let every
+ * process of a crowd fetch. 1, 0 or < 0: memory has to do. */
+static int
+lease_in_file(struct sst_cache *c, struct lease *l)
+{
+	int64_t end = sst_clock_ms() + BUSY_MS;
+	struct sst_db *s;
+	int rc, code;
+
+	do {
+		s = sst_cache_enter_change(c);
+		rc = SST_E_SYSTEM;
+		code = 0;
+		if (s == &c->change) {
+			rc = sst_cache_transaction(c, s, SST_BUMP_NONE, 0, lease_step, l, NULL);
+			code = s->code & 0xff;
+		}
+		sst_cache_leave_change(c, s);
+	} while (rc < 0 && code == SQLITE_BUSY && sst_clock_ms() < end);
+	return rc;
+}
+
 int
 sst_cache_lease(struct sst_cache *c, const char *resource, int64_t now, int seconds,
     int64_t *ret_until)
@@ -143,7 +167,9 @@ sst_cache_lease(struct sst_cache *c, const char *resource, int64_t now, int seco
 	if (rc != 1) {
 		l.pid = getpid();
 		l.born = born_at(l.pid);
-		rc = sst_cache_change(c, SST_BUMP_NONE, 0, lease_step, &l, NULL);
+		rc = lease_in_file(c, &l);
+		if (rc < 0)
+			rc = sst_cache_change(c, SST_BUMP_NONE, 0, lease_step, &l, NULL);
 	}
 	if (rc < 0)
 		return rc;
