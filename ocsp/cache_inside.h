@@ -28,6 +28,7 @@
 #include <sys/types.h>
 
 #include "cache.h"
+#include "evidence_row.h"
 
 #define SST_CACHE_SCHEMA	1
 #define SST_CACHE_APP		1397969986	/* "SSTB" in the file's header */
@@ -35,7 +36,6 @@
 #define SST_DIGEST_LEN		16
 #define SST_ISSUER_LEN		16
 #define SST_STATEMENTS		128
-#define SST_ROW_MAX		1024
 #define SST_HEAD_MAX		(SST_CRL_SCOPE_MAX + 512)
 #define SST_LISTS_MAX		512	/* active lists of one issuer */
 #define SST_OTHER_LISTS		32	/* that are looked into beside those in scope */
@@ -194,9 +194,6 @@ int	sst_db_digest(struct sst_db *, char tag, const int64_t *ints, size_t n_ints,
 	    const struct sst_span *, size_t n_spans, uint8_t ret[SST_DIGEST_LEN]);
 int	sst_issuer_hash(struct sst_db *, const struct sst_issuer_id *,
 	    uint8_t ret[SST_ISSUER_LEN]);
-size_t	sst_evidence_pack(const struct sst_cert_key *, const struct sst_evidence *,
-	    uint8_t out[SST_ROW_MAX]);
-int	sst_evidence_unpack(const void *, size_t, struct sst_cert_key *, struct sst_evidence *);
 size_t	sst_head_pack(const struct sst_crl_head *, uint8_t out[SST_HEAD_MAX]);
 int	sst_head_unpack(const void *, size_t, struct sst_crl_head *);
 size_t	sst_source_pack(const struct sst_source_state *, uint8_t out[SST_ROW_MAX]);

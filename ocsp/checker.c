@@ -32,7 +32,7 @@ struct sst_checker {
 	struct sst_cache *own;		/* memory at the least */
 	struct sst_cache *machine;	/* its snapshot, or NULL */
 	struct sst_work	*work;		/* NULL: no network */
-	enum sst_place_kind place;	/* of `own` */
+	struct sst_place place;		/* of `own` */
 	char		*dir;		/* of the configuration; NULL: by place */
 	char		*proxy;
 	char		**allow;
@@ -198,8 +198,9 @@ open_machine(struct sst_checker *c, struct sst_error *err)
 
 /* What sst_checker_cache() answers. */
 static void
-describe(struct sst_checker *c, const struct sst_place *place)
+describe(struct sst_checker *c)
 {
+	const struct sst_place *place = &c->place;
 	const char *text = sst_cache_why(c->own);
 	char path[PATH_MAX], why[512];
 	size_t used = 0;
@@ -226,21 +227,20 @@ static int
 open_caches(struct sst_checker *c, struct sst_error *err)
 {
 	struct sst_cache_config config = { .may_write = 1, .size_cap = c->bytes };
-	struct sst_place place;
 	int rc = SST_OK;
 
-	sst_place_find(c->dir, &place);
-	config.dir = place.dir;
+	sst_place_find(c->dir, &c->place);
+	config.dir = c->place.dir;
 	if (config.size_cap == 0)
-		config.size_cap = place.kind == SST_PLACE_MACHINE ? MACHINE_BYTES : USER_BYTES;
-	if (place.reads_machine && c->machine == NULL)
+		config.size_cap = c->place.kind == SST_PLACE_MACHINE ? MACHINE_BYTES :
+		    USER_BYTES;
+	if (c->place.reads_machine && c->machine == NULL)
 		rc = open_machine(c, err);
 	if (rc == SST_OK)
 		rc = sst_cache_open(&config, &c->own, err);
 	if (rc < 0)
 		return rc;
-	c->place = place.kind;
-	describe(c, &place);
+	describe(c);
 	return SST_OK;
 }
 
@@ -298,10 +298,10 @@ sst_checker_machine(struct sst_checker *c)
 	return c->machine;
 }
 
-enum sst_place_kind
+const struct sst_place *
 sst_checker_place(const struct sst_checker *c)
 {
-	return c->place;
+	return &c->place;
 }
 
 struct sst_work *

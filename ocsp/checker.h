@@ -28,7 +28,7 @@ int	sst_checker_ready(struct sst_checker *, struct sst_error *err);
 /* Once it is ready. Borrowed; the machine's is NULL where there is none to read. */
 struct sst_cache *sst_checker_own(struct sst_checker *);
 struct sst_cache *sst_checker_machine(struct sst_checker *);
-enum sst_place_kind sst_checker_place(const struct sst_checker *);
+const struct sst_place *sst_checker_place(const struct sst_checker *);	/* of its own */
 /* NULL: no network for this one. Borrowed. */
 struct sst_work *sst_checker_work(struct sst_checker *);
 /* UNIX seconds of the clock, or the latest time that was right when that is later:

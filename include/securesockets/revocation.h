@@ -43,6 +43,7 @@ extern "C" {
 #endif
 
 struct stack_st_X509;		/* OpenSSL's STACK_OF(X509) */
+struct x509_st;			/* OpenSSL's X509 */
 struct sst_checker;		/* shared: ref/unref */
 struct sst_check;		/* one chain; one owner */
 
@@ -136,6 +137,87 @@ SST_API void	sst_checker_unref(struct sst_checker *);	/* NULL is allowed */
 /* Where its cache is: "machine PATH", "snapshot PATH", "user PATH", "memory",
  * and why if that is not the first choice. Borrowed. */
 SST_API const char *sst_checker_cache(const struct sst_checker *);
+
+/*
+ * A checker as securesockets.conf(5) has it: where `config` (NULL: nowhere) sets a
+ * thing, that holds, else the machine's file and the user's. SST_E_USAGE or
+ * SST_E_MALFORMED: a file is wrong, and `err` says FILE:LINE.
+ */
+SST_API int	sst_checker_of_machine(const struct sst_checker_config *config,
+		    struct sst_checker **ret, struct sst_error *err);
+
+/* One thing that a cache keeps. All pointers are borrowed for the call. */
+struct sst_kept {
+	const char	*place;		/* "machine", "snapshot", "user", "directory", "memory" */
+	const char	*kind;		/* "ocsp", "staple", "crl", "local", "source" */
+	const unsigned char *issuer;	/* SHA-256 of the name's DER, then of the public key's
+					   (64 octets); NULL: a source, a staple */
+	const unsigned char *serial;	/* content octets */
+	size_t		 serial_len;	/* 0: not about one certificate */
+	enum sst_verdict verdict;	/* GOOD, REVOKED or UNKNOWN, as it was said; 0: nothing
+					   of the kind */
+	int		 fresh;		/* 1: counts as of now; a revocation always does */
+	int		 reason;	/* RFC 5280 5.3.1; -1: none given */
+	int64_t		 this_update, next_update, until, revoked_at, fetched_at;
+	const char	*url;		/* escaped; "": none */
+	const char	*text;		/* what was said beside it; "": nothing */
+	uint64_t	 bytes;
+	/* of a list: */
+	uint64_t	 entries;
+	const unsigned char *number;	/* CRLNumber, 20 octets, big-endian; NULL: none */
+	int		 is_delta, is_partial;	/* partial: some certificates or reasons */
+	/* of a source: */
+	const char	*fault;		/* of the last try, as "timeout"; "none" */
+	unsigned	 failures;	/* since the last success */
+	int		 http_status;	/* 0: none was received */
+	int64_t		 last_try, next_try;
+};
+
+/* Everything that its caches keep, in order; ends early when `each` returns non-zero,
+ * and returns that. */
+SST_API int	sst_checker_each(struct sst_checker *,
+		    int (*each)(void *arg, const struct sst_kept *), void *arg,
+		    struct sst_error *err);
+
+struct sst_kept_stats {
+	const char	*place;		/* as above. Borrowed, like all text here */
+	const char	*dir;		/* "": memory */
+	const char	*why;		/* "", or why it is not a better one */
+	int		 is_writer;
+	uint64_t	 bytes, answers, lists, entries, sources, leases, staples, negatives;
+	uint64_t	 generation, damaged;
+	int		 schema;
+};
+/* 1: *ret is about cache `i`, from 0 on; 0: there are not that many. */
+SST_API int	sst_checker_stats(struct sst_checker *, int i, struct sst_kept_stats *ret,
+		    struct sst_error *err);
+/*
+ * Removes what its own cache keeps: all, or about what `issuer` (a CA's certificate)
+ * issued. Revocations stay unless `revoked_too`. Returns how many things went;
+ * SST_E_REFUSED: the cache belongs to somebody else.
+ */
+SST_API int	sst_checker_purge(struct sst_checker *, struct x509_st *issuer,
+		    int revoked_too, struct sst_error *err);
+/* Publishes what its own cache learned for those who only read it. */
+SST_API int	sst_checker_publish(struct sst_checker *, struct sst_error *err);
+
+/* All zero but the descriptors means the defaults. */
+struct sst_service_config {
+	int		 listen_fd;	/* SOCK_SEQPACKET, AF_UNIX, listening. Borrowed */
+	int		 stop_fd;	/* readable: end; -1: none. Borrowed */
+	const char	*trust;		/* PEM; NULL: OpenSSL's default anchors */
+	unsigned	 idle_ms;	/* ends when nobody was there for so long; 0: never */
+	unsigned	 connections;	/* in all; 0: 1,024 */
+	unsigned	 fetches;	/* of one user, a minute; 0: 60 */
+	unsigned	 in_flight;	/* of one user; 0: 4 */
+};
+/*
+ * The machine's cache service: fetches for those who may not write the machine's
+ * cache, for chains alone that reach an anchor of `trust`, and publishes. Returns
+ * when it ends. SST_E_REFUSED: this process is root, or the cache is not its own.
+ */
+SST_API int	sst_service_run(struct sst_checker *, const struct sst_service_config *,
+		    struct sst_error *err);
 
 /*
  * A check of `chain`: the verified chain, leaf first, ending in the anchor,

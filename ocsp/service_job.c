@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: ISC */
+/* service_job - one question to the machine's cache service. */
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "checker.h"
+#include "service_inside.h"
+#include "verdict.h"
+
+#define BUDGET_MS	3000
+#define BUDGET_MAX_MS	10000
+
+/* What is asked, once it is understood. */
+struct wish {
+	STACK_OF(X509)	*chain;		/* verified */
+	const struct sst_cert_facts *facts;
+	struct sst_revocation_policy policy;
+	int		 is_leaf;
+};
+
+/* All of the octets, or nothing. */
+static X509 *
+cert_of(const uint8_t *der, size_t len)
+{
+	const unsigned char *at = der;
+	X509 *cert = d2i_X509(NULL, &at, (long)len);
+
+	if (cert != NULL && at == der + len)
+		return cert;
+	X509_free(cert);
+	ERR_clear_error();
+	return NULL;
+}
+
+static int
+understand(struct sst_service *s, const struct sst_service_ask *ask, int64_t now_ms,
+    struct wish *ret, struct sst_error *err)
+{
+	X509 *given[SST_SERVICE_PARTS] = { NULL, NULL, NULL };
+	int rc = SST_OK;
+
+	for (int i = 0; rc == SST_OK && i < SST_SERVICE_PARTS; i++) {
+		if (ask->part[i].len == 0)
+			continue;
+		given[i] = cert_of(ask->part[i].der, ask->part[i].len);
+		if (given[i] == NULL)
+			rc = sst_fail(err, SST_E_MALFORMED, "certificate %d of the question "
+			    "does not parse", i + 1);
+	}
+	if (rc == SST_OK)
+		rc = sst_anchors_chain(s->anchors, given[0], given[1], given[2], now_ms,
+		    &ret->chain, err);
+	if (rc == SST_OK)
+		rc = sst_facts_of(sk_X509_value(ret->chain, 0), sk_X509_value(ret->chain, 1),
+		    &ret->facts, err);
+	for (int i = 0; i < SST_SERVICE_PARTS; i++)
+		X509_free(given[i]);
+	if (rc < 0)
+		return rc;
+	ret->is_leaf = (ask->bits & SST_SERVICE_LEAF) != 0 && !ret->facts->is_ca;
+	if (ask->bits & SST_SERVICE_NO_OCSP)
+		ret->policy.use_ocsp = SST_SWITCH_OFF;
+	if (ask->bits & SST_SERVICE_NO_CRL)
+		ret->policy.use_crls = SST_SWITCH_OFF;
+	return SST_OK;
+}
+
+/* 1: what is kept answers the question. A cache that is busy does not. */
+static int
+is_known(struct sst_service *s, const struct wish *w, struct sst_service_answer *ret)
+{
+	const struct sst_case c = { .facts = w->facts, .depth = w->is_leaf ? 0 : 1,
+	    .now = sst_checker_now(s->checker), .policy = &w->policy };
+	struct sst_revocation_result result;
+	struct sst_limits limits;
+	int n;
+
+	sst_limits_of(&w->policy, &limits);
+	n = sst_checker_known(s->checker, w->facts, c.now, &limits, ret->list,
+	    SST_SERVICE_PIECES);
+	if (n < 0)
+		return 0;
+	memset(&result, 0, sizeof(result));
+	sst_verdict_of(&c, ret->list, (size_t)n, &result);
+	ret->n = (size_t)n;
+	return !sst_verdict_may_improve(&c, &result);
+}
+
+/* On the checker's thread. */
+static void
+on_evidence(void *arg, const struct sst_evidence *list, size_t n)
+{
+	struct sst_question *q = arg;
+	struct sst_service *s = q->service;
+	const uint64_t one = 1;
+
+	q->answer.n = n < SST_SERVICE_PIECES ? n : SST_SERVICE_PIECES;
+	memcpy(q->answer.list, list, q->answer.n * sizeof(*list));
+	(void)pthread_mutex_lock(&s->mu);
+	q->next_over = s->over;
+	s->over = q;
+	(void)pthread_mutex_unlock(&s->mu);
+	/* a counter that is full wakes as well */
+	(void)!write(s->over_fd, &one, sizeof(one));
+}
+
+static void
+question_free(struct sst_question *q)
+{
+	struct sst_service *s = q->service;
+
+	*(q->prev != NULL ? &q->prev->next : &s->questions) = q->next;
+	if (q->next != NULL)
+		q->next->prev = q->prev;
+	if (q->conn != NULL)
+		q->conn->questions--;
+	sst_quota_fetched(q->user);
+	free(q);
+}
+
+static int
+budget_of(const struct sst_service_ask *ask)
+{
+	if (ask->budget_ms <= 0)
+		return BUDGET_MS;
+	return ask->budget_ms < BUDGET_MAX_MS ? ask->budget_ms : BUDGET_MAX_MS;
+}
+
+/* A question of its own, which takes the chain. The quota was asked. */
+static int
+fetch(struct sst_service *s, struct sst_conn *conn, struct wish *w,
+    const struct sst_service_ask *ask, struct sst_error *err)
+{
+	struct sst_question *q = calloc(1, sizeof(*q));
+	struct sst_work_ask wanted = { .cert = sk_X509_value(w->chain, 0),
+	    .issuer = sk_X509_value(w->chain, 1), .policy = &w->policy,
+	    .budget_ms = budget_of(ask), .is_leaf = w->is_leaf };
+	int rc;
+
+	if (q == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	if (sk_X509_num(w->chain) > 2)
+		wanted.above = sk_X509_value(w->chain, 2);
+	q->service = s;
+	q->conn = conn;
+	q->user = conn->user;
+	q->key = w->facts->key;
+	q->answer.id = ask->id;
+	rc = sst_work_ask(sst_checker_work(s->checker), &wanted, on_evidence, q, &q->ticket,
+	    err);
+	if (rc < 0) {
+		free(q);
+		return rc;
+	}
+	conn->questions++;
+	q->next = s->questions;
+	if (q->next != NULL)
+		q->next->prev = q;
+	s->questions = q;
+	return SST_OK;
+}
+
+/* SST_OK: answered in *ret; 1: it is being fetched. */
+static int
+answer(struct sst_service *s, struct sst_conn *conn, const struct sst_service_ask *ask,
+    struct wish *w, int64_t now_ms, struct sst_service_answer *ret, struct sst_error *err)
+{
+	int rc = sst_quota_ask(s->quota, conn->user, now_ms, err);
+
+	if (rc == SST_OK)
+		rc = understand(s, ask, now_ms, w, err);
+	if (rc < 0)
+		return rc;
+	if (is_known(s, w, ret))
+		return SST_OK;
+	ret->n = 0;
+	rc = sst_quota_fetch(s->quota, conn->user, now_ms, err);
+	if (rc < 0)
+		return rc;
+	rc = fetch(s, conn, w, ask, err);
+	if (rc < 0)
+		sst_quota_fetched(conn->user);
+	return rc < 0 ? rc : 1;
+}
+
+int
+sst_service_take(struct sst_service *s, struct sst_conn *conn, size_t len, int64_t now_ms)
+{
+	struct sst_service_answer reply = { .code = SST_OK };
+	struct sst_error err = { .code = SST_OK };
+	struct wish w = { .chain = NULL };
+	struct sst_service_ask ask;
+	int rc, is_garbage, ok = 1;
+
+	rc = sst_service_ask_unpack(s->in, len, &ask, &err);
+	is_garbage = rc < 0;
+	if (rc == SST_OK)
+		rc = answer(s, conn, &ask, &w, now_ms, &reply, &err);
+	if (rc <= 0) {
+		reply.id = ask.id;
+		reply.code = rc;
+		(void)snprintf(reply.text, sizeof(reply.text), "%.255s", err.text);
+		ok = sst_service_tell(s, conn, &reply, w.facts != NULL ? &w.facts->key : NULL);
+	}
+	sk_X509_pop_free(w.chain, X509_free);
+	return ok && !is_garbage;
+}
+
+void
+sst_service_answers(struct sst_service *s)
+{
+	struct sst_question *q, *next;
+
+	(void)pthread_mutex_lock(&s->mu);
+	q = s->over;
+	s->over = NULL;
+	(void)pthread_mutex_unlock(&s->mu);
+	for (; q != NULL; q = next) {
+		next = q->next_over;
+		/* a peer that does not read it is closed when it is heard again, or idle */
+		if (q->conn != NULL)
+			(void)sst_service_tell(s, q->conn, &q->answer, &q->key);
+		question_free(q);
+	}
+}
+
+void
+sst_service_forget(struct sst_service *s, const struct sst_conn *conn)
+{
+	for (struct sst_question *q = s->questions; q != NULL; q = q->next)
+		if (q->conn == conn)
+			q->conn = NULL;
+}
+
+void
+sst_service_give_up(struct sst_service *s)
+{
+	struct sst_work *work = sst_checker_work(s->checker);
+
+	for (struct sst_question *q = s->questions; q != NULL; q = q->next)
+		sst_work_cancel(work, q->ticket);
+	while (s->questions != NULL)
+		question_free(s->questions);
+	s->over = NULL;
+}
