@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * openssl - attaches a certificate store to a program's own SSL_CTX.
+ * openssl - attaches a certificate store, or a revocation checker, to a program's
+ * own SSL_CTX.
+ *
+ * A store, for servers:
  *
  *	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
  *	struct sst_store *store = NULL;
@@ -29,11 +32,44 @@
  * It does not touch versions, cipher suites, groups, the verification of
  * clients, ALPN, the cert_cb slot, app_data.
  *
+ * A checker, for clients, and for servers that ask for certificates:
+ *
+ *	struct sst_checker *checker = NULL;
+ *
+ *	if (sst_checker_new(NULL, &checker, &err) < 0 ||
+ *	    sst_openssl_attach_checker(ctx, checker, NULL, &err) < 0)
+ *		errx(1, "%s", err.text);
+ *	...
+ *	if (SSL_connect(ssl) != 1 || sst_openssl_judge(ssl, &err) < 0)
+ *		... err.text says which certificate was refused and why
+ *
+ * The program verifies chain and name as ever (SSL_VERIFY_PEER, SSL_set1_host());
+ * what is judged is the chain that OpenSSL verified. sst_openssl_judge() after the
+ * handshake and before the first byte is what decides: it sees resumed sessions,
+ * which OpenSSL verifies no more, clients of a server, and connections whose hook
+ * the program took away. The hook in a client's handshake refuses the same peer
+ * earlier, with an alert, and before anything else is sent.
+ *
+ * What it takes of the SSL_CTX, and what the program must leave alone:
+ *   - SSL_CTX_set_tlsext_status_cb(): the hook. A callback that was set before is
+ *     called as well: in a server instead of the hook, in a client when the hook
+ *     has accepted. Its argument stays its own.
+ *   - SSL_CTX_set_tlsext_status_type(): a client asks for a staple.
+ *   - An index of ex_data of SSL_CTX, of SSL and of SSL_SESSION each: the chain is
+ *     kept with its session, in this process.
+ * It does not touch the verification of chains and names, the session cache,
+ * tickets, app_data. With the policy SST_REVOCATION_OFF it takes nothing.
+ *
  * Always true:
  *   1. A client is shown a certificate that sst_store_choose() chose, or the
  *      alert that it named.
  *   2. The choice is made once a connection, also over a HelloRetryRequest; a
  *      second ClientHello with another server_name is illegal_parameter.
+ *   3. Attaching a checker opens nothing and starts nothing: the first judgement
+ *      of a process does, and so does the first of a child after fork().
+ *   4. A chain that was not verified, or that a resumed session came without (it
+ *      was read from a file, or from a ticket of a server), is refused: nobody can
+ *      tell. In a server SSL_OP_NO_TICKET keeps sessions, and chains, in its cache.
  * Threads: attach before the SSL_CTX is shared; the rest is OpenSSL's rule.
  */
 #ifndef SECURESOCKETS_OPENSSL_H
@@ -43,6 +79,7 @@
 
 #include <securesockets/certstore.h>
 #include <securesockets/error.h>
+#include <securesockets/revocation.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -60,6 +97,52 @@ SST_API int	sst_openssl_attach_store(SSL_CTX *ctx, struct sst_store *store,
  * Borrowed: it lives as long as the SSL, or until SSL_clear().
  */
 SST_API const struct sst_choice *sst_openssl_choice(const SSL *ssl);
+
+/* What may happen when there is no fresh evidence at hand. */
+enum sst_openssl_check_mode {
+	SST_OPENSSL_CACHE_ONLY = 0,	/* nothing: staple, memory and cache decide. No
+				   network, no thread; a cache that somebody has locked
+				   is waited for, 50 ms at most */
+	SST_OPENSSL_WAIT,	/* it is fetched, and SSL_connect(), SSL_read() or
+				   sst_openssl_judge() BLOCK the caller meanwhile, for
+				   wait_ms at most; also on a non-blocking socket */
+	SST_OPENSSL_MUST	/* as WAIT, and the policy is SST_REVOCATION_HARD at
+				   least: without evidence the peer is refused */
+};
+
+/* All zero (or a NULL pointer to it): cache-only, the default policy. */
+struct sst_openssl_check {
+	struct sst_revocation_policy policy;	/* the machine's file may tighten it */
+	enum sst_openssl_check_mode mode;
+	unsigned	wait_ms;	/* 0: the policy's budget_ms */
+};
+
+/*
+ * Attaches. The SSL_CTX takes a reference on the checker and gives it back when it
+ * is freed; the rest is copied. A second attach to one SSL_CTX is SST_E_STATE, a
+ * configuration that contradicts itself SST_E_USAGE.
+ */
+SST_API int	sst_openssl_attach_checker(SSL_CTX *ctx, struct sst_checker *checker,
+		    const struct sst_openssl_check *config, struct sst_error *err);
+/*
+ * Whether the peer may be trusted, as far as is known now; SST_OK or
+ * SST_E_REFUSED. After each handshake that succeeded, in both roles, before
+ * anything that was read is believed, and with TLS 1.3 before the first
+ * SSL_read(), which may take in sessions. It may be called again at any time, say
+ * before each request on a connection that lives long. A client that showed no
+ * certificate has nothing to judge: SST_OK; a server that showed none (PSK,
+ * anonymous suites) is refused.
+ * After a handshake that failed: SST_E_REFUSED with the reason if it was the
+ * hook's doing, else SST_E_STATE.
+ */
+SST_API int	sst_openssl_judge(SSL *ssl, struct sst_error *err);
+/*
+ * What was found about certificate `depth` (0: the leaf) of the peer's chain.
+ * NULL: it was not judged, it is the anchor, or there is no such certificate.
+ * Borrowed: valid until the next call of sst_openssl_judge() or of a handshake
+ * with this SSL.
+ */
+SST_API const struct sst_revocation_result *sst_openssl_result(const SSL *ssl, int depth);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: ISC */
+#include "attach_rules.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "base/machine.h"
+
+#define LOOK_MS	2000
+
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;	/* guards the rest */
+static struct sst_machine *machine;	/* in force, or NULL */
+static struct sst_error wrong;		/* why the files as they are cannot be used */
+static uint64_t stamp;
+static int64_t look_at;			/* 0: never looked */
+
+static void
+lock(void)
+{
+	(void)pthread_mutex_lock(&mu);
+}
+
+static void
+unlock(void)
+{
+	(void)pthread_mutex_unlock(&mu);
+}
+
+static void
+fork_watch(void)
+{
+	(void)pthread_atfork(lock, unlock, unlock);
+}
+
+int
+sst_attach_wish(const struct sst_openssl_check *wish, struct sst_error *err)
+{
+	const struct sst_revocation_policy *p = &wish->policy;
+
+	if (wish->mode < SST_OPENSSL_CACHE_ONLY || wish->mode > SST_OPENSSL_MUST)
+		return sst_fail(err, SST_E_USAGE, "no mode has the number %d",
+		    (int)wish->mode);
+	if (p->mode < SST_REVOCATION_DEFAULT || p->mode > SST_REVOCATION_STAPLE)
+		return sst_fail(err, SST_E_USAGE, "no policy has the number %d",
+		    (int)p->mode);
+	if (wish->mode == SST_OPENSSL_CACHE_ONLY && wish->wait_ms != 0)
+		return sst_fail(err, SST_E_USAGE, "wait_ms is for SST_OPENSSL_WAIT and "
+		    "SST_OPENSSL_MUST: nothing waits in SST_OPENSSL_CACHE_ONLY");
+	if (wish->mode == SST_OPENSSL_MUST && p->mode == SST_REVOCATION_OFF)
+		return sst_fail(err, SST_E_USAGE, "SST_OPENSSL_MUST wants evidence, and "
+		    "SST_REVOCATION_OFF asks for none");
+	return SST_OK;
+}
+
+/* Reads the files when they are others than they were. */
+static void
+look(void)
+{
+	const int64_t now = sst_clock_ms();
+	struct sst_machine_paths paths;
+	struct sst_machine *next = NULL;
+	struct sst_error err = { 0 };
+	uint64_t seen;
+	char room[4096];
+	int rc;
+
+	if (look_at != 0 && now < look_at)
+		return;
+	sst_machine_paths_of(&paths, room);
+	seen = sst_machine_stamp(&paths);
+	if (machine == NULL || seen != stamp) {
+		rc = sst_machine_load(&paths, &next, &err);
+		if (rc == SST_OK) {
+			sst_machine_unref(machine);
+			machine = next;
+		}
+		if (rc != SST_E_NOMEM)	/* which is no word about the file */
+			stamp = seen;
+		wrong = err;
+	}
+	look_at = now + LOOK_MS;
+}
+
+int
+sst_attach_policy(const struct sst_openssl_check *wish, struct sst_revocation_policy *ret,
+    struct sst_error *err)
+{
+	struct sst_revocation_policy p = wish->policy;
+	int rc = SST_OK;
+
+	if (wish->wait_ms != 0)
+		p.budget_ms = wish->wait_ms;
+	/* What the mode says of fetching is said by calling it so. */
+	if (wish->mode == SST_OPENSSL_CACHE_ONLY)
+		p.fetch = SST_SWITCH_DEFAULT;
+	if (wish->mode == SST_OPENSSL_MUST && p.mode < SST_REVOCATION_HARD)
+		p.mode = SST_REVOCATION_HARD;
+	(void)pthread_once(&fork_once, fork_watch);
+	lock();
+	look();
+	if (machine != NULL)
+		rc = sst_machine_tighten(machine, &p, err);
+	else
+		rc = sst_fail(err, wrong.code == SST_E_NOMEM ? SST_E_NOMEM :
+		    SST_E_REFUSED, "%s", wrong.text);
+	unlock();
+	if (rc < 0)
+		return rc;
+	if (wish->mode == SST_OPENSSL_CACHE_ONLY)
+		p.fetch = SST_SWITCH_OFF;
+	*ret = p;
+	return SST_OK;
+}
