@@ -90,9 +90,10 @@ sst_der_enter(struct sst_der *in, uint8_t tag, struct sst_der *ret_inner)
 	struct sst_der_item item;
 	int rc = sst_der_expect(in, tag, &item);
 
-	if (rc == SST_OK)
-		sst_der_into(ret_inner, &item);
-	return rc;
+	if (rc < 0)
+		return rc;
+	sst_der_into(ret_inner, &item);
+	return SST_OK;
 }
 
 int
@@ -112,9 +113,10 @@ sst_der_maybe_enter(struct sst_der *in, uint8_t tag, struct sst_der *ret_inner)
 	struct sst_der_item item;
 	int rc = sst_der_maybe(in, tag, &item);
 
-	if (rc == 1)
-		sst_der_into(ret_inner, &item);
-	return rc;
+	if (rc <= 0)
+		return rc;
+	sst_der_into(ret_inner, &item);
+	return 1;
 }
 
 int

@@ -47,7 +47,7 @@ evidence_fault(struct sst_evidence *ev, enum sst_fault fault, const char *text)
 	ev->status = SST_EV_ERROR;
 	ev->fault = fault;
 	ev->covered = 0;
-	(void)snprintf(ev->text, sizeof(ev->text), "%s", text);
+	(void)snprintf(ev->text, sizeof(ev->text), "%.*s", (int)sizeof(ev->text) - 1, text);
 }
 
 /* What keeps a GOOD or UNKNOWN from being believed now. */

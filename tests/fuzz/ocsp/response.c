@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A response as it comes, which nobody signed (those of the corpus have a signature
- * of another key), is an error. Then its signed part is
- * signed by the CA, whatever it says (or the input as a whole, where it does not
- * read as a response): what is made of it holds what evidence.h promises.
+ * A response as it comes, which nobody signed (in the corpus: another key), is an
+ * error. Then its signed part is signed by the CA, whatever it says (or the input as
+ * a whole, where it does not read as a response): what is made of it holds what
+ * evidence.h promises.
  */
 #include <stdlib.h>
 #include <string.h>

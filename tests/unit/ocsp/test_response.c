@@ -337,9 +337,9 @@ rv_27_ber_and_trailing_bytes_are_errors(void **state)
 		assert_int_equal(response_judge(der.data, cut,
 		    &(struct response_ask){ .cert = www }).fault, SST_FAULT_MALFORMED);
 	/* the outer SEQUENCE, 30 82 xx xx: indefinite, then a length too long by one */
+	pki_put(&der, "\0\0", 2);
 	head = der.data;
 	assert_memory_equal(head, "\x30\x82", 2);
-	pki_put(&der, "\0\0", 2);
 	memmove(head + 2, head + 4, der.len - 4);
 	head[1] = (char)0x80;
 	assert_fault(response_judge(head, der.len - 2, &(struct response_ask){ .cert = www }),
