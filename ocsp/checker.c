@@ -241,6 +241,9 @@ open_caches(struct sst_checker *c, struct sst_error *err)
 	if (rc < 0)
 		return rc;
 	describe(c);
+	sst_checker_saw(c, sst_cache_seen(c->own));
+	if (c->machine != NULL)
+		sst_checker_saw(c, sst_cache_seen(c->machine));
 	return SST_OK;
 }
 

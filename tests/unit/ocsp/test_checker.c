@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: ISC */
+/* Tests of checker.c: what the checks of a process share, and the clock's word. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "make_response.h"
+#include "securesockets/revocation.h"
+#include "support/pki.h"
+
+#define HOUR	3600
+
+/* The wall clock as this program has it (linked with --wrap): 0: as it is. */
+static _Atomic int64_t wall;
+
+int	__real_clock_gettime(clockid_t, struct timespec *);
+int	__wrap_clock_gettime(clockid_t, struct timespec *);
+
+int
+__wrap_clock_gettime(clockid_t id, struct timespec *t)
+{
+	int rc = __real_clock_gettime(id, t);
+
+	if (id == CLOCK_REALTIME && atomic_load(&wall) != 0)
+		t->tv_sec = atomic_load(&wall);
+	return rc;
+}
+
+struct world {
+	struct pki_cert	*root, *leaf;
+	STACK_OF(X509)	*chain;
+	char		*dir;
+};
+
+static int
+set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	w->root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
+	w->leaf = pki_issue(w->root, &(struct pki_spec){ .cn = "www",
+	    .ocsp = "http://ocsp.example/" });
+	w->chain = sk_X509_new_null();
+	(void)sk_X509_push(w->chain, w->leaf->cert);
+	(void)sk_X509_push(w->chain, w->root->cert);
+	w->dir = pki_dir_new();
+	atomic_store(&wall, PKI_NOW);
+	*state = w;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct world *w = *state;
+
+	atomic_store(&wall, 0);
+	sk_X509_free(w->chain);
+	pki_free(w->leaf);
+	pki_free(w->root);
+	pki_dir_free(w->dir);
+	free(w);
+	return 0;
+}
+
+/* `dir` "": memory. */
+static struct sst_checker *
+checker_at(const char *dir)
+{
+	const struct sst_checker_config config = { .cache_dir = dir, .no_fetch = 1 };
+	struct sst_checker *checker = NULL;
+
+	assert_int_equal(sst_checker_new(&config, &checker, NULL), SST_OK);
+	return checker;
+}
+
+static struct sst_check *
+check_of(struct world *w, struct sst_checker *checker)
+{
+	const struct sst_revocation_policy hard = { .mode = SST_REVOCATION_HARD };
+	struct sst_check *k = NULL;
+
+	assert_int_equal(sst_check_new(checker, &hard, w->chain, &k, NULL), SST_OK);
+	return k;
+}
+
+static enum sst_verdict
+verdict_of(struct world *w, struct sst_checker *checker)
+{
+	struct sst_check *k = check_of(w, checker);
+	enum sst_verdict v;
+
+	(void)sst_check_now(k, NULL);
+	v = sst_check_result(k, 0)->verdict;
+	sst_check_free(k);
+	return v;
+}
+
+/* A response of `now` as it comes with a handshake, good for `days`. */
+static enum sst_verdict
+staple(struct world *w, struct sst_checker *checker, enum made_status status, time_t from,
+    int days)
+{
+	struct sst_check *k = check_of(w, checker);
+	struct pki_buf der = { 0 };
+	enum sst_verdict v;
+
+	make_response(&(struct made_response){ .signer = w->root, .produced_at = from,
+	    .singles = { { .cert = w->leaf, .status = status, .this_update = from,
+	    .next_update = from + days * PKI_DAY } } }, &der);
+	assert_int_equal(sst_check_staple(k, 0, der.data, der.len, NULL), SST_OK);
+	(void)sst_check_now(k, NULL);
+	v = sst_check_result(k, 0)->verdict;
+	sst_check_free(k);
+	pki_buf_free(&der);
+	return v;
+}
+
+static void
+rv_39_a_clock_that_went_back_makes_nothing_fresh(void **state)
+{
+	struct world *w = *state;
+
+	/* in one process; and in the next one, which finds the first one's file */
+	for (int again = 0; again < 2; again++) {
+		const char *dir = again ? pki_path(w->dir, "c") : "";
+		struct sst_checker *c = checker_at(dir);
+
+		atomic_store(&wall, PKI_NOW - 300 * PKI_DAY);
+		assert_int_equal(staple(w, c, MADE_GOOD, PKI_NOW - 300 * PKI_DAY - HOUR, 3),
+		    SST_VERDICT_GOOD);
+		atomic_store(&wall, PKI_NOW);
+		assert_int_equal(verdict_of(w, c), SST_VERDICT_STALE);
+		assert_int_equal(staple(w, c, MADE_GOOD, PKI_NOW - HOUR, 3), SST_VERDICT_GOOD);
+		if (again) {
+			sst_checker_unref(c);
+			c = checker_at(dir);
+		}
+		/* the clock goes back: an answer of that time is as old as it was */
+		atomic_store(&wall, PKI_NOW - 300 * PKI_DAY);
+		assert_int_equal(verdict_of(w, c), SST_VERDICT_GOOD);
+		{
+			struct sst_check *k = check_of(w, c);
+
+			assert_int_equal(sst_check_now(k, NULL), 1);
+			sst_check_at(k, PKI_NOW + 30 * PKI_DAY);
+			assert_int_equal(sst_check_now(k, NULL), SST_E_REFUSED);
+			sst_check_free(k);
+		}
+		atomic_store(&wall, PKI_NOW + 30 * PKI_DAY);
+		assert_int_equal(verdict_of(w, c), SST_VERDICT_STALE);
+		/* and a revocation is honoured, whenever that was */
+		assert_int_equal(staple(w, c, MADE_REVOKED, PKI_NOW + 30 * PKI_DAY - HOUR, 3),
+		    SST_VERDICT_REVOKED);
+		atomic_store(&wall, PKI_NOW - 300 * PKI_DAY);
+		assert_int_equal(verdict_of(w, c), SST_VERDICT_REVOKED);
+		sst_checker_unref(c);
+	}
+}
+
+/* The same without anything kept: only what was seen speaks against the clock. */
+static void
+rv_39_an_old_answer_is_not_fresh_again(void **state)
+{
+	struct world *w = *state;
+	struct sst_checker *c = checker_at("");
+	struct pki_cert *other = pki_issue(w->root, &(struct pki_spec){ .cn = "other" });
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	struct world x = { .root = w->root, .leaf = other, .chain = chain };
+	const time_t then = PKI_NOW - 300 * PKI_DAY;
+
+	(void)sk_X509_push(chain, other->cert);
+	(void)sk_X509_push(chain, w->root->cert);
+	atomic_store(&wall, then);
+	assert_int_equal(staple(&x, c, MADE_GOOD, then - HOUR, 3), SST_VERDICT_GOOD);
+	/* a clock that leaps ahead proves nothing: it may come back */
+	atomic_store(&wall, PKI_NOW);
+	assert_int_equal(verdict_of(&x, c), SST_VERDICT_STALE);
+	atomic_store(&wall, then);
+	assert_int_equal(verdict_of(&x, c), SST_VERDICT_GOOD);
+	/* something signed says that it is this late */
+	atomic_store(&wall, PKI_NOW);
+	assert_int_equal(staple(w, c, MADE_GOOD, PKI_NOW - HOUR, 3), SST_VERDICT_GOOD);
+	atomic_store(&wall, then);
+	assert_int_equal(verdict_of(&x, c), SST_VERDICT_STALE);
+	assert_int_equal(staple(&x, c, MADE_GOOD, then - HOUR, 3), SST_VERDICT_STALE);
+	sst_checker_unref(c);
+	sk_X509_free(chain);
+	pki_free(other);
+}
+
+static int
+exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static void
+making_one_opens_nothing(void **state)
+{
+	struct world *w = *state;
+	const char *place = pki_path(w->dir, "c");
+	struct sst_checker *c;
+
+	c = checker_at(place);
+	assert_false(exists(place));
+	assert_ptr_equal(sst_checker_ref(c), c);
+	sst_checker_unref(c);
+	assert_int_equal(verdict_of(w, c), SST_VERDICT_ERROR);
+	assert_true(exists(place));
+	sst_checker_unref(c);
+	sst_checker_unref(NULL);
+}
+
+static void
+rv_98_a_place_that_anybody_may_write_is_not_used(void **state)
+{
+	struct world *w = *state;
+	const char *place = pki_path(w->dir, "open");
+	struct sst_checker *c;
+
+	assert_int_equal(mkdir(place, 0700), 0);
+	assert_int_equal(chmod(place, 0777), 0);
+	c = checker_at(place);
+	assert_int_equal(strncmp(sst_checker_cache(c), "memory (", 8), 0);
+	assert_int_equal(staple(w, c, MADE_GOOD, PKI_NOW - HOUR, 3), SST_VERDICT_GOOD);
+	assert_int_equal(verdict_of(w, c), SST_VERDICT_GOOD);
+	sst_checker_unref(c);
+	assert_int_equal(chmod(place, 0700), 0);
+	c = checker_at(place);
+	assert_int_equal(strncmp(sst_checker_cache(c), "directory /", 11), 0);
+	assert_int_equal(verdict_of(w, c), SST_VERDICT_ERROR);
+	sst_checker_unref(c);
+}
+
+static void
+without_a_place_it_is_the_users_own(void **state)
+{
+	struct world *w = *state;
+	struct sst_checker *c;
+
+	setenv("XDG_CACHE_HOME", pki_path(w->dir, "xdg"), 1);
+	c = checker_at(NULL);
+	assert_non_null(strstr(sst_checker_cache(c), "user /"));
+	assert_non_null(strstr(sst_checker_cache(c), "/xdg/securesockets"));
+	sst_checker_unref(c);
+	/* a relative path means nothing */
+	setenv("XDG_CACHE_HOME", "xdg", 1);
+	setenv("HOME", pki_path(w->dir, "home"), 1);
+	c = checker_at(NULL);
+	assert_non_null(strstr(sst_checker_cache(c), "/home/.cache/securesockets"));
+	sst_checker_unref(c);
+	unsetenv("XDG_CACHE_HOME");
+	unsetenv("HOME");
+	c = checker_at(NULL);
+	assert_non_null(strstr(sst_checker_cache(c), "memory"));
+	sst_checker_unref(c);
+}
+
+static void
+a_place_is_shared_by_those_who_name_it(void **state)
+{
+	struct world *w = *state;
+	const char *place = pki_path(w->dir, "c");
+	struct sst_checker *a = checker_at(place), *b = checker_at(place);
+	struct sst_checker *c = checker_at(pki_path(w->dir, "d"));
+
+	assert_int_equal(staple(w, a, MADE_GOOD, PKI_NOW - HOUR, 3), SST_VERDICT_GOOD);
+	assert_int_equal(verdict_of(w, b), SST_VERDICT_GOOD);
+	assert_int_equal(verdict_of(w, c), SST_VERDICT_ERROR);
+	sst_checker_unref(a);
+	sst_checker_unref(b);
+	sst_checker_unref(c);
+}
+
+static void
+an_entry_that_is_no_address_is_told_when_it_is_given(void **state)
+{
+	const char *wrong[] = { "10.1.0.0/16", "everywhere", NULL };
+	const char *right[] = { "10.1.0.0/16", "[::1]:8080", NULL };
+	struct sst_checker_config config = { .cache_dir = "", .allow = wrong };
+	struct sst_checker *c = NULL;
+	struct sst_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(sst_checker_new(&config, &c, &err), SST_E_USAGE);
+	assert_non_null(strstr(err.text, "everywhere"));
+	assert_null(c);
+	config.allow = right;
+	config.proxy = "http://proxy.example:3128";
+	assert_int_equal(sst_checker_new(&config, &c, NULL), SST_OK);
+	assert_string_equal(sst_checker_cache(c), "memory");
+	sst_checker_unref(c);
+}
+
+struct busy {
+	struct world	*w;
+	struct sst_checker *checker;
+	atomic_int	 stop;
+	long		 checks;
+};
+
+static void *
+judge_on(void *arg)
+{
+	struct busy *b = arg;
+
+	while (!atomic_load(&b->stop)) {
+		if (verdict_of(b->w, b->checker) != SST_VERDICT_GOOD)
+			return NULL;
+		b->checks++;
+	}
+	return b;
+}
+
+static void
+rv_102_children_of_a_busy_process_go_on_with_it(void **state)
+{
+	struct world *w = *state;
+	struct busy b = { .w = w, .checker = checker_at(pki_path(w->dir, "c")) };
+	pthread_t id[2];
+	void *rc;
+
+	assert_int_equal(staple(w, b.checker, MADE_GOOD, PKI_NOW - HOUR, 3), SST_VERDICT_GOOD);
+	assert_int_equal(pthread_create(&id[0], NULL, judge_on, &b), 0);
+	for (int i = 0; i < 16; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0) {
+			alarm(20);
+			/* what the parent learned, and something of its own */
+			status = verdict_of(w, b.checker) == SST_VERDICT_GOOD &&
+			    staple(w, b.checker, MADE_GOOD, PKI_NOW - HOUR + 60 * i, 3) ==
+			    SST_VERDICT_GOOD &&
+			    verdict_of(w, b.checker) == SST_VERDICT_GOOD;
+			_exit(status ? 0 : 1);
+		}
+		assert_true(pid > 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+	atomic_store(&b.stop, 1);
+	(void)pthread_join(id[0], &rc);
+	assert_non_null(rc);
+	assert_true(b.checks > 0);
+	/* what a child learned the parent knows */
+	assert_int_equal(verdict_of(w, b.checker), SST_VERDICT_GOOD);
+	sst_checker_unref(b.checker);
+}
+
+int
+main(void)
+{
+#define T(f)	cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(rv_39_a_clock_that_went_back_makes_nothing_fresh),
+		T(rv_39_an_old_answer_is_not_fresh_again),
+		T(making_one_opens_nothing),
+		T(rv_98_a_place_that_anybody_may_write_is_not_used),
+		T(without_a_place_it_is_the_users_own),
+		T(a_place_is_shared_by_those_who_name_it),
+		T(an_entry_that_is_no_address_is_told_when_it_is_given),
+		T(rv_102_children_of_a_busy_process_go_on_with_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
