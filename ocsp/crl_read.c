@@ -119,8 +119,8 @@ rest_read(struct sst_crl *crl, struct sst_der *tbs, struct sst_error *err)
 	struct sst_der outer;
 	int has_entries, has_extensions;
 
-	sst_der_init(&crl->entries, NULL, 0);
-	sst_der_init(&crl->extensions, NULL, 0);
+	sst_der_init(&crl->entries, crl->bytes, 0);
+	sst_der_init(&crl->extensions, crl->bytes, 0);
 	has_entries = sst_der_maybe_enter(tbs, SST_DER_SEQUENCE, &crl->entries);
 	has_extensions = has_entries < 0 ? -1 :
 	    sst_der_maybe_enter(tbs, SST_DER_EXPLICIT(0), &outer);

@@ -91,11 +91,47 @@ signed_by(const struct hunt *h, EVP_PKEY *key)
 	    crl->signature, crl->signature_len);
 }
 
+/* Takes the signer into the head, where zero is the issuer itself. */
+static int
+signer_set(struct hunt *h, X509 *cert)
+{
+	if (not_after_of(cert, &h->not_after) < 0)
+		return 0;
+	return cert == h->who->issuer ||
+	    X509_digest(cert, EVP_sha256(), h->crl->head.signer, NULL) == 1;
+}
+
+/* keyUsage, where there is one, is for CRLs: then X509_get_key_usage() is not all
+ * ones. */
+static int
+ca_may(X509 *ca)
+{
+	return X509_get0_pubkey(ca) != NULL && (X509_get_key_usage(ca) & KU_CRL_SIGN) != 0;
+}
+
+static int
+ca_signed(struct hunt *h, X509 *ca)
+{
+	EVP_PKEY *key = X509_get0_pubkey(ca);
+
+	return ca_may(ca) && sst_signature_key_strong(key, h->level) && signed_by(h, key) &&
+	    signer_set(h, ca);
+}
+
+/* The same CA with a newer key: it certified its older one under its own name. */
+static int
+renewed_signed(struct hunt *h)
+{
+	X509 *above = h->who->above;
+
+	return above != NULL && X509_NAME_cmp(X509_get_subject_name(above),
+	    X509_get_subject_name(h->who->issuer)) == 0 && ca_signed(h, above);
+}
+
 static int
 others_try(struct hunt *h)
 {
 	STACK_OF(X509) *others = h->who->others;
-	struct sst_crl_head *head = &h->crl->head;
 	int tries = 0;
 	X509 *cert;
 
@@ -104,9 +140,7 @@ others_try(struct hunt *h)
 		if (!candidate_may(h, cert))
 			continue;
 		tries++;
-		if (signed_by(h, X509_get0_pubkey(cert)) &&
-		    not_after_of(cert, &h->not_after) == SST_OK &&
-		    X509_digest(cert, EVP_sha256(), head->signer, NULL) == 1)
+		if (signed_by(h, X509_get0_pubkey(cert)) && signer_set(h, cert))
 			return 1;
 	}
 	return 0;
@@ -117,31 +151,27 @@ sst_crl_verify(struct sst_crl *crl, const struct sst_crl_signers *who, int64_t n
     int64_t *ret_not_after, struct sst_error *err)
 {
 	struct hunt h = { .crl = crl, .who = who, .now = now, .level = level };
-	EVP_PKEY *key = X509_get0_pubkey(who->issuer);
-	int may, strong, rc;
+	X509 *ca = who->issuer;
+	int rc;
 
 	rc = sst_signature_read(&crl->algorithm, level, "CRL", &h.alg, err);
 	if (rc < 0) {
 		crl->fault = SST_FAULT_ALGORITHM;
 		return rc;
 	}
-	/* X509_get_key_usage() is all ones where there is no keyUsage */
-	may = key != NULL && (X509_get_key_usage(who->issuer) & KU_CRL_SIGN) != 0;
-	strong = key != NULL && sst_signature_key_strong(key, level);
-	if ((may && strong && signed_by(&h, key) &&
-	    not_after_of(who->issuer, &h.not_after) == SST_OK) || others_try(&h)) {
+	if (ca_signed(&h, ca) || renewed_signed(&h) || others_try(&h)) {
 		*ret_not_after = h.not_after;
 		return SST_OK;
 	}
 	ERR_clear_error();
-	if (!may)
+	if (!ca_may(ca))
 		return sst_crl_fault(crl, SST_FAULT_SIGNER, err,
 		    "the CA's key usage is not for CRLs, and no other certificate of its "
 		    "name that may sign them made this signature");
-	if (!strong)
+	if (!sst_signature_key_strong(X509_get0_pubkey(ca), level))
 		return sst_crl_fault(crl, SST_FAULT_ALGORITHM, err,
 		    "the CA's key has %d bits of security, which is below security level %d",
-		    EVP_PKEY_get_security_bits(key), level);
+		    EVP_PKEY_get_security_bits(X509_get0_pubkey(ca)), level);
 	return sst_crl_fault(crl, SST_FAULT_SIGNATURE, err,
 	    "the CRL's signature is neither by the CA's key nor by a CRL key that it certified");
 }

@@ -340,6 +340,15 @@ a_damaged_bucket_is_an_error_also_for_a_serial_before_the_damage(void **state)
 		assert_int_equal(find_in(&blob, "x", &e), SST_E_MALFORMED);
 		blob.data[damage[i].at] = was;
 	}
+	for (size_t n = 63; n <= 67; n++) {	/* whole records of a serial of n - 2 */
+		struct pki_buf whole = { 0 };
+		const char zero[80] = { (char)(n == 63 ? 0 : n - 2) };
+
+		pki_put(&whole, zero, n == 63 ? 7 : n + 5);
+		assert_int_equal(find_in(&whole, "x", &e), n == 63 || n == 67 ?
+		    SST_E_MALFORMED : 0);
+		pki_buf_free(&whole);
+	}
 	for (size_t len = 1; len < 25; len++) {
 		blob.len = len;
 		assert_int_equal(find_in(&blob, "a", &e), len == 8 || len == 16 ? 1 :

@@ -257,6 +257,43 @@ rv_67_the_cas_list_by_another_key_is_believed_where_its_own_may_not_sign(void **
 	pki_free(c);
 }
 
+/* PKITS 4.5.1: a CA that went over to a new key certifies the old one with it. */
+static void
+the_new_key_of_a_ca_signs_for_what_its_old_key_issued(void **state)
+{
+	struct pki_cert *new_ca = pki_issue(root, &(struct pki_spec){ .cn = "Roll", .ca = 1,
+	    .not_after = PKI_NOW + PKI_DAY });
+	struct pki_cert *mute = pki_issue(root, &(struct pki_spec){ .cn = "Roll", .ca = 1,
+	    .use_key = new_ca->key, .key_usage = "keyCertSign" });
+	struct pki_cert *old = pki_issue(new_ca, &(struct pki_spec){ .cn = "Roll", .ca = 1 });
+	struct pki_cert *below = pki_issue(new_ca, &(struct pki_spec){ .cn = "Low", .ca = 1 });
+	struct pki_cert *of_old = pki_issue(old, &(struct pki_spec){ .cn = "leaf" });
+	struct pki_cert *of_low = pki_issue(below, &(struct pki_spec){ .cn = "leaf" });
+	struct crl_ask ask = { .cert = of_old };
+	struct sst_evidence e;
+	unsigned char digest[32];
+
+	(void)state;
+	e = crl_judge_made(&(struct make_crl){ .issuer = old, .key = new_ca->key }, &ask);
+	assert_good(e);
+	pki_digest(new_ca, digest);
+	assert_memory_equal(e.signer, digest, sizeof(digest));
+	assert_int_equal(e.until, PKI_NOW + PKI_DAY);
+	old->issuer = mute;	/* the same key, and not for CRLs */
+	assert_fault(crl_judge_made(&(struct make_crl){ .issuer = old, .key = new_ca->key },
+	    &ask), SST_FAULT_SIGNATURE);
+	ask.cert = of_low;	/* who is above under another name does not sign for it */
+	assert_good(crl_judge_made(&(struct make_crl){ .issuer = below }, &ask));
+	assert_fault(crl_judge_made(&(struct make_crl){ .issuer = below, .key = new_ca->key },
+	    &ask), SST_FAULT_SIGNATURE);
+	pki_free(of_low);
+	pki_free(of_old);
+	pki_free(below);
+	pki_free(old);
+	pki_free(mute);
+	pki_free(new_ca);
+}
+
 struct kind {
 	enum pki_key	 key;
 	const EVP_MD	*md;
@@ -400,6 +437,7 @@ main(void)
 		cmocka_unit_test(rv_67_a_crl_key_that_is_known_as_revoked_may_not_sign),
 		cmocka_unit_test(
 		    rv_67_the_cas_list_by_another_key_is_believed_where_its_own_may_not_sign),
+		cmocka_unit_test(the_new_key_of_a_ca_signs_for_what_its_old_key_issued),
 		cmocka_unit_test(algorithms_are_judged_by_the_security_level),
 		cmocka_unit_test(a_weak_crl_key_or_a_weakly_certified_one_is_refused_by_level),
 		cmocka_unit_test(a_list_whose_algorithm_is_not_of_the_cas_kind_of_key_is_refused),
