@@ -83,6 +83,18 @@ time_is_up(struct sst_work *w, struct sst_ticket *t)
 	sst_ticket_tell(w, t, &e);
 }
 
+/* It was not even begun. */
+static void
+given_up(struct sst_work *w, struct sst_ticket *t)
+{
+	struct sst_evidence e;
+
+	if (t->n > 0)
+		return;
+	sst_work_error(&e, SST_WORK_CRL, SST_FAULT_TIMEOUT, "", "given up: the checker ends");
+	sst_ticket_tell(w, t, &e);
+}
+
 /* Takes *at out of the list and calls who asked, unless he cancelled. */
 static void
 finish(struct sst_work *w, struct sst_ticket **at)
@@ -116,9 +128,13 @@ sst_tickets_step(struct sst_work *w, int64_t now_ms)
 		struct sst_ticket *t = *at;
 		int over = atomic_load(&t->cancelled);
 
+		if (w->closing) {
+			given_up(w, t);
+			over = 1;
+		}
 		/* a job that is begun here goes on even when nobody waits for it */
 		if (!over && t->job == NULL)
-			over = w->closing || advance(w, t);
+			over = advance(w, t);
 		if (!over && t->deadline <= now_ms) {
 			time_is_up(w, t);
 			over = 1;
