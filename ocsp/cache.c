@@ -189,6 +189,25 @@ sst_cache_leave(struct sst_cache *c)
 	(void)pthread_mutex_unlock(&c->mu);
 }
 
+int
+sst_cache_mend_soon(struct sst_cache *c)
+{
+	int mended = 0;
+
+	/* Somebody changes the file: whoever that is mends it. */
+	if (pthread_mutex_trylock(&c->wmu) != 0)
+		return 0;
+	(void)pthread_mutex_lock(&c->mu);
+	renew(c);
+	if (c->hurt && c->change.db != NULL) {
+		sst_cache_mend(c);
+		mended = 1;
+	}
+	(void)pthread_mutex_unlock(&c->mu);
+	(void)pthread_mutex_unlock(&c->wmu);
+	return mended;
+}
+
 struct sst_db *
 sst_cache_enter_change(struct sst_cache *c)
 {
@@ -269,7 +288,6 @@ sst_cache_file_failed(struct sst_cache *c, int code, unsigned epoch)
 		again = c->change.db != NULL;	/* somebody was here before */
 	} else if (sst_db_is_damage(code)) {
 		sst_cache_mend(c);
-		atomic_fetch_add(&c->generation, 1);
 		again = c->change.db != NULL;
 	} else if (basic == SQLITE_SCHEMA || basic == SQLITE_ABORT) {
 		atomic_store(&c->reopen, 1);

@@ -244,11 +244,14 @@ sst_db_begin(struct sst_db *s)
 void
 sst_db_end(struct sst_db *s)
 {
-	int code = s->code;
+	int code = s->code, damaged = s->damaged;
 
-	(void)sst_db_commit(s);
+	/* A failure may have ended it already. */
+	if (!sqlite3_get_autocommit(s->db))
+		(void)sst_db_commit(s);
 	sst_db_rollback(s);
 	s->code = code;
+	s->damaged = damaged;
 }
 
 int

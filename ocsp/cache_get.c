@@ -196,7 +196,7 @@ look(struct look *l)
 			rc = i < 2 ? answers(l, s) : lists(l, s);
 		if (rc < 0) {
 			rc = sst_cache_look_failed(l->c, s);
-			if (rc == SST_E_TIMEOUT || rc == SST_E_NOMEM)
+			if (rc != SST_E_MALFORMED)
 				worst = rc;
 		}
 	}
@@ -204,6 +204,24 @@ look(struct look *l)
 		if (open[i])
 			sst_db_end(stores[i]);
 	return worst;
+}
+
+/* Takes a look and, where that met damage, another one in the mended file. */
+static int
+look_twice(struct look *l)
+{
+	const struct look first = *l;
+	int rc, hurt;
+
+	for (int tries = 0; ; tries++) {
+		sst_cache_enter(l->c);
+		rc = look(l);
+		hurt = l->c->hurt;
+		sst_cache_leave(l->c);
+		if (!hurt || tries > 0 || !sst_cache_mend_soon(l->c))
+			return rc;
+		*l = first;
+	}
 }
 
 int
@@ -217,9 +235,7 @@ sst_cache_get(struct sst_cache *c, const struct sst_cert_facts *facts, int64_t n
 	if (max == 0)
 		return 0;
 	sst_cert_key_hash(l.key, l.hash);
-	sst_cache_enter(c);
-	rc = look(&l);
-	sst_cache_leave(c);
+	rc = look_twice(&l);
 	atomic_fetch_add(l.n > 0 ? &c->hits : &c->misses, 1);
 	return rc < 0 && !l.revoked ? rc : (int)l.n;
 }
@@ -231,8 +247,6 @@ sst_cache_revoked(struct sst_cache *c, const struct sst_cert_key *key, int64_t n
 	struct look l = { .c = c, .key = key, .now = now, .list = list, .max = 3 };
 
 	sst_cert_key_hash(key, l.hash);
-	sst_cache_enter(c);
-	(void)look(&l);
-	sst_cache_leave(c);
+	(void)look_twice(&l);
 	return l.revoked;
 }

@@ -94,6 +94,8 @@ struct sst_cache {
 	_Atomic(char *)	 why;
 	char		*whys[8];	/* all that were, for who still reads one */
 	unsigned	 n_whys;
+	int64_t		 mended_ms;	/* the first of `mends` in a row */
+	unsigned	 mends;
 	int		 hurt;		/* `look` met damage: the next change mends */
 	_Atomic int	 reopen;	/* connections are to be made anew */
 	pid_t		 pid;
@@ -122,6 +124,9 @@ void	sst_cache_leave(struct sst_cache *);
 /* The store that is written to, locked: `change` or `mem`. */
 struct sst_db *sst_cache_enter_change(struct sst_cache *);
 void	sst_cache_leave_change(struct sst_cache *, struct sst_db *);
+/* Mends a file that a look-up found damaged, unless a change is under way. 1: it
+ * did. No lock is held. */
+int	sst_cache_mend_soon(struct sst_cache *);
 /* What a change does to the generation. */
 enum sst_bump { SST_BUMP_NONE = 0, SST_BUMP_ANSWERS, SST_BUMP_LISTS };
 /*

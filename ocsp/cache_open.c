@@ -27,6 +27,8 @@
 #include "cache_inside.h"
 
 #define LOCK_WAIT_MS	1000
+#define MENDS		4	/* in MENDS_MS, then it is given up */
+#define MENDS_MS	60000
 
 int
 sst_cache_paths(struct sst_cache *c, const char *dir, struct sst_error *err)
@@ -361,9 +363,23 @@ void
 sst_cache_mend(struct sst_cache *c)
 {
 	struct stat was = c->file;
+	int64_t now = sst_clock_ms();
 
+	if (c->mends == 0 || now - c->mended_ms > MENDS_MS) {
+		c->mends = 0;
+		c->mended_ms = now;
+	}
 	sst_cache_disconnect(c);
+	if (++c->mends > MENDS) {
+		c->hurt = 0;
+		c->may_write = 0;
+		atomic_store(&c->mode, SST_CACHE_MEMORY);
+		sst_cache_say(c, "%s is damaged again and again: the disk may be failing",
+		    c->live);
+		return;
+	}
 	c->file = was;
 	c->hurt = 0;
 	connect_as(c, 1);
+	atomic_fetch_add(&c->generation, 1);
 }
