@@ -6,6 +6,7 @@
  * The public call is in <securesockets/revocation.h>; `sstool cache serve` makes it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -278,6 +279,8 @@ service_init(struct sst_service *s, const struct sst_service_config *config,
 	int rc;
 
 	s->listen_fd = config->listen_fd;
+	(void)fcntl(s->listen_fd, F_SETFD, FD_CLOEXEC);
+	(void)fcntl(s->listen_fd, F_SETFL, O_NONBLOCK);
 	s->stop_fd = config->stop_fd;
 	s->epoll_fd = s->over_fd = -1;
 	s->conns_max = conns_allowed(config->connections);

@@ -22,6 +22,22 @@ static const struct verb {
 	const char	*arguments;
 	const char	*summary;
 } verbs[] = {
+	{ "cache", "list", sst_verb_cache_list,
+	    "[--issuer CERT] [--revoked] [--limit N] [--dir DIR]",
+	    "what is kept about certificates, lists and their sources" },
+	{ "cache", "prefetch", sst_verb_cache_prefetch,
+	    "[--trust FILE] [--dir DIR] PATH ...",
+	    "fetch the evidence about certificates before anybody waits for it" },
+	{ "cache", "purge", sst_verb_cache_purge,
+	    "[--issuer CERT] [--revoked] [--yes] [--dir DIR]",
+	    "remove what is kept" },
+	{ "cache", "serve", sst_verb_cache_serve,
+	    "[--socket PATH] [--trust FILE] [--idle SECONDS] [--dir DIR]",
+	    "the machine's cache service" },
+	{ "cache", "show", sst_verb_cache_show, "[--dir DIR] CERT | SERIAL",
+	    "what is kept about one certificate" },
+	{ "cache", "stats", sst_verb_cache_stats, "[--dir DIR]",
+	    "where the cache is, why there, and how much it holds" },
 	{ "cert", "explain", sst_verb_cert_explain,
 	    "[--sni NAME | --no-sni] [--ip A] [--sigalgs L] PATH",
 	    "which certificate a client gets, and why" },
@@ -89,12 +105,13 @@ unknown(int argc, char **argv)
 	char word[64];
 
 	sst_out_clean(word, sizeof(word), argv[1]);
-	if (strcmp(argv[1], "cert") != 0)
+	if (strcmp(argv[1], "cert") != 0 && strcmp(argv[1], "cache") != 0)
 		return sst_out_usage("", "no verb '%s'", word);
 	if (argc < 3)
-		return sst_out_usage("cert", "list or explain?");
+		return sst_out_usage(argv[1], argv[1][1] == 'e' ? "list or explain?" :
+		    "list, show, stats, purge, prefetch or serve?");
 	sst_out_clean(word, sizeof(word), argv[2]);
-	return sst_out_usage("cert", "no verb '%s'", word);
+	return sst_out_usage(argv[1], "no verb '%s'", word);
 }
 
 int

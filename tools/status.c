@@ -144,12 +144,13 @@ show(struct tally *t, json_t *answer)
 	json_decref(answer);
 }
 
+/* PID.sock: the cache service has a socket there too. */
 static int
 is_door(const struct dirent *entry)
 {
-	size_t len = strlen(entry->d_name);
+	size_t len = strspn(entry->d_name, "0123456789");
 
-	return len > 5 && strcmp(entry->d_name + len - 5, ".sock") == 0;
+	return len > 0 && strcmp(entry->d_name + len, ".sock") == 0;
 }
 
 static void

@@ -10,6 +10,12 @@
 #define SST_TOOLS_VERB_H
 
 /* argv[0] is the verb as typed; getopt's state is fresh. */
+int	sst_verb_cache_list(int argc, char **argv);
+int	sst_verb_cache_prefetch(int argc, char **argv);
+int	sst_verb_cache_purge(int argc, char **argv);
+int	sst_verb_cache_serve(int argc, char **argv);
+int	sst_verb_cache_show(int argc, char **argv);
+int	sst_verb_cache_stats(int argc, char **argv);
 int	sst_verb_cert_list(int argc, char **argv);
 int	sst_verb_cert_explain(int argc, char **argv);
 int	sst_verb_connect(int argc, char **argv);
