@@ -57,6 +57,15 @@ made_item(struct pki_buf *out, int tag, const void *content, size_t len)
 	made_wrap(out, at, tag);
 }
 
+static enum made_junk junk_at;	/* of the response that is being made */
+
+static void
+junk(struct pki_buf *out, enum made_junk here)
+{
+	if (junk_at == here)
+		made_item(out, 5, "", 0);
+}
+
 static void
 put_oid(struct pki_buf *out, const char *dotted)
 {
@@ -121,6 +130,7 @@ put_cert_id(struct pki_buf *out, const struct made_single *s)
 	must(md != NULL, s->hash);
 	put_oid(out, OBJ_nid2sn(EVP_MD_get_type(md)));
 	made_item(out, 5, "", 0);
+	junk(out, MADE_JUNK_HASH);
 	made_wrap(out, at, 0x30);
 	len = i2d_X509_NAME(s->issuer != NULL ? X509_get_subject_name(issuer->cert) :
 	    X509_get_issuer_name(s->cert->cert), &name);
@@ -130,6 +140,7 @@ put_cert_id(struct pki_buf *out, const struct made_single *s)
 	put_hash(out, md, ASN1_STRING_get0_data(key), (size_t)ASN1_STRING_length(key),
 	    s->wrong_key);
 	put_serial(out, s);
+	junk(out, MADE_JUNK_CERTID);
 	made_wrap(out, at, 0x30);
 }
 
@@ -165,6 +176,7 @@ put_extensions(struct pki_buf *out, const struct made_extension e[3],
 		pki_buf_free(&value);
 	}
 	made_wrap(out, at, 0x30);
+	junk(out, MADE_JUNK_EXTENSIONS);
 	made_wrap(out, at, 0xa1);
 }
 
@@ -184,20 +196,25 @@ put_single(struct pki_buf *out, const struct made_single *s)
 			size_t tagged = out->len;
 
 			made_item(out, 10, &reason, 1);
+			junk(out, MADE_JUNK_REASON);
 			made_wrap(out, tagged, 0xa0);
 		}
+		junk(out, MADE_JUNK_REVOKED);
 		made_wrap(out, inner, 0xa1);
 	} else {
-		made_item(out, s->status == MADE_GOOD ? 0x80 : 0x82, "", 0);
+		junk(out, MADE_JUNK_STATUS);
+		made_wrap(out, inner, s->status == MADE_GOOD ? 0x80 : 0x82);
 	}
 	put_time(out, this_update, s->this_text);
 	if (!s->no_next) {
 		inner = out->len;
 		put_time(out, s->next_update != 0 ? s->next_update : this_update + 7 * PKI_DAY,
 		    s->next_text);
+		junk(out, MADE_JUNK_NEXT);
 		made_wrap(out, inner, 0xa0);
 	}
 	put_extensions(out, s->extensions, NULL, 0);
+	junk(out, MADE_JUNK_SINGLE);
 	made_wrap(out, at, 0x30);
 }
 
@@ -219,6 +236,7 @@ put_responder(struct pki_buf *out, const struct made_response *r)
 		pki_put(out, name, (size_t)len);
 		OPENSSL_free(name);
 	}
+	junk(out, MADE_JUNK_RESPONDER);
 	made_wrap(out, at, r->by_key ? 0xa2 : 0xa1);
 }
 
@@ -230,6 +248,7 @@ put_data(struct pki_buf *out, const struct made_response *r)
 
 	if (r->version != 0) {
 		made_item(out, 2, &version, 1);
+		junk(out, MADE_JUNK_VERSION);
 		made_wrap(out, at, 0xa0);
 	}
 	put_responder(out, r);
@@ -239,8 +258,10 @@ put_data(struct pki_buf *out, const struct made_response *r)
 	for (int n = 0; n <= r->repeat && !r->no_singles; n++)
 		for (int i = 0; i < MADE_SINGLES && r->singles[i].cert != NULL; i++)
 			put_single(out, &r->singles[i]);
+	junk(out, MADE_JUNK_SINGLES);
 	made_wrap(out, list, 0x30);
 	put_extensions(out, r->extensions, r->nonce, r->nonce_len);
+	junk(out, MADE_JUNK_DATA);
 	made_wrap(out, at, 0x30);
 }
 
@@ -297,8 +318,10 @@ put_basic(struct pki_buf *out, const struct made_response *r)
 		pki_put_cert_der(out, r->certs[i]);
 	if (r->certs[0] != NULL) {
 		made_wrap(out, certs, 0x30);
+		junk(out, MADE_JUNK_CERTS);
 		made_wrap(out, certs, 0xa0);
 	}
+	junk(out, MADE_JUNK_BASIC);
 	made_wrap(out, at, 0x30);
 }
 
@@ -309,15 +332,20 @@ make_response(const struct made_response *r, struct pki_buf *out)
 	struct pki_buf basic = { 0 };
 	size_t at = out->len, bytes;
 
+	junk_at = r->junk;
 	made_item(out, 10, &status, 1);
 	if (status == 0 && !r->no_bytes) {
 		put_basic(&basic, r);
+		junk(&basic, MADE_JUNK_CONTENT);
 		bytes = out->len;
 		put_oid(out, r->not_basic ? "1.3.6.1.5.5.7.48.1.4" : "1.3.6.1.5.5.7.48.1.1");
 		made_item(out, 4, basic.data, basic.len);
+		junk(out, MADE_JUNK_BYTES);
 		made_wrap(out, bytes, 0x30);
+		junk(out, MADE_JUNK_TAGGED);
 		made_wrap(out, bytes, 0xa0);
 		pki_buf_free(&basic);
 	}
+	junk(out, MADE_JUNK_ENVELOPE);
 	made_wrap(out, at, 0x30);
 }

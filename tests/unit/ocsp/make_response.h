@@ -48,7 +48,31 @@ struct made_single {
 	struct made_extension extensions[3];
 };
 
+/* Where a NULL follows what should be the end. */
+enum made_junk {
+	MADE_JUNK_ENVELOPE = 1,	/* OCSPResponse */
+	MADE_JUNK_TAGGED,	/* [0] around responseBytes */
+	MADE_JUNK_BYTES,	/* ResponseBytes */
+	MADE_JUNK_CONTENT,	/* after BasicOCSPResponse in the OCTET STRING */
+	MADE_JUNK_BASIC,	/* BasicOCSPResponse */
+	MADE_JUNK_CERTS,	/* [0] around the certificates */
+	MADE_JUNK_DATA,		/* ResponseData */
+	MADE_JUNK_RESPONDER,	/* ResponderID */
+	MADE_JUNK_VERSION,
+	MADE_JUNK_SINGLES,	/* among the answers */
+	MADE_JUNK_EXTENSIONS,	/* [1] around the extensions, each */
+	MADE_JUNK_SINGLE,	/* SingleResponse */
+	MADE_JUNK_CERTID,
+	MADE_JUNK_HASH,		/* CertID's AlgorithmIdentifier */
+	MADE_JUNK_STATUS,	/* in good and unknown */
+	MADE_JUNK_REVOKED,	/* RevokedInfo */
+	MADE_JUNK_REASON,
+	MADE_JUNK_NEXT,		/* [0] around nextUpdate */
+	MADE_JUNK_LAST
+};
+
 struct made_response {
+	enum made_junk	 junk;
 	int		 status;	/* OCSPResponseStatus; not 0: there is no more */
 	int		 no_bytes;	/* successful, and nothing in it */
 	int		 not_basic;	/* another type of response */

@@ -351,6 +351,49 @@ rv_27_ber_and_trailing_bytes_are_errors(void **state)
 	pki_buf_free(&der);
 }
 
+static void
+rv_27_nothing_may_follow_the_end_of_any_part(void **state)
+{
+	struct made_response r = { .version = 1, .certs = { www }, .extensions = { { "1.2.3.4",
+	    0, "", 0 } } };
+
+	(void)state;
+	for (int status = MADE_GOOD; status <= MADE_UNKNOWN; status++) {
+		r.singles[0] = (struct made_single){ .status = (enum made_status)status,
+		    .reason = 1, .cert = www };
+		r.junk = 0;
+		assert_int_equal(judge(r).fault, SST_FAULT_NONE);
+		for (int junk = 1; junk < MADE_JUNK_LAST; junk++) {
+			if (status == MADE_REVOKED ? junk == MADE_JUNK_STATUS :
+			    junk == MADE_JUNK_REVOKED || junk == MADE_JUNK_REASON)
+				continue;
+			r.junk = (enum made_junk)junk;
+			if (judge(r).fault != SST_FAULT_MALFORMED)
+				print_error("junk %d is taken\n", junk);
+			assert_fault(judge(r), SST_FAULT_MALFORMED);
+		}
+	}
+	/* of an answer's own extensions */
+	r.extensions[0].oid = NULL;
+	r.singles[0].extensions[0] = (struct made_extension){ "1.2.3.4", 0, "", 0 };
+	r.junk = 0;
+	assert_unknown(judge(r));
+	r.junk = MADE_JUNK_EXTENSIONS;
+	assert_fault(judge(r), SST_FAULT_MALFORMED);
+}
+
+static void
+rv_45_garbage_is_an_error(void **state)
+{
+	static const char *const garbage[] = { "", "garbage", "<html></html>", "\x30",
+	    "\x30\x03\x0a\x01", "-----BEGIN OCSP RESPONSE-----\n", "\x1f\x8b\x08" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++)
+		assert_fault(response_judge(garbage[i], strlen(garbage[i]),
+		    &(struct response_ask){ .cert = www }), SST_FAULT_MALFORMED);
+}
+
 static struct sst_evidence
 with_extension(const char *oid, int critical)
 {
@@ -619,6 +662,8 @@ main(void)
 		cmocka_unit_test(rv_25_another_type_of_response_is_an_error),
 		cmocka_unit_test(rv_26_an_empty_list_of_answers_is_an_error),
 		cmocka_unit_test(rv_27_ber_and_trailing_bytes_are_errors),
+		cmocka_unit_test(rv_27_nothing_may_follow_the_end_of_any_part),
+		cmocka_unit_test(rv_45_garbage_is_an_error),
 		cmocka_unit_test(rv_28_a_critical_extension_must_be_understood),
 		cmocka_unit_test(rv_29_only_version_1_is_read_spelled_out_or_not),
 		cmocka_unit_test(rv_40_a_nonce_must_be_ours),
