@@ -218,6 +218,9 @@ look_twice(struct look *l)
 		rc = look(l);
 		hurt = l->c->hurt;
 		sst_cache_leave(l->c);
+		/* What was there may be lost: "nothing is known" would be a lie. */
+		if (rc == SST_OK && l->n == 0 && (hurt || tries > 0))
+			rc = SST_E_MALFORMED;
 		if (!hurt || tries > 0 || !sst_cache_mend_soon(l->c))
 			return rc;
 		*l = first;

@@ -91,7 +91,8 @@ filled(const struct world *w, const char *name)
 	sql(path, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-/* What became of the answers. Nothing is better than it was. */
+/* What became of the answers. Nothing is better than it was; a look that had the file
+ * mended may say that something was lost. */
 struct count { int good, revoked, none; };
 
 static struct count
@@ -102,15 +103,15 @@ asked(struct sst_cache *c, const struct world *w)
 
 	for (int i = 0; i < CERTS; i++) {
 		is = cache_strict(c, 1, i);
-		assert_true(is == 0 || is == (i % 3 == 0 ? SST_EV_REVOKED : SST_EV_GOOD));
+		assert_true(is <= 0 || is == (i % 3 == 0 ? SST_EV_REVOKED : SST_EV_GOOD));
 		n.good += is == SST_EV_GOOD;
 		n.revoked += is == SST_EV_REVOKED;
-		n.none += is == 0;
+		n.none += is <= 0;
 	}
 	is = list_says(c, w->ca, 1002);
-	assert_true(is == 0 || is == SST_EV_REVOKED);
+	assert_true(is <= 0 || is == SST_EV_REVOKED);
 	is = list_says(c, w->ca, 1004);
-	assert_true(is == 0 || is == SST_EV_GOOD);
+	assert_true(is <= 0 || is == SST_EV_GOOD);
 	return n;
 }
 
@@ -357,7 +358,7 @@ rv_100_damage_while_it_is_open(void **state)
 	(void)close(fd);
 	for (int i = 0; i < CERTS; i++) {
 		is = cache_strict(c, 1, i);
-		assert_true(is == 0 || is == (i % 3 == 0 ? SST_EV_REVOKED : SST_EV_GOOD));
+		assert_true(is <= 0 || is == (i % 3 == 0 ? SST_EV_REVOKED : SST_EV_GOOD));
 	}
 	works(c, pki_path(w->dir, "live"));
 	(void)asked(c, w);

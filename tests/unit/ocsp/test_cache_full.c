@@ -54,9 +54,10 @@ world_teardown(void **state)
 
 static const int64_t listed[] = { 501, 502, 503 };
 
-/* A bit of everything; what was said to be kept is there, while it lasts. */
+/* A bit of everything; what was said to be kept is there, while it lasts. `lossy`: the
+ * file cannot be read, so what it had may be gone. */
 static void
-use(struct sst_cache *c, const struct world *w)
+use(struct sst_cache *c, const struct world *w, int lossy)
 {
 	struct list l = { .ca = w->ca, .serials = listed, .n = 3, .number = 2 };
 	struct sst_evidence revoked = says(SST_EV_REVOKED, 1, 5);
@@ -66,14 +67,14 @@ use(struct sst_cache *c, const struct world *w)
 	enum sst_fault fault;
 	uint8_t leaf[32] = { 1 }, *der = NULL;
 	size_t len;
-	int rc, is;
+	int first, rc, is;
 
-	rc = cache_put(c, 1, 1, &revoked);
+	rc = first = cache_put(c, 1, 1, &revoked);
 	is = cache_strict(c, 1, 1);
 	assert_true(rc != SST_OK || is < 0 || is == SST_EV_REVOKED);
-	rc = sst_cache_put(c, &key, CACHE_ENDS, &good, "x", 1, PKI_NOW, NULL);
+	(void)sst_cache_put(c, &key, CACHE_ENDS, &good, "x", 1, PKI_NOW, NULL);
 	is = cache_strict(c, 1, 1);
-	assert_true(is <= 0 || is == SST_EV_REVOKED || rc == SST_OK);
+	assert_true(is <= 0 || is == SST_EV_REVOKED || first != SST_OK || lossy);
 	rc = cache_put(c, 1, 2, &good);
 	is = cache_strict(c, 1, 2);
 	assert_true(is <= 0 || is == SST_EV_GOOD);
@@ -81,7 +82,7 @@ use(struct sst_cache *c, const struct world *w)
 	is = list_says(c, w->ca, 502);
 	assert_true(is <= 0 || is == SST_EV_REVOKED);
 	/* lists are fetched again where a file was damaged, revocations are saved */
-	assert_true(rc != SST_OK || is != 0 || strstr(sst_cache_why(c), "damaged") != NULL);
+	assert_true(rc != SST_OK || is != 0 || lossy);
 	is = list_says(c, w->ca, 504);
 	assert_true(is <= 0 || is == SST_EV_GOOD);
 	(void)sst_cache_source_put(c, "http://a/", &source);
@@ -99,7 +100,7 @@ use(struct sst_cache *c, const struct world *w)
 	(void)sst_cache_tidy(c, PKI_NOW, NULL);
 	(void)sst_cache_generation(c, 5000);
 	is = cache_strict(c, 1, 1);
-	assert_true(is <= 0 || is == SST_EV_REVOKED || rc != SST_OK);
+	assert_true(is <= 0 || is == SST_EV_REVOKED || first != SST_OK || lossy);
 }
 
 /* What is left is whole, and can be written to. */
@@ -145,7 +146,7 @@ each_fails(const struct world *w, unsigned kinds, int code, int lasting)
 		wipe(dir);
 		vfs_arm(kinds, n, code, lasting);
 		c = cache_open(dir);
-		use(c, w);
+		use(c, w, (kinds & VFS_READ) != 0);
 		sst_cache_close(c);
 		fired = vfs_fired();
 		look_after(dir, w);
