@@ -17,6 +17,7 @@
 #include "guard.h"
 #include "memo.h"
 #include "place.h"
+#include "service_ask.h"
 #include "work.h"
 
 #define MACHINE_BYTES	((uint64_t)256 << 20)
@@ -37,6 +38,7 @@ struct sst_checker {
 	char		*proxy;
 	char		**allow;
 	uint64_t	 bytes;
+	char		*service;
 	int		 no_fetch, no_service;
 	char		 where[2 * PATH_MAX + 600];
 };
@@ -110,6 +112,7 @@ destroy(struct sst_checker *c)
 	sst_memo_free(c->memo);
 	free_list(c->allow);
 	free(c->proxy);
+	free(c->service);
 	free(c->dir);
 	(void)pthread_mutex_destroy(&c->mu);
 	free(c);
@@ -130,8 +133,11 @@ copy_config(struct sst_checker *c, const struct sst_checker_config *config,
 		c->dir = strdup(config->cache_dir);
 	if (config->proxy != NULL)
 		c->proxy = strdup(config->proxy);
+	if (config->service != NULL)
+		c->service = strdup(config->service);
 	if (c->allow == NULL || (config->cache_dir != NULL && c->dir == NULL) ||
-	    (config->proxy != NULL && c->proxy == NULL))
+	    (config->proxy != NULL && c->proxy == NULL) ||
+	    (config->service != NULL && c->service == NULL))
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	/* a wrong entry is told to whoever wrote it, not to the first connection */
 	rc = sst_guard_new(config->allow, &guard, err);
@@ -247,12 +253,22 @@ open_caches(struct sst_checker *c, struct sst_error *err)
 	return SST_OK;
 }
 
+/* The socket of who fetches for us, or NULL. */
+static const char *
+service_of(const struct sst_checker *c)
+{
+	if (c->no_service || c->place.kind == SST_PLACE_MACHINE)
+		return NULL;
+	if (c->service != NULL)
+		return c->service;
+	return c->dir == NULL ? SST_SERVICE_SOCKET : NULL;
+}
+
 static int
 open_locked(struct sst_checker *c, struct sst_error *err)
 {
-	const struct sst_work_config config = { .allow = (const char *const *)c->allow,
-	    .proxy = c->proxy, .no_service = c->no_service };
-	struct sst_work_config with = config;
+	struct sst_work_config with = { .allow = (const char *const *)c->allow,
+	    .proxy = c->proxy };
 	int rc = SST_OK;
 
 	if (c->own == NULL)
@@ -260,6 +276,7 @@ open_locked(struct sst_checker *c, struct sst_error *err)
 	if (rc == SST_OK && c->memo == NULL)
 		rc = sst_memo_new(0, &c->memo, err);
 	with.cache = c->own;
+	with.service = service_of(c);
 	if (rc == SST_OK && !c->no_fetch && c->work == NULL)
 		rc = sst_work_new(&with, &c->work, err);
 	return rc;

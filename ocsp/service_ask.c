@@ -19,19 +19,26 @@
 #define SLACK_MS	250	/* the way there and back, beyond the budget */
 #define SEND_ROOM	(256 * 1024)
 
+/* The connection, and how long anybody waits for it. */
+struct line {
+	int	fd, stop_fd;
+	int64_t	until;
+};
+
 /* 0: readable (or writable), or at its end. */
 static int
-wait_for(int fd, short events, int64_t until)
+wait_for(const struct line *l, short events)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p[] = { { .fd = l->fd, .events = events },
+	    { .fd = l->stop_fd, .events = POLLIN } };
 	int64_t left;
 	int rc;
 
 	do {
-		left = until - sst_clock_ms();
-		rc = poll(&p, 1, left > 0 ? (int)left : 0);
+		left = l->until - sst_clock_ms();
+		rc = poll(p, 2, left > 0 ? (int)left : 0);
 	} while (rc < 0 && errno == EINTR);
-	return rc > 0 ? 0 : -1;
+	return rc > 0 && p[1].revents == 0 ? 0 : -1;
 }
 
 /* Whether who listens there is somebody whose word counts. */
@@ -133,13 +140,13 @@ question(const struct sst_work_ask *wanted, uint8_t **ret, size_t *ret_len,
 }
 
 static int
-send_all(int fd, const void *packet, size_t len, int64_t until, struct sst_error *err)
+send_all(const struct line *l, const void *packet, size_t len, struct sst_error *err)
 {
 	ssize_t n;
 
 	do {
-		n = send(fd, packet, len, MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN && wait_for(fd, POLLOUT, until) < 0)
+		n = send(l->fd, packet, len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN && wait_for(l, POLLOUT) < 0)
 			return sst_fail(err, SST_E_TIMEOUT, "the cache service does not read");
 	} while (n < 0 && (errno == EAGAIN || errno == EINTR));
 	/* turned away before it was read: the answer says why */
@@ -149,7 +156,7 @@ send_all(int fd, const void *packet, size_t len, int64_t until, struct sst_error
 }
 
 static int
-receive(int fd, const struct sst_cert_key *key, int64_t until,
+receive(const struct line *l, const struct sst_cert_key *key,
     struct sst_service_answer *ret, struct sst_error *err)
 {
 	uint8_t packet[SST_SERVICE_ANSWER_MAX];
@@ -158,10 +165,10 @@ receive(int fd, const struct sst_cert_key *key, int64_t until,
 
 	/* a reset is told once, before the packet that was sent before it */
 	do {
-		if (wait_for(fd, POLLIN, until) < 0)
+		if (wait_for(l, POLLIN) < 0)
 			return sst_fail(err, SST_E_TIMEOUT, "the cache service did not answer "
 			    "in time");
-		n = recv(fd, packet, sizeof(packet), MSG_TRUNC);
+		n = recv(l->fd, packet, sizeof(packet), MSG_TRUNC);
 	} while (n < 0 && (errno == EAGAIN || errno == EINTR ||
 	    (errno == ECONNRESET && resets++ == 0)));
 	if (n < 0)
@@ -175,26 +182,26 @@ receive(int fd, const struct sst_cert_key *key, int64_t until,
 }
 
 int
-sst_service_ask(const char *path, const struct sst_work_ask *wanted,
+sst_service_ask(const char *path, const struct sst_work_ask *wanted, int stop_fd,
     struct sst_evidence *list, size_t max, struct sst_error *err)
 {
-	const int64_t until = sst_clock_ms() + SLACK_MS +
-	    (wanted->budget_ms > 0 ? wanted->budget_ms : 0);
+	struct line l = { .fd = -1, .stop_fd = stop_fd, .until = sst_clock_ms() + SLACK_MS +
+	    (wanted->budget_ms > 0 ? wanted->budget_ms : 0) };
 	const struct sst_cert_facts *facts;
 	struct sst_service_answer answer;
 	uint8_t *packet = NULL;
 	size_t len = 0;
-	int fd = -1, rc;
+	int rc;
 
 	rc = sst_facts_of(wanted->cert, wanted->issuer, &facts, err);
 	if (rc == SST_OK)
-		rc = connect_to(path, &fd, err);
+		rc = connect_to(path, &l.fd, err);
 	if (rc == SST_OK)
 		rc = question(wanted, &packet, &len, err);
 	if (rc == SST_OK)
-		rc = send_all(fd, packet, len, until, err);
+		rc = send_all(&l, packet, len, err);
 	if (rc == SST_OK)
-		rc = receive(fd, &facts->key, until, &answer, err);
+		rc = receive(&l, &facts->key, &answer, err);
 	if (rc == SST_OK && answer.code < 0)
 		rc = sst_fail(err, answer.code, "%s", answer.text);
 	if (rc == SST_OK) {
@@ -202,7 +209,7 @@ sst_service_ask(const char *path, const struct sst_work_ask *wanted,
 		memcpy(list, answer.list, (size_t)rc * sizeof(*list));
 	}
 	free(packet);
-	if (fd >= 0)
-		(void)close(fd);
+	if (l.fd >= 0)
+		(void)close(l.fd);
 	return rc;
 }

@@ -23,9 +23,10 @@
 /*
  * Pieces of evidence about ask->cert. SST_E_NOT_FOUND: there is no service;
  * SST_E_REFUSED, SST_E_LIMIT: it said no, and `err` says why; SST_E_TIMEOUT: it did
- * not say anything in time; others: it is out of order.
+ * not say anything in time, or stop_fd (-1: none) became readable; others: it is out
+ * of order.
  */
-int	sst_service_ask(const char *path, const struct sst_work_ask *ask,
+int	sst_service_ask(const char *path, const struct sst_work_ask *ask, int stop_fd,
 	    struct sst_evidence *list, size_t max, struct sst_error *err);
 
 #endif

@@ -69,6 +69,26 @@ understand(struct sst_service *s, const struct sst_service_ask *ask, int64_t now
 	return SST_OK;
 }
 
+/* What decided is fetched again before it ends, for as long as it is asked for. */
+static void
+keep_fresh(struct sst_service *s, const struct wish *w, const struct sst_revocation_result *r,
+    const struct sst_service_answer *a)
+{
+	struct sst_work_ask ask = { .cert = sk_X509_value(w->chain, 0),
+	    .issuer = sk_X509_value(w->chain, 1), .policy = &w->policy,
+	    .is_leaf = w->is_leaf };
+
+	if (sk_X509_num(w->chain) > 2)
+		ask.above = sk_X509_value(w->chain, 2);
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->list[i].source == r->source && a->list[i].url[0] != '\0' &&
+		    a->list[i].this_update == r->this_update) {
+			sst_work_keep(sst_checker_work(s->checker), &ask, &a->list[i]);
+			return;
+		}
+	}
+}
+
 /* 1: what is kept answers the question. A cache that is busy does not. */
 static int
 is_known(struct sst_service *s, const struct wish *w, struct sst_service_answer *ret)
@@ -87,7 +107,10 @@ is_known(struct sst_service *s, const struct wish *w, struct sst_service_answer 
 	memset(&result, 0, sizeof(result));
 	sst_verdict_of(&c, ret->list, (size_t)n, &result);
 	ret->n = (size_t)n;
-	return !sst_verdict_may_improve(&c, &result);
+	if (sst_verdict_may_improve(&c, &result))
+		return 0;
+	keep_fresh(s, w, &result, ret);
+	return 1;
 }
 
 /* On the checker's thread. */

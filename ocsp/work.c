@@ -26,6 +26,7 @@ struct left_behind {
 	struct left_behind *next;
 	struct sst_ticket *queue, *active;
 	struct sst_job	*jobs;
+	struct sst_errand *errands;
 	struct sst_fetcher *fetcher;
 	struct sst_schedule *schedule;
 };
@@ -130,6 +131,8 @@ sst_work_new(const struct sst_work_config *config, struct sst_work **ret, struct
 		if (w->proxy == NULL)
 			rc = sst_fail(err, SST_E_NOMEM, "out of memory");
 	}
+	if (rc == SST_OK)
+		rc = sst_service_init(w, config->service, err);
 	if (rc < 0) {
 		sst_work_free(w);
 		return rc;
@@ -255,6 +258,7 @@ thread_main(void *arg)
 	w->tidy_at = sst_clock_ms() + TIDY_MS;
 	while (!take_queue(w)) {
 		now = sst_clock_ms();
+		sst_errands_step(w, now);
 		until = least(schedule_step(w, now), upkeep_step(w, now));
 		until = least(until, sst_tickets_step(w, now));
 		/* after the tickets, which make jobs */
@@ -278,7 +282,8 @@ begin_anew(struct sst_work *w, pid_t me)
 	l = calloc(1, sizeof(*l));
 	if (l != NULL) {
 		*l = (struct left_behind){ .next = left, .queue = w->queue,
-		    .active = w->active, .jobs = w->jobs, .fetcher = w->fetcher,
+		    .active = w->active, .jobs = w->jobs,
+		    .errands = w->errands, .fetcher = w->fetcher,
 		    .schedule = w->schedule };
 		left = l;
 	}
@@ -288,6 +293,12 @@ begin_anew(struct sst_work *w, pid_t me)
 	w->jobs = NULL;
 	w->fetcher = NULL;
 	w->schedule = NULL;
+	w->errands = NULL;
+	w->service_again_ms = 0;
+	/* the parent's: to wake one would wake the other */
+	if (w->service_stop >= 0)
+		(void)close(w->service_stop);
+	w->service_stop = -1;
 	w->n_jobs = w->n_kept = 0;
 	w->started = w->stopping = w->dirty = 0;
 	w->calling = 0;
@@ -322,6 +333,7 @@ sst_work_free(struct sst_work *w)
 	}
 	/* ends what is under way; the tickets are told of it */
 	w->closing = 1;
+	sst_service_done(w);
 	sst_fetcher_free(w->fetcher);
 	while (w->jobs != NULL)
 		sst_job_given_up(w);
@@ -342,6 +354,7 @@ start_locked(struct sst_work *w, struct sst_error *err)
 
 	if (w->started)
 		return SST_OK;
+	sst_service_start(w);
 	if (w->schedule == NULL)
 		rc = sst_schedule_new(sst_item_free, &w->schedule, err);
 	if (rc == SST_OK && w->fetcher == NULL)

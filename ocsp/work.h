@@ -30,7 +30,7 @@ struct sst_work_config {
 	struct sst_cache *cache;	/* borrowed */
 	const char	*const *allow;	/* for guard.c */
 	const char	*proxy;
-	int		 no_service;
+	const char	*service;	/* socket of the machine's cache service; NULL: none */
 	int64_t		(*clock)(void *);	/* UNIX seconds; NULL: the system's */
 	void		*clock_arg;
 };

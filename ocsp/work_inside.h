@@ -7,6 +7,7 @@
  *	work_job.c	one fetch: its right to begin, its end, who is told
  *	work_crl.c	a list that is fetched
  *	work_ocsp.c	a response that is fetched
+ *	work_service.c	the machine's cache service, which is asked before
  *
  *	ticket --wants URL--> job (joined or made) --lease--> fetch --> judge, keep
  *	       <--evidence------------------------------------------------'
@@ -49,6 +50,9 @@ struct sst_subject {
 	int64_t		 at;		/* 0: the clock's, as it goes */
 };
 
+/* How far a ticket is with the machine's cache service. */
+enum sst_service_state { SST_SERVICE_UNTRIED = 0, SST_SERVICE_ASKING, SST_SERVICE_OVER };
+
 struct sst_ticket {
 	struct sst_ticket *next;
 	uint64_t	 id;
@@ -60,6 +64,7 @@ struct sst_ticket {
 	void		*arg;
 	atomic_int	 cancelled;
 	struct sst_job	*job;		/* NULL: advance */
+	enum sst_service_state service;
 	unsigned	 next_crl, next_ocsp;
 	int		 decided;	/* what came suffices */
 	struct sst_evidence list[SST_WORK_EVIDENCE];
@@ -96,6 +101,8 @@ struct sst_job {
 struct sst_work {
 	struct sst_cache *cache;
 	char		*proxy;
+	char		*service;	/* its socket; NULL: it is not asked */
+	int		 service_stop;	/* readable: nobody waits for it any more */
 	int64_t		(*clock)(void *);
 	void		*clock_arg;
 	struct sst_guard *guard;
@@ -113,6 +120,8 @@ struct sst_work {
 
 	struct sst_schedule *schedule;	/* the thread's from here on */
 	struct sst_job	*jobs;
+	struct sst_errand *errands;
+	int64_t		 service_again_ms;	/* the service is not asked before */
 	size_t		 n_jobs;
 	int		 closing;	/* no thread any more: sst_work_free() */
 	int		 dirty;		/* something was kept since the last publishing */
@@ -160,6 +169,17 @@ void	sst_item_free(void *item);
 /* work_crl.c: what the job's list says about a certificate of its issuer. */
 void	sst_crl_about(const struct sst_job *, const struct sst_subject *,
 	    struct sst_evidence *ret);
+/* work_service.c */
+int	sst_service_init(struct sst_work *, const char *path, struct sst_error *err);
+void	sst_service_start(struct sst_work *);	/* before the thread, in each process */
+void	sst_service_done(struct sst_work *);
+/* 1: the ticket waits for the service. */
+int	sst_service_waits(struct sst_work *, struct sst_ticket *);
+/* 1: it sees to what is due. */
+int	sst_service_refreshes(struct sst_work *, struct sst_work_item *);
+/* Tells what was answered since. */
+void	sst_errands_step(struct sst_work *, int64_t now_ms);
+
 /* work_crl.c, work_ocsp.c: begin the fetch of a job that has the right to. */
 void	sst_crl_begin(struct sst_job *);
 void	sst_ocsp_begin(struct sst_job *);

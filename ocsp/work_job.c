@@ -241,6 +241,8 @@ sst_job_background(struct sst_work *w, struct sst_work_item *item)
 	struct sst_evidence e;
 	struct sst_job *j = job_find(w, item->key);
 
+	if (j == NULL && sst_service_refreshes(w, item))
+		return;
 	if (j == NULL) {
 		(void)sst_cache_source_get(w->cache, item->url, &st);
 		if (put_off(w, item->subject, item->kind, item->url, &st, &e) ||

@@ -59,6 +59,8 @@ advance(struct sst_work *w, struct sst_ticket *t)
 	struct sst_evidence e;
 	const char *url;
 
+	if (sst_service_waits(w, t))
+		return 0;
 	while (!t->decided && (url = next_source(t, &kind)) != NULL) {
 		t->job = sst_job_for(w, t->subject, kind, url, &e);
 		if (t->job != NULL)
@@ -78,8 +80,12 @@ time_is_up(struct sst_work *w, struct sst_ticket *t)
 {
 	struct sst_evidence e;
 
-	sst_work_error(&e, t->job->kind, SST_FAULT_TIMEOUT, t->job->url,
-	    "no answer within the time that may be waited for it");
+	if (t->job == NULL)
+		sst_work_error(&e, SST_WORK_CRL, SST_FAULT_TIMEOUT, "",
+		    "the machine's cache service did not answer in time");
+	else
+		sst_work_error(&e, t->job->kind, SST_FAULT_TIMEOUT, t->job->url,
+		    "no answer within the time that may be waited for it");
 	sst_ticket_tell(w, t, &e);
 }
 

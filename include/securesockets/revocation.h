@@ -128,6 +128,8 @@ struct sst_checker_config {
 	const char	*proxy;		/* NULL: none; the environment is not asked */
 	int		 no_fetch;	/* 1: never uses the network */
 	int		 no_service;	/* 1: does not ask the machine's cache service */
+	const char	*service;	/* its socket; NULL: the machine's, and none where
+					   cache_dir is set */
 };
 
 SST_API int	sst_checker_new(const struct sst_checker_config *, struct sst_checker **ret,

@@ -170,7 +170,7 @@ void
 scene_reopen(struct scene *s, const char *dir, const char *const *allow)
 {
 	const struct sst_cache_config cache = { .dir = dir, .may_write = 1, .wait_ms = 2000 };
-	struct sst_work_config work = { .allow = allow, .no_service = 1, .clock = clock_of,
+	struct sst_work_config work = { .allow = allow, .clock = clock_of,
 	    .clock_arg = s };
 
 	sst_work_free(s->work);
