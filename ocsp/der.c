@@ -34,14 +34,13 @@ sst_der_peek(const struct sst_der *in)
 	return in->p == in->end ? -1 : *in->p;
 }
 
-/* The length after a tag. Returns its octets (1 to 5), 0 when it is no DER. */
+/* The length after a tag; `left` > 0. Returns its octets (1 to 5), 0 when it is no
+ * DER. */
 static size_t
 length_of(const uint8_t *p, size_t left, size_t *ret)
 {
 	size_t value = 0, n;
 
-	if (left == 0)
-		return 0;
 	if (p[0] < 0x80) {
 		*ret = p[0];
 		return 1;

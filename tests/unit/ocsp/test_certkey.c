@@ -66,7 +66,7 @@ static void
 sources_are_read_in_order_and_counted(void **state)
 {
 	struct pki_cert *c = pki_issue(ca, &(struct pki_spec){ .cn = "www", .extra =
-	    "authorityInfoAccess = OCSP;URI:http://a/1,caIssuers;URI:http://ca/x,"
+	    "authorityInfoAccess = OCSP;URI:http://a,caIssuers;URI:http://ca/x,"
 	    "OCSP;URI:ldap://b/2,OCSP;URI:HTTP://c/3,OCSP;URI:https://d/4\n"
 	    "crlDistributionPoints = one, two, three\n"
 	    "[one]\nfullname = URI:http://l/1,URI:ldap://l/2,URI:http://l/3\n"
@@ -78,7 +78,7 @@ sources_are_read_in_order_and_counted(void **state)
 
 	(void)state;
 	assert_int_equal(f->n_ocsp, 2);
-	assert_string_equal(f->ocsp[0], "http://a/1");
+	assert_string_equal(f->ocsp[0], "http://a");
 	assert_string_equal(f->ocsp[1], "HTTP://c/3");
 	assert_int_equal(f->n_crl, 2);
 	assert_string_equal(f->crl[0], "http://l/1");
@@ -237,6 +237,8 @@ an_extension_that_does_not_parse_is_refused(void **state)
 		{ "2.5.29.31 = DER:300630048102017e\n", "cRLDistributionPoints" },
 		{ "2.5.29.31 = DER:30073005A003860161\n", "cRLDistributionPoints" },
 		{ "2.5.29.31 = DER:30023000\n", "cRLDistributionPoints" },
+		{ "2.5.29.31 = DER:300C300AA006A004860261620500\n", "cRLDistributionPoints" },
+		{ "2.5.29.31 = DER:300C300AA008A004860261620500\n", "cRLDistributionPoints" },
 		{ "1.3.6.1.5.5.7.1.1 = DER:3003300186\n", "authorityInfoAccess" },
 		{ "1.3.6.1.5.5.7.1.1 = DER:04020500\n", "authorityInfoAccess" },
 		{ "1.3.6.1.5.5.7.1.24 = DER:0500\n", "TLS feature" },
@@ -253,6 +255,32 @@ an_extension_that_does_not_parse_is_refused(void **state)
 		    bad[i][1]);
 	refused(&(struct pki_spec){ .cn = "www", .crl = "http://l/",
 	    .extra = "2.5.29.31 = DER:300A3008A006A00486026162\n" }, SST_E_MALFORMED, "twice");
+}
+
+static void
+an_extension_without_content_is_refused(void **state)
+{
+	static const char *const oids[] = { "2.5.29.18", "2.5.29.19", "2.5.29.31", "2.5.29.56",
+	    "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.1.24", "1.3.6.1.5.5.7.48.1.5", "1.2.3.4" };
+	const struct sst_cert_facts *f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(oids) / sizeof(oids[0]); i++) {
+		struct pki_cert *c = pki_issue(ca, &(struct pki_spec){ .cn = "www" });
+		ASN1_OCTET_STRING *none = ASN1_OCTET_STRING_new();
+		ASN1_OBJECT *oid = OBJ_txt2obj(oids[i], 1);
+		X509_EXTENSION *e = X509_EXTENSION_create_by_OBJ(NULL, oid, 0, none);
+
+		assert_true(none != NULL && oid != NULL && e != NULL);
+		/* in front of the certificate's own basicConstraints */
+		assert_int_equal(X509_add_ext(c->cert, e, 0), 1);
+		assert_int_equal(sst_facts_of(c->cert, ca->cert, &f, NULL),
+		    i < 7 ? SST_E_MALFORMED : SST_OK);
+		X509_EXTENSION_free(e);
+		ASN1_OBJECT_free(oid);
+		ASN1_OCTET_STRING_free(none);
+		pki_free(c);
+	}
 }
 
 static void
@@ -566,6 +594,7 @@ main(void)
 		cmocka_unit_test(rv_106_facts_no_revocation_counts_for_a_leaf_alone),
 		cmocka_unit_test(features_and_marks_are_read),
 		cmocka_unit_test(an_extension_that_does_not_parse_is_refused),
+		cmocka_unit_test(an_extension_without_content_is_refused),
 		cmocka_unit_test(another_issuer_is_refused),
 		cmocka_unit_test(rv_66_serials_keep_their_octets),
 		cmocka_unit_test(a_serial_of_64_octets_is_read_and_65_are_refused),

@@ -463,6 +463,12 @@ parameters_have_their_form(void **state)
 	assert_true(algorithm("3012" PSS "3005" "A303" "040101", -1) < 0);
 	assert_true(algorithm("3014" PSS "3007" "A105" "3003" "060155", -1) < 0);
 	assert_true(algorithm("3014" PSS "3007" "A005" "3003" "060155", -1) < 0);
+	assert_int_equal(algorithm("301E" PSS "3011" "A00F" SHA256, -1), 0);
+	assert_true(algorithm("301F" PSS "3012" "A010" "300E0609608648016503040201" "050100",
+	    -1) < 0);
+	assert_true(algorithm("3020" PSS "3013" "A011" "300F0609608648016503040201" "05000500",
+	    -1) < 0);
+	assert_true(algorithm("3020" PSS "3013" "A011" SHA256 "0500", -1) < 0);
 	assert_true(algorithm("303C" PSS "302F" "A00F" SHA256 "A11C" "301A" RSA_SHA256 SHA256,
 	    2) < 0);
 }
