@@ -340,6 +340,16 @@ rv_74_lists_of_some_reasons_make_a_good_when_they_cover_all(void **state)
 	IS(SST_VERDICT_STALE, both[1], partial(2, -HOUR, HOUR), partial(0x40, -DAY, -HOUR));
 	IS(SST_VERDICT_STALE, both[0], partial(all & ~some, -DAY, -HOUR));
 	IS(SST_VERDICT_REVOKED, both[0], both[1], revoked(-DAY, 3));
+	/* a good that is over says more than lists that are */
+	{
+		const struct sst_evidence list[] = { partial(some, -DAY, -HOUR),
+		    partial(all & ~some, -DAY, -HOUR), good(-DAY, -2 * HOUR) };
+
+		assert_int_equal(weigh(&leaf, NULL, NOW, list, 3).source, SST_SOURCE_OCSP);
+		assert_int_equal(weigh(&leaf, NULL, NOW, list, 2).source, SST_SOURCE_CRL);
+		assert_int_equal(weigh(&leaf, NULL, NOW, list, 1).verdict,
+		    SST_VERDICT_UNKNOWN);
+	}
 	/* what does not say "partial" does not speak for its reasons */
 	{
 		struct sst_evidence mute = both[1];
@@ -547,6 +557,119 @@ texts_that_are_too_long_are_cut(void **state)
 	assert_true(strlen(r.why) < sizeof(r.why) && strlen(r.url) == sizeof(r.url) - 1);
 }
 
+/* The line for one piece of evidence, or none at all. */
+static void
+says(const struct sst_cert_facts *facts, enum sst_revocation_mode mode,
+    const struct sst_evidence *e, const char *want)
+{
+	const struct sst_revocation_policy p = { .mode = mode };
+	struct sst_revocation_result r = weigh(facts, &p, NOW, e, e != NULL);
+
+	assert_string_equal(r.why, want);
+}
+
+static void
+the_deciding_rule_is_told_in_these_words(void **state)
+{
+	struct sst_cert_facts none = { .not_after = NOW + DAY };
+	struct sst_evidence e = good(-HOUR, HOUR);
+
+	(void)state;
+	says(&leaf, 0, &e, "an OCSP response that is fresh says good");
+	e.source = SST_SOURCE_STAPLE;
+	says(&leaf, 0, &e, "a staple that is fresh says good");
+	e.source = SST_SOURCE_CRL;
+	says(&leaf, 0, &e, "a CRL that is fresh and in scope does not list it");
+	e.source = SST_SOURCE_LOCAL;
+	says(&leaf, 0, &e, "the operator's list says good");
+	e.status = SST_EV_REVOKED;
+	says(&leaf, 0, &e, "the operator's list says revoked");
+	e = revoked(-HOUR, -1);
+	says(&leaf, 0, &e, "a CRL says revoked on 2027-01-14T07:00:00Z");
+	e.revoked_at = 0;
+	says(&leaf, SST_REVOCATION_HARD, &e, "a CRL says revoked");
+	e = ev(SST_SOURCE_STAPLE, SST_EV_UNKNOWN, -HOUR, HOUR);
+	says(&leaf, 0, &e, "a staple says that its issuer does not know it");
+	e = good(-2 * DAY, -DAY);
+	says(&leaf, 0, &e, "an OCSP response said good until 2027-01-14T08:00:00Z, and nothing "
+	    "newer is known; the policy lets it pass");
+	says(&leaf, SST_REVOCATION_HARD, &e, "an OCSP response said good until "
+	    "2027-01-14T08:00:00Z, and nothing newer is known; the policy wants to know");
+	says(&leaf, 0, NULL, "it names sources, and none has been heard; the policy lets it pass");
+	says(&none, 0, NULL, "it names no source, and none was given");
+	says(&none, SST_REVOCATION_HARD, NULL, "it names no source, and none was given; the "
+	    "policy wants to know");
+	e = ev(SST_SOURCE_CRL, SST_EV_NOTHING, -HOUR, HOUR);
+	strcpy(e.text, "another shard");
+	says(&leaf, 0, &e, "a CRL does not speak for it: another shard; the policy lets it pass");
+	none.no_rev_avail = 1;
+	says(&none, 0, NULL, "noRevAvail: its issuer publishes no revocations (RFC 9608)");
+}
+
+static void
+what_nothing_can_change_is_due_when_the_certificate_ends(void **state)
+{
+	struct sst_cert_facts f = { .not_after = NOW + 9 * DAY };
+	const struct sst_evidence r = revoked(-HOUR, 6), u = ev(SST_SOURCE_OCSP,
+	    SST_EV_UNKNOWN, -HOUR, 2 * HOUR);
+
+	(void)state;
+	assert_int_equal(weigh(&f, NULL, NOW, NULL, 0).until, NOW + 9 * DAY);
+	f.no_rev_avail = 1;
+	assert_int_equal(weigh(&f, NULL, NOW, NULL, 0).until, NOW + 9 * DAY);
+	assert_int_equal(weigh(&leaf, NULL, NOW, &u, 1).until, NOW + 2 * HOUR);
+	assert_int_equal(weigh(&leaf, NULL, NOW, &r, 1).until, r.until);
+	assert_int_equal(weigh(&leaf, NULL, NOW, NULL, 0).until, NOW);
+}
+
+/* Of two pieces that say the same, `a` is spoken of, however they are listed. */
+static void
+speaks(struct sst_evidence a, struct sst_evidence b)
+{
+	struct sst_evidence list[2];
+
+	strcpy(a.url, "http://a.example/");
+	strcpy(b.url, "http://b.example/");
+	for (int i = 0; i < 2; i++) {
+		list[i] = a;
+		list[1 - i] = b;
+		assert_string_equal(weigh(&leaf, NULL, NOW, list, 2).url, a.url);
+	}
+}
+
+static void
+the_evidence_that_lasts_longest_is_spoken_of(void **state)
+{
+	struct sst_evidence a = good(-HOUR, HOUR), b = a;
+
+	(void)state;
+	a.until++;
+	speaks(a, b);
+	b.this_update++;	/* the end counts before the beginning */
+	speaks(a, b);
+	a.until--;
+	a.this_update += 2;
+	speaks(a, b);
+	b = a;
+	a.source = SST_SOURCE_STAPLE;
+	b.from_cache = 0;
+	a.from_cache = 1;
+	speaks(a, b);
+	a.source = SST_SOURCE_OCSP;
+	speaks(b, a);
+	b.from_cache = 1;
+	b.next_update--;
+	speaks(a, b);
+	/* a hold: the newest, and of two as new the one that lasts */
+	a = revoked(-HOUR, 6);
+	b = revoked(-2 * HOUR, 6);
+	b.until = a.until + HOUR;
+	speaks(a, b);
+	b = a;
+	a.until++;
+	speaks(a, b);
+}
+
 int
 main(void)
 {
@@ -573,6 +696,9 @@ main(void)
 		cmocka_unit_test(the_order_of_evidence_changes_nothing),
 		cmocka_unit_test(more_revoked_never_makes_a_verdict_milder),
 		cmocka_unit_test(texts_that_are_too_long_are_cut),
+		cmocka_unit_test(the_deciding_rule_is_told_in_these_words),
+		cmocka_unit_test(what_nothing_can_change_is_due_when_the_certificate_ends),
+		cmocka_unit_test(the_evidence_that_lasts_longest_is_spoken_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,12 @@ rv_48_without_its_staple_it_is_refused_and_told_why(void **state)
 	sst_verdict_of(&c, &e, 1, &r);
 	assert_int_equal(r.accepted, 0);
 	assert_non_null(strstr(r.why, "policy"));
+	/* what is revoked is told as such, and with both reasons to refuse one counts */
+	e.status = SST_EV_REVOKED;
+	sst_verdict_of(&c, &e, 1, &r);
+	assert_int_equal(r.verdict, SST_VERDICT_REVOKED);
+	assert_non_null(strstr(r.why, "revoked"));
+	e.status = SST_EV_GOOD;
 	/* one that was kept is as good: a resumed session brings none */
 	e.source = SST_SOURCE_STAPLE;
 	e.from_cache = 1;
@@ -184,6 +190,25 @@ rv_49_an_intermediate_is_soft_and_wants_no_staple_unless_the_chain_is_hard(void 
 	assert_true(accepted(E, &p, 0, 1));
 	p.mode = SST_REVOCATION_OFF;
 	assert_true(accepted(R, &p, 0, 1));
+}
+
+/* An operator who lists a certificate wants no staple of it. */
+static void
+what_the_operator_lists_needs_no_staple(void **state)
+{
+	const struct sst_revocation_policy staple = { .mode = SST_REVOCATION_STAPLE };
+	struct sst_case c = { .facts = &leaf, .must_staple = 1, .now = NOW, .policy = &staple };
+	struct sst_revocation_result r;
+	struct sst_evidence e;
+
+	(void)state;
+	(void)evidence_of(G, &e);
+	e.source = SST_SOURCE_LOCAL;
+	sst_verdict_of(&c, &e, 1, &r);
+	assert_int_equal(r.accepted, 1);
+	e.source = SST_SOURCE_CRL;
+	sst_verdict_of(&c, &e, 1, &r);
+	assert_int_equal(r.accepted, 0);
 }
 
 static void
@@ -350,6 +375,7 @@ main(void)
 		cmocka_unit_test(rv_48_without_its_staple_it_is_refused_and_told_why),
 		cmocka_unit_test(rv_47_a_staple_that_is_over_is_no_staple),
 		cmocka_unit_test(rv_49_an_intermediate_is_soft_and_wants_no_staple_unless_the_chain_is_hard),
+		cmocka_unit_test(what_the_operator_lists_needs_no_staple),
 		cmocka_unit_test(names_no_source_has_a_switch_of_its_own),
 		cmocka_unit_test(only_what_is_open_is_asked_about),
 		cmocka_unit_test(only_sources_that_may_be_used_are_asked),
