@@ -12,8 +12,8 @@
  *
  * Always true:
  *   1. Nothing is known of a list before its signature was verified with the
- *      issuer's key, or with a key of the same name that the same CA certified
- *      for cRLSign.
+ *      issuer's key, with the key that certified the issuer under its own name,
+ *      or with a key of the same name that one of them certified for cRLSign.
  *   2. A list out of scope, indirect, a delta, of some reasons only, with a
  *      critical extension that is not understood or without a proper CRLNumber
  *      never makes a GOOD. A serial that it names for the issuer is REVOKED
