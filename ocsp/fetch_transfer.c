@@ -304,7 +304,7 @@ static void
 say(struct sst_fetch_answer *a, enum sst_fault fault, const char *text)
 {
 	a->fault = fault;
-	(void)snprintf(a->text, sizeof(a->text), "%s", text);
+	(void)snprintf(a->text, sizeof(a->text), "%.*s", (int)sizeof(a->text) - 1, text);
 }
 
 /* The end without an answer. */
