@@ -127,19 +127,19 @@ extern "C" {
 #define TLS_DISABLE_COMPRESSION		101
 #endif
 #ifndef TLS_REVOCATION_CHECKS
-#define TLS_REVOCATION_CHECKS		102
+#define TLS_REVOCATION_CHECKS		102	/* int 0: nobody asks */
 #endif
 #ifndef TLS_OCSP_STAPLED_CHECKS
-#define TLS_OCSP_STAPLED_CHECKS		103
+#define TLS_OCSP_STAPLED_CHECKS		103	/* int 1: staples count */
 #endif
 #ifndef TLS_OCSP_CHECKS
-#define TLS_OCSP_CHECKS			104
+#define TLS_OCSP_CHECKS			104	/* int 1: OCSP counts */
 #endif
 #ifndef TLS_CRL_CHECKS
-#define TLS_CRL_CHECKS			105
+#define TLS_CRL_CHECKS			105	/* int 1: CRLs count */
 #endif
 #ifndef TLS_CACHED_REV_CHECKS
-#define TLS_CACHED_REV_CHECKS		106
+#define TLS_CACHED_REV_CHECKS		106	/* int 1: kept evidence counts */
 #endif
 #ifndef TLS_CACHE_REVOCATION
 #define TLS_CACHE_REVOCATION		TLS_CACHED_REV_CHECKS
@@ -169,7 +169,7 @@ extern "C" {
 #define TLS_CHOSEN_VERSION		TLS_VERSION_CONN
 #endif
 #ifndef TLS_SERVER_OCSP_STAPLING
-#define TLS_SERVER_OCSP_STAPLING	122
+#define TLS_SERVER_OCSP_STAPLING	122	/* int 1: staples are shown */
 #endif
 #ifndef TLS_0RTT
 #define TLS_0RTT			130
@@ -184,13 +184,13 @@ extern "C" {
 #define TLS_VERIFY_CALLBACK		133
 #endif
 #ifndef TLS_OCSP_STAPLE
-#define TLS_OCSP_STAPLE			134
+#define TLS_OCSP_STAPLE			134	/* source: of our own, DER */
 #endif
 #ifndef TLS_OCSP_RESULT
-#define TLS_OCSP_RESULT			135
+#define TLS_OCSP_RESULT			135	/* get text: "source=...; verdict=..." */
 #endif
 #ifndef TLS_CRL_FILE
-#define TLS_CRL_FILE			136
+#define TLS_CRL_FILE			136	/* source: CRLs, PEM or DER */
 #endif
 #ifndef TLS_TICKET_KEY
 #define TLS_TICKET_KEY			137
@@ -199,7 +199,9 @@ extern "C" {
 #define TLS_HANDSHAKE_TIMEOUT		138	/* int: milliseconds */
 #endif
 #ifndef TLS_REVOCATION_POLICY
-#define TLS_REVOCATION_POLICY		139
+#define TLS_REVOCATION_POLICY		139	/* text: "soft,budget=3000", or int: a
+						   value of enum sst_revocation_mode;
+						   get: text */
 #endif
 #ifndef TLS_SNI_POLICY
 #define TLS_SNI_POLICY			140	/* text: "lax", "strict", and
@@ -217,13 +219,13 @@ extern "C" {
 						   leaf's SHA-256 in hex, or "*" */
 #endif
 #ifndef TLS_REVOCATION_LIVE
-#define TLS_REVOCATION_LIVE		144
+#define TLS_REVOCATION_LIVE		144	/* int 1: ends what is revoked later */
 #endif
 #ifndef TLS_ERROR_CODE
 #define TLS_ERROR_CODE			145
 #endif
 #ifndef TLS_REVOCATION_NO_SOURCE
-#define TLS_REVOCATION_NO_SOURCE	146
+#define TLS_REVOCATION_NO_SOURCE	146	/* int 1: refuse what names no source */
 #endif
 #ifndef TLS_KEY_PERMISSIONS
 #define TLS_KEY_PERMISSIONS		147	/* int: one of the two below */

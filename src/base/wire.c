@@ -15,6 +15,9 @@ static const char prefix[] = "securesockets/";
 _Static_assert(SST_WIRE_DOOR_LEN == offsetof(struct sockaddr_un, sun_path) + NAME_LEN,
     "the length of every door's address");
 
+const char *const sst_wire_env[SST_WIRE_ENV_MOST + 1] = { SST_WIRE_CONF, "HOME",
+    "XDG_CACHE_HOME", "XDG_CONFIG_HOME", NULL };
+
 union fd_space {
 	struct cmsghdr	align;
 	char		bytes[CMSG_SPACE(SST_WIRE_FDS * sizeof(int))];

@@ -35,6 +35,13 @@
 #define SST_WIRE_FDS		4
 #define SST_WIRE_TIMEOUT_MS	5000	/* a call that waits for no network */
 #define SST_SECRET_LEN		16
+
+/* The variables of a program that travel to its keeper and relay: where settings
+ * and caches are. Ends with NULL. */
+#define SST_WIRE_CONF		"SECURESOCKETS_CONF"
+#define SST_WIRE_ENV_MOST	4
+extern const char *const sst_wire_env[];
+
 /* SO_PRIORITY of an accepted end (which means nothing on it) that accept() gave
  * to the program: LOST will not come. */
 #define SST_WIRE_TAKEN		1

@@ -2,6 +2,7 @@
 #include "title.h"
 
 #include "base/escape.h"
+#include "base/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ void
 sst_title_init(int argc, char **argv)
 {
 	char *end = argc > 0 ? argv[0] : NULL;
+	const char *kept[SST_WIRE_ENV_MOST];
 
 	(void)prctl(PR_SET_NAME, "securesocketsd");
 	/* The kernel lays arguments and environment out in one piece. */
@@ -27,7 +29,12 @@ sst_title_init(int argc, char **argv)
 			end += strlen(end) + 1;
 	space = argc > 0 ? argv[0] : NULL;
 	space_size = space == NULL ? 0 : (size_t)(end - space);
+	for (int i = 0; sst_wire_env[i] != NULL; i++)
+		kept[i] = getenv(sst_wire_env[i]);
 	(void)clearenv();
+	for (int i = 0; sst_wire_env[i] != NULL; i++)
+		if (kept[i] != NULL)
+			(void)setenv(sst_wire_env[i], kept[i], 1);
 }
 
 void

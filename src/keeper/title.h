@@ -11,7 +11,8 @@
 #ifndef SST_KEEPER_TITLE_H
 #define SST_KEEPER_TITLE_H
 
-/* Before anything uses the environment: it is emptied. */
+/* Before anything uses the environment: it is emptied, but for a copy of the
+ * variables of sst_wire_env. */
 void	sst_title_init(int argc, char **argv);
 /* The arguments are gone afterwards. Bytes that could disturb a terminal are
  * escaped. */

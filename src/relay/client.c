@@ -13,18 +13,26 @@
 #include "core.h"
 #include "door.h"
 #include "fault.h"
+#include "live.h"
+#include "rules.h"
 #include "settings.h"
 #include "stream.h"
 #include "tls/conf.h"
 #include "tls/conn.h"
+#include "tls/revoke.h"
 #include "upgrade.h"
 
 #define EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+#define JUDGE_MORE_MS	1000	/* beside the budget, which ends by itself */
 
 /* An attempt under way. */
 struct sst_client {
 	struct sst_call	   *waiting;	/* calls to answer when it is over */
 	struct sst_tls_conf *conf;	/* NULL: plain, or upgraded */
+	struct sst_revoke  *judge;	/* NULL: the same */
+	struct sst_bell	    bell;	/* the verdict's evidence is there */
+	struct sst_record  *record;
+	int		    judging;	/* nothing is to be done until then */
 	struct sst_upgrade *upgrade;	/* it was plain before, or NULL */
 	int		    app;	/* not joined yet: the program's end */
 	int		    tcp_ended;	/* as in the pump */
@@ -38,9 +46,14 @@ client_free(struct sst_record *r)
 
 	if (c == NULL)
 		return;
+	/* Whoever fetches for it rings no more after this. */
+	if (r->conn != NULL)
+		sst_conn_judge_end(r->conn);
+	sst_bell_done(&c->bell);
 	if (c->app >= 0)
 		(void)close(c->app);
 	sst_tls_conf_unref(c->conf);
+	sst_revoke_unref(c->judge);
 	sst_upgrade_free(c->upgrade);
 	free(c);
 	r->client = NULL;
@@ -157,23 +170,80 @@ succeed(struct sst_record *r)
 	told = answer_all(r, 0, NULL);
 	r->untold = !told && !upgraded;
 	client_free(r);
+	if (r->set->live && !r->plain && sst_live_start(r) < 0)
+		sst_log_event(&r->relay->log, SST_LOG_INTERNAL, r->worker->loop.now,
+		    "no memory to go on judging a connection");
+}
+
+static void shake(struct sst_record *);
+static void too_slow(struct sst_timer *);
+
+static void
+evidence_is_there(struct sst_bell *bell, struct sst_worker *worker)
+{
+	struct sst_client *c = SST_HOLDER(bell, struct sst_client, bell);
+
+	(void)worker;
+	c->judging = 0;
+	shake(c->record);
+}
+
+/* On a thread of the checker, which must not wait for the relay's lock. */
+static void
+ring(void *bell)
+{
+	sst_bell_ring(bell);
+}
+
+/* The handshake is over and the verdict is not: evidence is fetched, for which the
+ * connection waits longer than for its handshake, and the worker does not. */
+static enum sst_step
+start_judging(struct sst_record *r, struct sst_error *err)
+{
+	struct sst_client *c = r->client;
+
+	c->record = r;
+	c->judging = 1;
+	sst_bell_init(&c->bell, r->worker, evidence_is_there);
+	return sst_conn_judge_start(r->conn, ring, &c->bell, err) == SST_OK ?
+	    SST_STEP_WANT_VERDICT : SST_STEP_FAILED;
+}
+
+/* Without the lock: what takes time. */
+static enum sst_step
+compute(struct sst_record *r, struct sst_upgrade *upgrade, struct sst_error *err)
+{
+	enum sst_step now = SST_STEP_DONE;
+
+	if (upgrade != NULL)
+		now = sst_upgrade_step(upgrade, r->conn, err);
+	if (now == SST_STEP_DONE)
+		now = sst_conn_handshake(r->conn, err);
+	return now == SST_STEP_WANT_VERDICT ? start_judging(r, err) : now;
+}
+
+static void
+give_time(struct sst_record *r)
+{
+	const unsigned ms = sst_conn_judge_budget(r->conn) + JUDGE_MORE_MS;
+
+	sst_loop_arm(&r->worker->loop, &r->timer, r->timer.due + ms, too_slow);
 }
 
 /* Under the lock, but while it computes. */
 static void
 shake(struct sst_record *r)
 {
-	struct sst_upgrade *upgrade = r->client->upgrade;
 	struct sst_error err = { 0 };
-	enum sst_step now = SST_STEP_DONE;
+	enum sst_step now;
 
 	sst_core_unlock(r->relay);
-	if (upgrade != NULL)
-		now = sst_upgrade_step(upgrade, r->conn, &err);
-	if (now == SST_STEP_DONE)
-		now = sst_conn_handshake(r->conn, &err);
+	now = compute(r, r->client->upgrade, &err);
 	sst_core_lock(r->relay);
 	switch (now) {
+	case SST_STEP_WANT_VERDICT:
+		give_time(r);
+		break;
 	case SST_STEP_DONE:
 		succeed(r);
 		break;
@@ -194,7 +264,9 @@ too_slow(struct sst_timer *t)
 	struct sst_relay *relay = r->relay;
 
 	sst_core_lock(relay);
-	fail(r, ETIMEDOUT, "the TLS handshake did not end in time");
+	fail(r, ETIMEDOUT, r->client->judging ? "the evidence about the peer's "
+	    "certificate did not come in time" :
+	    "the TLS handshake did not end in time");
 	sst_core_unlock(relay);
 }
 
@@ -276,6 +348,8 @@ make_conn(struct sst_record *r, struct sst_error *err)
 	if (rc == SST_OK)
 		rc = sst_conn_new_client(r->client->conf, r->tcp, host, &r->peer.any,
 		    &r->conn, err);
+	if (rc == SST_OK)
+		rc = sst_conn_judge_by(r->conn, r->client->judge, err);
 	for (size_t i = 1; r->set->all_names && i < r->set->names.n && rc == SST_OK;
 	    i++)
 		rc = sst_conn_require(r->conn, r->set->names.list[i], err);
@@ -348,9 +422,9 @@ tcp_ready(struct sst_watch *w, uint32_t events)
 	sst_core_lock(relay);
 	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
 		r->client->tcp_ended = 1;
-	if (r->state == SST_REC_HANDSHAKE)
+	if (r->state == SST_REC_HANDSHAKE && !r->client->judging)
 		shake(r);
-	else
+	else if (r->state != SST_REC_HANDSHAKE)
 		tcp_answered(r, events);
 	sst_core_unlock(relay);
 }
@@ -415,22 +489,23 @@ start_tcp(struct sst_record *r, const struct sst_call *call)
 static int
 prepare(struct sst_record *r, int plain, struct sst_error *err)
 {
-	struct sst_tls_conf *conf = NULL;
+	struct sst_client *c = calloc(1, sizeof(*c));
 	const char *host;
-	int rc = plain ? SST_OK : sst_settings_host(r->set, &host, err);
+	int rc = SST_OK;
 
-	if (rc == SST_OK && !plain)
-		rc = sst_settings_client_conf(r->set, &conf, err);
-	if (rc != SST_OK)
-		return rc;
-	r->client = calloc(1, sizeof(*r->client));
-	if (r->client == NULL) {
-		sst_tls_conf_unref(conf);
+	if (c == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
-	}
-	r->client->conf = conf;
-	r->client->app = -1;
-	return SST_OK;
+	c->app = -1;
+	r->client = c;
+	if (!plain)
+		rc = sst_settings_host(r->set, &host, err);
+	if (rc == SST_OK && !plain)
+		rc = sst_settings_client_conf(r->set, &c->conf, err);
+	if (rc == SST_OK && !plain)
+		rc = sst_rules_revoke(r, &c->judge, err);
+	if (rc != SST_OK)
+		client_free(r);
+	return rc;
 }
 
 /* The worker has it from sst_loop_add() on: TCP's answer is an event. */

@@ -13,8 +13,10 @@
 #include "client.h"
 #include "core.h"
 #include "door.h"
+#include "fault.h"
 #include "listener.h"
 #include "option.h"
+#include "rules.h"
 #include "settings.h"
 #include "upgrade.h"
 
@@ -53,7 +55,8 @@ own_name(const struct sst_relay *relay, int app, struct sst_sockname *name)
 /* A record with its TCP socket, which is taken on success. 0, or an errno. */
 static int
 make_record(struct sst_relay *relay, uint64_t cookie, const struct sst_sockname *name,
-    const struct sst_wire_new *trust, int tcp, struct sst_record **ret_record)
+    const struct sst_wire_new *trust, int tcp, struct sst_rules *rules,
+    struct sst_record **ret_record)
 {
 	struct sst_record *r;
 	const int one = 1;
@@ -66,6 +69,7 @@ make_record(struct sst_relay *relay, uint64_t cookie, const struct sst_sockname 
 		sst_record_free(r);
 		return ENOMEM;
 	}
+	r->set->rules = sst_rules_ref(rules);
 	/* The pump gathers what there is before it writes; behind our own
 	 * Finished, Nagle would hold the first bytes back for a delayed ACK. */
 	(void)setsockopt(tcp, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -86,6 +90,8 @@ enter(struct sst_call *call, int tcp)
 	struct sst_wire_new trust = { .cert_file = "" };
 	struct sst_sockname name;
 	struct sst_record *r = NULL;
+	struct sst_rules *rules = NULL;
+	struct sst_error err = { 0 };
 	int code;
 
 	if (!own_name(relay, call->fds[0], &name) || name.family != call->head.a ||
@@ -101,7 +107,13 @@ enter(struct sst_call *call, int tcp)
 		sst_call_fail(call, EINVAL, "the socket is known already");
 		return NULL;
 	}
-	code = make_record(relay, cookie, &name, &trust, tcp, &r);
+	/* What the administrator wrote and cannot be read refuses every socket. */
+	if (sst_rules_now(relay, &rules, &err) != SST_OK) {
+		sst_call_fail(call, sst_fault_call(&err), err.text);
+		return NULL;
+	}
+	code = make_record(relay, cookie, &name, &trust, tcp, rules, &r);
+	sst_rules_unref(rules);
 	if (code != 0) {
 		sst_call_fail(call, code, "the helper process has no memory left");
 		return NULL;

@@ -24,6 +24,7 @@
 #include "log.h"
 #include "loop.h"
 #include "record.h"
+#include "rules.h"
 #include "spare.h"
 #include "worker.h"
 
@@ -42,6 +43,7 @@ struct sst_relay {
 	struct sst_files files;
 	struct sst_loader loader;
 	struct sst_log	 log;
+	struct sst_rulebook rulebook;
 	struct sst_table table;
 	struct sst_timer sweep;
 

@@ -17,8 +17,10 @@
 #include "certs.h"
 #include "core.h"
 #include "listener.h"
+#include "option_revoke.h"
 #include "settings.h"
 #include "supply.h"
+#include "tls/staple.h"
 
 /* A state is a row of: tag (1 byte), length (2 bytes, little end first), bytes.
  * An unknown tag is passed over. */
@@ -27,7 +29,8 @@ enum tag {
 	TAG_DEFAULT, TAG_VERSION_MIN, TAG_VERSION_MAX, TAG_STRICT, TAG_TIMEOUT,
 	TAG_KEY_EVENT, TAG_CERT_FILE, TAG_CERT_DIR, TAG_SOURCE, TAG_REMOVE,
 	TAG_LINGER, TAG_REMOTE, TAG_LINGER_TIME, TAG_NODELAY, TAG_GENERATION,
-	TAG_PLAIN, TAG_START_PLAIN, TAG_FORCED, TAG_FOREIGN
+	TAG_PLAIN, TAG_START_PLAIN, TAG_FORCED, TAG_FOREIGN, TAG_REVOCATION, TAG_LIVE,
+	TAG_NO_STAPLING, TAG_STAPLE
 };
 
 struct writer {
@@ -94,6 +97,22 @@ put_source(void *arg, const struct sst_cert_source *s)
 	return 0;
 }
 
+static int
+put_staple(void *w, const void *der, size_t len)
+{
+	put(w, TAG_STAPLE, der, len);
+	return 0;
+}
+
+static void
+encode_revocation(const struct sst_settings *set, struct writer *w)
+{
+	put(w, TAG_REVOCATION, &set->revocation, sizeof(set->revocation));
+	put_number(w, TAG_LIVE, (uint64_t)set->live);
+	put_number(w, TAG_NO_STAPLING, (uint64_t)set->no_stapling);
+	(void)sst_staples_each(set->staples, put_staple, w);
+}
+
 static void
 encode(const struct sst_listener *l, struct writer *w)
 {
@@ -123,6 +142,7 @@ encode(const struct sst_listener *l, struct writer *w)
 	put_number(w, TAG_START_PLAIN, (uint64_t)set->start_plain);
 	put_number(w, TAG_FORCED, r->forced);
 	put_number(w, TAG_FOREIGN, r->foreign);
+	encode_revocation(set, w);
 	put_number(w, TAG_GENERATION,
 	    sst_store_generation(sst_certs_store(set->certs)));
 	(void)sst_certs_each(set->certs, put_source, w);
@@ -343,6 +363,12 @@ decode_number(const struct field *f, struct identity *id, struct sst_settings *s
 	case TAG_START_PLAIN:
 		set->start_plain = f->number != 0;
 		break;
+	case TAG_LIVE:
+		set->live = f->number != 0;
+		break;
+	case TAG_NO_STAPLING:
+		set->no_stapling = f->number != 0;
+		break;
 	case TAG_FORCED:
 		id->forced = f->number != 0;
 		break;
@@ -357,10 +383,27 @@ decode_number(const struct field *f, struct identity *id, struct sst_settings *s
 	}
 }
 
+/* One that cannot be taken is missed by nobody but those who ask for it. */
+static void
+decode_staple(const struct field *f, struct sst_settings *set)
+{
+	struct sst_staples *staples = NULL;
+
+	if (sst_staples_with(set->staples, f->text, f->len, &staples, NULL) != SST_OK)
+		return;
+	sst_staples_unref(set->staples);
+	set->staples = staples;
+}
+
 static int
 decode_text(const struct field *f, struct sst_settings *set)
 {
 	switch (f->tag) {
+	case TAG_REVOCATION:
+		return sst_revoke_restore(set, f->text, f->len);
+	case TAG_STAPLE:
+		decode_staple(f, set);
+		return SST_OK;
 	case TAG_NAME:
 		return sst_names_add(&set->names, f->text, NULL);
 	case TAG_REMOTE:

@@ -15,6 +15,7 @@
 #include "door.h"
 #include "fault.h"
 #include "listener.h"
+#include "option_revoke.h"
 #include "settings.h"
 #include "supply.h"
 #include "tls/conf.h"
@@ -162,6 +163,8 @@ set_text(struct sst_settings *set, int number, const char *text,
 		return set_alpn(set, text, err);
 	case TLS_SNI_POLICY:
 		return set_policy(set, text, err);
+	case TLS_REVOCATION_POLICY:
+		return sst_revoke_set_policy(set, text, err);
 	default:
 		return sst_fail(err, SST_E_INTERNAL, "option %d", number);
 	}
@@ -182,7 +185,7 @@ set_int(struct sst_settings *set, int number, int v, struct sst_error *err)
 	case TLS_START_PLAIN:
 		return set_start_plain(set, v, err);
 	default:
-		return sst_fail(err, SST_E_INTERNAL, "option %d", number);
+		return sst_revoke_set_int(set, number, v, err);
 	}
 }
 

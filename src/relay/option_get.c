@@ -20,6 +20,7 @@
 #include "core.h"
 #include "door.h"
 #include "fault.h"
+#include "option_revoke.h"
 #include "settings.h"
 #include "supply.h"
 #include "tls/conn.h"
@@ -315,6 +316,33 @@ get_connected(struct sst_call *call, struct sst_record *r, int number)
 	}
 }
 
+/* What was found about the peer: of the connection, or of the one that failed. */
+static void
+give_result(struct sst_call *call, const struct sst_record *r)
+{
+	const char *text = r->verdict == NULL ? "" : r->verdict;
+
+	if (r->conn != NULL && r->state == SST_REC_OPEN)
+		text = sst_conn_verdict(r->conn);
+	give_text(call, text);
+}
+
+static void
+give_revocation(struct sst_call *call, const struct sst_record *r, int number)
+{
+	char text[200];
+	int v;
+
+	if (number == TLS_REVOCATION_POLICY) {
+		sst_revoke_get_policy(r->set, text, sizeof(text));
+		give_text(call, text);
+	} else if (sst_revoke_get_int(r->set, number, &v)) {
+		give_int(call, v);
+	} else {
+		sst_call_fail(call, ENOPROTOOPT, "no such option");
+	}
+}
+
 static void
 get_any(struct sst_call *call, struct sst_record *r, int number)
 {
@@ -371,8 +399,11 @@ get_any(struct sst_call *call, struct sst_record *r, int number)
 	case TLS_CERTIFICATE_STATUS:
 		give_status(call, r);
 		break;
+	case TLS_OCSP_RESULT:
+		give_result(call, r);
+		break;
 	default:
-		sst_call_fail(call, ENOPROTOOPT, "no such option");
+		give_revocation(call, r, number);
 		break;
 	}
 }

@@ -9,6 +9,7 @@
 #include "core.h"
 #include "link.h"
 #include "listener.h"
+#include "live.h"
 #include "settings.h"
 #include "tls/conn.h"
 
@@ -176,6 +177,17 @@ sst_record_close_end(struct sst_record *r)
 	r->end = -1;
 }
 
+static void
+keep_verdict(struct sst_record *r)
+{
+	const char *text = r->conn == NULL ? "" : sst_conn_verdict(r->conn);
+
+	if (text[0] == '\0')
+		return;
+	free(r->verdict);
+	r->verdict = strdup(text);
+}
+
 void
 sst_record_close_tcp(struct sst_record *r, int reset)
 {
@@ -183,6 +195,8 @@ sst_record_close_tcp(struct sst_record *r, int reset)
 
 	unwatch(r, &r->tcp_watch, shared(r));
 	sst_pump_done(&r->pump);
+	sst_live_stop(r);
+	keep_verdict(r);
 	sst_conn_free(r->conn);
 	r->conn = NULL;
 	if (r->tcp < 0)
@@ -248,6 +262,7 @@ sst_record_free(struct sst_record *r)
 	sst_record_close_tcp(r, 0);
 	sst_record_close_end(r);
 	free(r->text);
+	free(r->verdict);
 	sst_settings_unref(r->set);
 	/* Its worker may have fetched an event of it. */
 	sst_loop_free(sst_record_loop(r), &r->object);

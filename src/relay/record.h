@@ -35,6 +35,7 @@
 struct sst_client;
 struct sst_conn;
 struct sst_listener;
+struct sst_live;
 struct sst_queue;
 struct sst_relay;
 struct sst_settings;
@@ -76,6 +77,8 @@ struct sst_record {
 	int			 error;		/* for SO_ERROR, once */
 	unsigned		 n_jobs;	/* of the loader, not finished */
 	char			*text;		/* for TLS_ERROR, or NULL */
+	char			*verdict;	/* for TLS_OCSP_RESULT, once conn is gone */
+	struct sst_live		*live;		/* OPEN, and judged on: or NULL */
 	struct sst_settings	*set;
 	struct sst_conn		*conn;
 	struct sst_client	*client;	/* CONNECTING, HANDSHAKE */

@@ -6,7 +6,10 @@
 
 #include "base/fail.h"
 #include "certs.h"
+#include "rules.h"
 #include "tls/conf.h"
+#include "tls/lists.h"
+#include "tls/staple.h"
 #include "tls/trust.h"
 
 struct sst_settings *
@@ -45,6 +48,9 @@ sst_settings_unref(struct sst_settings *set)
 	free(set->cert_dir);
 	sst_trust_unref(set->trust);
 	sst_certs_unref(set->certs);
+	sst_rules_unref(set->rules);
+	sst_lists_unref(set->lists);
+	sst_staples_unref(set->staples);
 	free(set);
 }
 
@@ -61,6 +67,20 @@ sst_settings_text(char **member, const char *text, struct sst_error *err)
 	free(*member);
 	*member = copy;
 	return SST_OK;
+}
+
+static void
+copy_revocation(struct sst_settings *copy, const struct sst_settings *old)
+{
+	copy->revocation = old->revocation;
+	copy->live = old->live;
+	copy->no_stapling = old->no_stapling;
+	if (old->rules != NULL)
+		copy->rules = sst_rules_ref(old->rules);
+	if (old->lists != NULL)
+		copy->lists = sst_lists_ref(old->lists);
+	if (old->staples != NULL)
+		copy->staples = sst_staples_ref(old->staples);
 }
 
 int
@@ -92,6 +112,7 @@ sst_settings_own(struct sst_settings **set, struct sst_error *err)
 		copy->trust = sst_trust_ref(old->trust);
 	if (old->certs != NULL)
 		copy->certs = sst_certs_ref(old->certs);
+	copy_revocation(copy, old);
 	sst_settings_unref(*set);
 	*set = copy;
 	return SST_OK;
@@ -142,6 +163,7 @@ sst_settings_server_conf(const struct sst_settings *set,
 		.alpn = set->alpn,
 		.store = sst_certs_store(set->certs),
 		.policy = &policy,
+		.staples = set->no_stapling ? NULL : set->staples,
 	};
 
 	return sst_tls_conf_new(&tls, ret_conf, err);

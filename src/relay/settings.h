@@ -15,10 +15,15 @@
 
 #include <stdint.h>
 
+#include <securesockets/revocation.h>
+
 #include "names.h"
 
 struct sst_certs;
 struct sst_error;
+struct sst_lists;
+struct sst_rules;
+struct sst_staples;
 struct sst_tls_conf;
 struct sst_trust;
 
@@ -39,6 +44,12 @@ struct sst_settings {
 	int		 key_event;	/* TLS_KEY_PERMISSIONS */
 	struct sst_trust *trust;	/* NULL: the system's */
 	struct sst_certs *certs;	/* NULL: none was ever set */
+	struct sst_rules *rules;	/* as the socket was made; NULL: restored */
+	struct sst_revocation_policy revocation;	/* the program's word */
+	struct sst_lists *lists;	/* TLS_CRL_FILE, or NULL */
+	struct sst_staples *staples;	/* TLS_OCSP_STAPLE, or NULL */
+	int		 live;		/* TLS_REVOCATION_LIVE */
+	int		 no_stapling;	/* TLS_SERVER_OCSP_STAPLING 0 */
 };
 
 struct sst_settings *sst_settings_new(const char *cert_file, const char *cert_dir);

@@ -23,6 +23,7 @@
 #include "fault.h"
 #include "hold.h"
 #include "listener.h"
+#include "option_revoke.h"
 #include "roots.h"
 #include "settings.h"
 
@@ -294,6 +295,31 @@ load(struct sst_call *call, struct sst_record *r, const char *why)
 	submit(r, j);
 }
 
+static int
+read_now(struct sst_record *r, int number, const struct sst_call *call,
+    struct sst_error *err)
+{
+	struct sst_settings *old;
+	int rc;
+
+	if (number == TLS_TRUSTED_PEER_CERTIFICATES)
+		return sst_roots_add(r, call->fds[1], call->data, err);
+	if (r->state != SST_REC_LISTENING)
+		return sst_revoke_add(r, number, call->fds[1], call->data, err);
+	/* On a listener: all aside, then the change is one step. */
+	old = sst_settings_ref(r->set);
+	rc = sst_revoke_add(r, number, call->fds[1], call->data, err);
+	if (rc == SST_OK && !r->listener->closed)
+		rc = sst_listener_renew(r, err);
+	if (rc != SST_OK) {
+		sst_settings_unref(r->set);
+		r->set = old;
+		return rc;
+	}
+	sst_settings_unref(old);
+	return SST_OK;
+}
+
 void
 sst_supply_file(struct sst_call *call)
 {
@@ -319,12 +345,12 @@ sst_supply_file(struct sst_call *call)
 		refuse(call, r, code, "the socket is connected");
 		return;
 	}
-	if (o->number != TLS_TRUSTED_PEER_CERTIFICATES) {
+	if (o->number == TLS_CERTIFICATE_CHAIN || o->number == TLS_PRIVATE_KEY) {
 		load(call, r, why);
 		return;
 	}
-	/* Read at once and kept as certificates: the file is not needed again. */
-	if (sst_roots_add(r, call->fds[1], call->data, &err) != SST_OK) {
+	/* Read at once and kept in memory: the file is not needed again. */
+	if (read_now(r, o->number, call, &err) != SST_OK) {
 		refuse(call, r, sst_fault_call(&err), err.text);
 		return;
 	}

@@ -13,14 +13,17 @@
 #include "door.h"
 #include "fault.h"
 #include "listener.h"
+#include "rules.h"
 #include "settings.h"
 #include "tls/conf.h"
+#include "tls/revoke.h"
 
 #define TIMEOUT_SERVER_MS	10000
 #define RECORD_HANDSHAKE	0x16	/* RFC 8446 5.1: how a ClientHello begins */
 
 struct sst_upgrade {
 	struct sst_tls_conf *conf;
+	struct sst_revoke *judge;	/* client */
 	int		 server;
 	struct sst_names names;		/* client; none: the address */
 	union sst_inet	 addr;		/* client: the peer's; server: our own */
@@ -36,6 +39,7 @@ sst_upgrade_free(struct sst_upgrade *u)
 	if (u == NULL)
 		return;
 	sst_tls_conf_unref(u->conf);
+	sst_revoke_unref(u->judge);
 	sst_names_clear(&u->names);
 	free(u->before);
 	free(u->ahead);
@@ -52,6 +56,8 @@ begin_tls(struct sst_upgrade *u, struct sst_conn *conn, struct sst_error *err)
 		    u->ahead_len, err);
 	rc = sst_conn_upgrade_client(conn, u->conf, u->names.n == 0 ? NULL :
 	    u->names.list[0], &u->addr.any, err);
+	if (rc == SST_OK)
+		rc = sst_conn_judge_by(conn, u->judge, err);
 	for (size_t i = 1; i < u->names.n && rc == SST_OK; i++)
 		rc = sst_conn_require(conn, u->names.list[i], err);
 	return rc;
@@ -108,7 +114,9 @@ prepare(struct sst_upgrade *u, const struct sst_record *r, const char *host,
 		    sst_settings_server_conf(r->set, &u->conf, err);
 	}
 	rc = name_peer(u, r, host, err);
-	return rc != SST_OK ? rc : sst_settings_client_conf(r->set, &u->conf, err);
+	if (rc == SST_OK)
+		rc = sst_settings_client_conf(r->set, &u->conf, err);
+	return rc != SST_OK ? rc : sst_rules_revoke(r, &u->judge, err);
 }
 
 /* What the program was given and has not read. */

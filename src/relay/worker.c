@@ -30,8 +30,10 @@ make(struct sst_relay *relay)
 		return NULL;
 	w->relay = relay;
 	w->orders_end = &w->orders;
+	(void)pthread_mutex_init(&w->mu, NULL);
 	if (sst_loop_init(&w->loop) < 0) {
 		sst_loop_done(&w->loop);
+		(void)pthread_mutex_destroy(&w->mu);
 		free(w);
 		return NULL;
 	}
@@ -111,15 +113,79 @@ sst_workers_stop(struct sst_relay *relay)
 		if (w->running)
 			(void)pthread_join(w->thread, NULL);
 		sst_loop_done(&w->loop);
+		(void)pthread_mutex_destroy(&w->mu);
 		free(w);
 	}
 	relay->n_workers = 0;
 }
 
 void
+sst_bell_init(struct sst_bell *bell, struct sst_worker *w,
+    void (*run)(struct sst_bell *, struct sst_worker *))
+{
+	bell->at_me = NULL;
+	bell->worker = w;
+	bell->run = run;
+}
+
+void
+sst_bell_ring(struct sst_bell *bell)
+{
+	struct sst_worker *w = bell->worker;
+
+	(void)pthread_mutex_lock(&w->mu);
+	if (bell->at_me == NULL) {
+		bell->next = w->bells;
+		bell->at_me = &w->bells;
+		if (bell->next != NULL)
+			bell->next->at_me = &bell->next;
+		w->bells = bell;
+	}
+	atomic_store(&w->ordered, 1);
+	/* Within: once it was heard, the worker may be gone. */
+	sst_loop_kick(&w->loop);
+	(void)pthread_mutex_unlock(&w->mu);
+}
+
+static void
+leave_locked(struct sst_bell *bell)
+{
+	if (bell->at_me == NULL)
+		return;
+	*bell->at_me = bell->next;
+	if (bell->next != NULL)
+		bell->next->at_me = bell->at_me;
+	bell->at_me = NULL;
+}
+
+void
+sst_bell_done(struct sst_bell *bell)
+{
+	if (bell->worker == NULL)
+		return;
+	(void)pthread_mutex_lock(&bell->worker->mu);
+	leave_locked(bell);
+	(void)pthread_mutex_unlock(&bell->worker->mu);
+}
+
+static struct sst_bell *
+heard(struct sst_worker *w)
+{
+	struct sst_bell *bell;
+
+	(void)pthread_mutex_lock(&w->mu);
+	bell = w->bells;
+	if (bell != NULL)
+		leave_locked(bell);
+	(void)pthread_mutex_unlock(&w->mu);
+	return bell;
+}
+
+void
 sst_worker_obey(struct sst_worker *w)
 {
 	struct sst_order *order;
+	struct sst_bell *bell;
 
 	sst_core_lock(w->relay);
 	atomic_store(&w->ordered, 0);
@@ -127,6 +193,8 @@ sst_worker_obey(struct sst_worker *w)
 		sst_order_cancel(order);
 		order->run(order, w);
 	}
+	while ((bell = heard(w)) != NULL)
+		bell->run(bell, w);
 	sst_core_unlock(w->relay);
 }
 

@@ -15,6 +15,9 @@
  *   2. An order runs once, in the worker it was posted to, under the lock; one
  *      that was cancelled never runs.
  *   3. A connection goes to the worker that has fewest.
+ *   4. Who may not take the relay's lock (the checker's thread, which somebody
+ *      that holds the lock may be waiting for) rings a bell instead of posting an
+ *      order; it is heard like one.
  * Threads: sst_worker_post, _cancel, _pick and _leave under the lock.
  */
 #ifndef SST_RELAY_WORKER_H
@@ -40,13 +43,23 @@ struct sst_order {
 	void	(*run)(struct sst_order *, struct sst_worker *);
 };
 
+struct sst_bell {
+	struct sst_bell	*next, **at_me;		/* at_me NULL: not rung. Both under
+						   the worker's mu */
+	struct sst_worker *worker;
+	void	(*run)(struct sst_bell *, struct sst_worker *);
+};
+
 struct sst_worker {
 	struct sst_loop	   loop;
 	struct sst_relay  *relay;
 	pthread_t	   thread;
 	int		   running;
 	struct sst_order  *orders, **orders_end;
-	atomic_int	   ordered;		/* there may be orders */
+	atomic_int	   ordered;		/* there may be orders, or bells */
+	pthread_mutex_t	   mu;			/* guards bells; nothing is locked
+						   while it is held */
+	struct sst_bell	  *bells;
 	size_t		   connections;		/* under way, also handshakes */
 	uint8_t		   scratch[SST_PUMP_SCRATCH + 1];
 };
@@ -70,5 +83,12 @@ void	sst_worker_leave(struct sst_worker *);
 void	sst_worker_post(struct sst_worker *, struct sst_order *,
 	    void (*run)(struct sst_order *, struct sst_worker *));
 void	sst_order_cancel(struct sst_order *);
+/* `run` is called in the worker, under the lock, once for rings that come together. */
+void	sst_bell_init(struct sst_bell *, struct sst_worker *,
+	    void (*run)(struct sst_bell *, struct sst_worker *));
+void	sst_bell_ring(struct sst_bell *);	/* any thread, with the lock or without */
+/* Under the lock, when nobody rings it any more: `run` is not called again. One
+ * that was never initialized is allowed. */
+void	sst_bell_done(struct sst_bell *);
 
 #endif

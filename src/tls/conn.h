@@ -87,6 +87,8 @@ enum sst_step sst_conn_handshake(struct sst_conn *, struct sst_error *err);
  */
 int	sst_conn_judge_start(struct sst_conn *, void (*done)(void *arg), void *arg,
 	    struct sst_error *err);
+/* How long that may take, in ms. After WANT_VERDICT. */
+unsigned sst_conn_judge_budget(const struct sst_conn *);
 /* The wait is given up: after it `done` is not called. Always allowed. */
 void	sst_conn_judge_end(struct sst_conn *);
 /* Of an open connection whose judge is `live`: SST_E_REFUSED when the peer's

@@ -20,11 +20,17 @@ sst_conn_judge_start(struct sst_conn *conn, void (*done)(void *arg), void *arg,
 	return sst_revoked_start(&conn->revoked, done, arg, err);
 }
 
+unsigned
+sst_conn_judge_budget(const struct sst_conn *conn)
+{
+	return sst_revoked_budget(&conn->revoked);
+}
+
 void
 sst_conn_judge_end(struct sst_conn *conn)
 {
 	if (!conn->revoked.over)
-		sst_revoked_done(&conn->revoked);
+		sst_revoked_stop(&conn->revoked);
 }
 
 int

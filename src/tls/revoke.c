@@ -2,7 +2,6 @@
 #include "revoke.h"
 
 #include <openssl/err.h>
-#include <openssl/ocsp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +11,10 @@
 #include "base/ossl.h"
 #include "lists.h"
 #include "ocsp/guard.h"
+#include "sslcheck.h"
 
 #define TEXT_MAX	1024
+#define BUDGET_MS	3000	/* what 0 stands for */
 
 struct sst_revoke {
 	atomic_int	 refs;
@@ -71,20 +72,8 @@ sst_revoke_allow_check(const char *const *allow, struct sst_error *err)
 int
 sst_revoke_on_staple(SSL *ssl, void *arg)
 {
-	const unsigned char *der = NULL, *at;
-	OCSP_RESPONSE *response;
-	long len;
-
 	(void)arg;
-	len = SSL_get_tlsext_status_ocsp_resp(ssl, &der);
-	if (der == NULL || len <= 0)
-		return 1;
-	at = der;
-	response = d2i_OCSP_RESPONSE(NULL, &at, len);
-	OCSP_RESPONSE_free(response);
-	if (response == NULL)
-		ERR_clear_error();
-	return response != NULL && at == der + len;
+	return sst_sslcheck_staple_reads(ssl);
 }
 
 int
@@ -102,10 +91,18 @@ sst_revoked_init(struct sst_revoked *r, struct sst_revoke *by, SSL *ssl,
 }
 
 void
-sst_revoked_done(struct sst_revoked *r)
+sst_revoked_stop(struct sst_revoked *r)
 {
 	sst_check_free(r->check);
 	sst_revoke_unref(r->by);
+	r->check = NULL;
+	r->by = NULL;
+}
+
+void
+sst_revoked_done(struct sst_revoked *r)
+{
+	sst_revoked_stop(r);
 	free(r->text);
 	memset(r, 0, sizeof(*r));
 }
@@ -177,34 +174,24 @@ add_list(void *check, const void *der, size_t len)
 	return tolerable(sst_check_crl(check, der, len, NULL));
 }
 
-/* What came along with the handshake, and what the program named. */
-static int
-add_evidence(struct sst_revoked *r, SSL *ssl, struct sst_error *err)
-{
-	const unsigned char *der = NULL;
-	long len = SSL_get_tlsext_status_ocsp_resp(ssl, &der);
-	int rc = SST_OK;
-
-	if (der != NULL && len > 0)
-		rc = tolerable(sst_check_staple(r->check, 0, der, (size_t)len, NULL));
-	if (rc == SST_OK)
-		rc = sst_lists_each(r->by->lists, add_list, r->check);
-	return rc < 0 ? sst_fail(err, rc, "evidence could not be taken in") : SST_OK;
-}
-
-/* A check of the chain that was verified, with what came along. */
+/* A check of the chain that was verified, with what came along in the handshake and
+ * what the program named. */
 static int
 begin(struct sst_revoked *r, SSL *ssl, struct sst_error *err)
 {
-	STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);
-	int rc;
+	STACK_OF(X509) *chain = NULL;
+	int rc = sst_sslcheck_chain(ssl, &chain, err);
 
-	if (chain == NULL || sk_X509_num(chain) == 0)
-		return sst_fail(err, SST_E_REFUSED, "the session was resumed without the "
-		    "chain that was verified, so that nobody can tell whether it was "
-		    "revoked");
-	rc = sst_check_new(r->by->checker, &r->by->policy, chain, &r->check, err);
-	return rc < 0 ? rc : add_evidence(r, ssl, err);
+	if (rc == 0)
+		return sst_fail(err, SST_E_REFUSED, "the peer showed no certificate, so "
+		    "that nobody can tell whether it was revoked");
+	if (rc < 0)
+		return rc;
+	rc = sst_sslcheck_new(r->by->checker, &r->by->policy, ssl, chain, &r->check, err);
+	if (rc < 0)
+		return rc;
+	rc = sst_lists_each(r->by->lists, add_list, r->check);
+	return rc < 0 ? sst_fail(err, rc, "a list could not be taken in") : SST_OK;
 }
 
 int
@@ -228,12 +215,8 @@ sst_revoked_now(struct sst_revoked *r, SSL *ssl, struct sst_error *err)
 		return sst_fail(err, SST_E_INTERNAL, "the revocation check ended without "
 		    "a verdict");
 	r->over = rc > 0;
-	if (r->over && !r->by->live) {	/* nobody asks again */
-		sst_check_free(r->check);
-		sst_revoke_unref(r->by);
-		r->check = NULL;
-		r->by = NULL;
-	}
+	if (r->over && !r->by->live)
+		sst_revoked_stop(r);
 	return rc;
 }
 
@@ -243,6 +226,14 @@ sst_revoked_start(struct sst_revoked *r, void (*done)(void *arg), void *arg,
 {
 	r->started = 1;
 	return sst_check_start(r->check, done, arg, err);
+}
+
+unsigned
+sst_revoked_budget(const struct sst_revoked *r)
+{
+	const unsigned ms = r->by == NULL ? 0 : r->by->policy.budget_ms;
+
+	return ms != 0 ? ms : BUDGET_MS;
 }
 
 int

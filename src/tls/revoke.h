@@ -47,12 +47,16 @@ int	sst_revoked_init(struct sst_revoked *, struct sst_revoke *, SSL *,
 	    struct sst_error *err);
 /* Frees what it holds; after that no `done` is called. Twice is allowed. */
 void	sst_revoked_done(struct sst_revoked *);
+/* The same, but for the verdict's text. */
+void	sst_revoked_stop(struct sst_revoked *);
 /* After the handshake: 1: accepted (at once where nobody judges); 0: something
  * has to be fetched; SST_E_REFUSED. */
 int	sst_revoked_now(struct sst_revoked *, SSL *, struct sst_error *err);
 /* After a 0: fetches; `done` is called on a thread of the checker. */
 int	sst_revoked_start(struct sst_revoked *, void (*done)(void *arg), void *arg,
 	    struct sst_error *err);
+/* ms that it may take. */
+unsigned sst_revoked_budget(const struct sst_revoked *);
 /* On an open connection: SST_E_REFUSED when it would be refused as revoked now;
  * else SST_OK. Never waits. */
 int	sst_revoked_again(struct sst_revoked *, struct sst_error *err);

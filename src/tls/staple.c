@@ -15,7 +15,7 @@
 #include "ocsp/response.h"
 #include "ocsp/verdict.h"
 
-#define SIZE_MAX_STAPLE	(64u << 10)	/* octets, as of a peer's */
+#define SIZE_MAX_STAPLE	65535u		/* octets: what hold.c can carry */
 #define AGAIN_S		60		/* for so long an answer about a leaf holds */
 
 struct sst_staples {

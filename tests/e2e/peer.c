@@ -130,6 +130,17 @@ choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+static int
+give_staple(SSL *ssl, void *arg)
+{
+	const struct pki_buf *staple = arg;
+	unsigned char *copy = OPENSSL_memdup(staple->data, staple->len);
+
+	want(copy != NULL);
+	want_eq(SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)staple->len), 1);
+	return SSL_TLSEXT_ERR_OK;
+}
+
 static SSL *
 make_ssl(int fd, int server, const struct peer_opts *o)
 {
@@ -146,6 +157,10 @@ make_ssl(int fd, int server, const struct peer_opts *o)
 	if (server) {
 		want(SSL_CTX_use_certificate(ctx, o->cert->cert) == 1);
 		want(SSL_CTX_use_PrivateKey(ctx, o->cert->key) == 1);
+		if (o->staple != NULL) {
+			SSL_CTX_set_tlsext_status_cb(ctx, give_staple);
+			SSL_CTX_set_tlsext_status_arg(ctx, (void *)(uintptr_t)o->staple);
+		}
 		if (o->no_tickets)
 			want(SSL_CTX_set_num_tickets(ctx, 0));
 		if (o->alpn != NULL)
@@ -165,6 +180,8 @@ make_ssl(int fd, int server, const struct peer_opts *o)
 		want(SSL_set_tlsext_host_name(ssl, o->sni));
 		want(SSL_set1_host(ssl, o->sni));
 	}
+	if (!server && o->ask_staple)
+		want_eq(SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp), 1);
 	if (!server && o->alpn != NULL)
 		set_alpn(ssl, o->alpn);
 	return ssl;

@@ -32,6 +32,8 @@ struct peer_opts {
 	const struct pki_cert *cert;	/* server: what it shows; client: NULL */
 	int		 no_tickets;	/* server */
 	int		 trust_nobody;	/* client: refuses every certificate */
+	const struct pki_buf *staple;	/* server: an OCSP response for who asks */
+	int		 ask_staple;	/* client */
 };
 
 /* --- TCP --------------------------------------------------------------------- */

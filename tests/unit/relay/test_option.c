@@ -70,6 +70,7 @@ world_free(void **state)
 		while (w.relay->table.buckets[i] != NULL)
 			sst_record_free(w.relay->table.buckets[i]);
 	sst_door_close(w.relay);
+	sst_rules_unref(w.relay->rulebook.rules);
 	sst_loop_done(&w.relay->loop);
 	sst_files_done(&w.relay->files);
 	sst_log_done(&w.relay->log);
