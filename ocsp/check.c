@@ -143,6 +143,7 @@ sst_check_free(struct sst_check *k)
 	for (size_t i = 0; i < k->n_lines; i++)
 		free(k->lines[i]);
 	free(k->lines);
+	free(k->signers);
 	sk_X509_pop_free(k->others, X509_free);
 	sst_checker_unref(k->checker);
 	(void)pthread_mutex_destroy(&k->mu);

@@ -5,6 +5,9 @@
  * A staple is about one certificate; a response or a list may be about any of the
  * chain. It goes to those that it speaks about. When it speaks about none, what is
  * wrong with it is a reason of the certificate that came nearest, or the leaf's.
+ *
+ * Delegates and separate keys for lists have certificates too, and a list that is
+ * given may revoke those: whatever came first, their word does not count then.
  */
 #include "check_inside.h"
 
@@ -17,12 +20,107 @@
 #include "crl.h"
 #include "response.h"
 
+static struct sst_signer *
+signer_find(struct sst_check *k, const struct sst_cert_key *key)
+{
+	for (size_t i = 0; i < k->n_signers; i++)
+		if (sst_cert_key_cmp(&k->signers[i].key, key) == 0)
+			return &k->signers[i];
+	return NULL;
+}
+
+/* NULL: out of memory. */
+static struct sst_signer *
+signer_met(struct sst_check *k, const struct sst_cert_key *key)
+{
+	struct sst_signer *s = signer_find(k, key), *more;
+
+	if (s != NULL)
+		return s;
+	more = realloc(k->signers, (k->n_signers + 1) * sizeof(*more));
+	if (more == NULL)
+		return NULL;
+	k->signers = more;
+	s = &more[k->n_signers++];
+	memset(s, 0, sizeof(*s));
+	s->key = *key;
+	return s;
+}
+
+/* The judges ask about each delegate, and each key for lists alone. */
 static int
-delegate_revoked(void *arg, const struct sst_cert_key *key)
+signer_revoked(void *arg, const struct sst_cert_key *key)
 {
 	struct sst_check *k = arg;
+	struct sst_signer *s = signer_met(k, key);
 
-	return sst_checker_revoked(k->checker, key, sst_check_time(k));
+	if (s == NULL || s->revoked)
+		return 1;	/* without memory nobody knows: not trusted */
+	return k->policy.use_cache != SST_SWITCH_OFF &&
+	    sst_checker_revoked(k->checker, key, sst_check_time(k));
+}
+
+/* Those that may have signed a list, before any list is looked at. */
+static void
+signers_meet(struct sst_check *k)
+{
+	const struct sst_cert_facts *facts;
+	struct sst_signer *s;
+
+	for (int i = 0; k->others != NULL && i < sk_X509_num(k->others); i++)
+		for (int j = 1; j < k->n_chain; j++)
+			if (sst_facts_of(sk_X509_value(k->others, i), k->chain[j], &facts,
+			    NULL) == SST_OK && (s = signer_met(k, &facts->key)) != NULL)
+				memcpy(s->sha256, facts->sha256, sizeof(s->sha256));
+}
+
+/* What a signer said that turned out to be revoked was said by nobody. */
+static void
+take_back(struct sst_check *k, const struct sst_signer *s)
+{
+	static const uint8_t zero[32];
+
+	if (memcmp(s->sha256, zero, sizeof(zero)) == 0)
+		return;
+	for (int i = 0; i < k->n_links; i++)
+		for (size_t j = 0; j < k->links[i].n_own; j++) {
+			struct sst_evidence *e = &k->links[i].own[j];
+
+			if (memcmp(e->signer, s->sha256, sizeof(zero)) != 0)
+				continue;
+			e->status = SST_EV_ERROR;
+			e->fault = SST_FAULT_SIGNER;
+			e->partial = 0;
+			e->covered = 0;
+			(void)snprintf(e->text, sizeof(e->text), "who signed it is revoked");
+		}
+}
+
+/* What a verified list says of signers. */
+static void
+signers_look_up(struct sst_check *k, const struct sst_crl *crl)
+{
+	const struct sst_crl_head *head = sst_crl_head(crl);
+	struct sst_crl_entry entry;
+
+	for (size_t i = 0; i < k->n_signers; i++) {
+		struct sst_signer *s = &k->signers[i];
+
+		if (s->revoked || head->indirect || head->is_delta ||
+		    memcmp(&s->key.issuer, &head->issuer, sizeof(head->issuer)) != 0 ||
+		    sst_crl_find(crl, &s->key, &entry) != 1)
+			continue;
+		s->revoked = 1;
+		take_back(k, s);
+	}
+}
+
+/* The certificate of the signer who was met last, now that it is known. */
+static void
+signer_name(struct sst_check *k, size_t before, const struct sst_evidence *e)
+{
+	if (e->status != SST_EV_ERROR && k->n_signers == before + 1)
+		memcpy(k->signers[before].sha256, e->signer, sizeof(e->signer));
 }
 
 static void
@@ -31,11 +129,11 @@ judge_response(struct sst_check *k, int depth, enum sst_evidence_source source,
 {
 	const struct sst_response_ask ask = { .cert = k->links[depth].facts,
 	    .issuer = k->chain[depth + 1], .now = sst_check_time(k), .source = source,
-	    .limits = &k->limits, .arg = k,
-	    .delegate_revoked = k->policy.use_cache != SST_SWITCH_OFF ?
-	    delegate_revoked : NULL };
+	    .limits = &k->limits, .arg = k, .delegate_revoked = signer_revoked };
+	const size_t before = k->n_signers;
 
 	sst_response_judge(der, len, &ask, ret);
+	signer_name(k, before, ret);
 }
 
 static int
@@ -158,7 +256,7 @@ judge_list(struct sst_check *k, int depth, const void *der, size_t len,
 {
 	const struct sst_crl_signers signers = { .issuer = k->chain[depth + 1],
 	    .above = depth + 2 < k->n_chain ? k->chain[depth + 2] : NULL,
-	    .others = k->others };
+	    .others = k->others, .revoked = signer_revoked, .arg = k };
 	const struct sst_cert_facts *facts = k->links[depth].facts;
 	const int64_t now = sst_check_time(k);
 	struct sst_error why = { .code = SST_OK };
@@ -173,6 +271,7 @@ judge_list(struct sst_check *k, int depth, const void *der, size_t len,
 	found = sst_crl_find(crl, &facts->key, &entry);
 	sst_crl_evidence(sst_crl_head(crl), facts, found == 1 ? &entry : NULL, now, &k->limits,
 	    ret);
+	signers_look_up(k, crl);
 	sst_crl_free(crl);
 }
 
@@ -184,6 +283,10 @@ sst_check_crl(struct sst_check *k, const void *der, size_t len, struct sst_error
 
 	if (sst_check_is_off(k) || k->n_links == 0)
 		return SST_OK;
+	rc = sst_checker_ready(k->checker, err);
+	if (rc < 0)
+		return rc;
+	signers_meet(k);
 	found = found_new(k, SST_SOURCE_CRL);
 	if (found == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");

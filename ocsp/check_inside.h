@@ -41,6 +41,13 @@ struct sst_link {
 	struct sst_revocation_result result;
 };
 
+/* Somebody beside the issuers who signed evidence, or may have. */
+struct sst_signer {
+	struct sst_cert_key key;
+	uint8_t		 sha256[32];	/* zero: not known yet */
+	int		 revoked;	/* a list that was given says so */
+};
+
 struct sst_check {
 	struct sst_checker *checker;
 	struct sst_revocation_policy policy;
@@ -51,6 +58,8 @@ struct sst_check {
 	int		 asked;		/* nothing is asked twice */
 	X509		**chain;
 	STACK_OF(X509)	*others;	/* that may have signed CRLs; or NULL */
+	struct sst_signer *signers;
+	size_t		 n_signers;
 	char		**lines;	/* of the last sst_check_reasons() */
 	size_t		 n_lines;
 	pthread_mutex_t	 mu;		/* guards own, n_own, waiting of links; pending */

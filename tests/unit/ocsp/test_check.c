@@ -495,6 +495,70 @@ rv_67_a_list_may_be_signed_by_another_key_of_the_ca(void **state)
 	pki_free(signer);
 }
 
+/* PKITS 4.4.21: and it does not matter which of the lists comes first. */
+static void
+rv_67_a_key_for_lists_that_a_list_revokes_signs_nothing(void **state)
+{
+	const struct sst_revocation_policy alone = { .mode = SST_REVOCATION_HARD,
+	    .use_cache = SST_SWITCH_OFF };
+	struct world *w = *state;
+	struct pki_cert *signer = pki_issue(w->root, &(struct pki_spec){ .cn = "CA", .ca = 1,
+	    .key_usage = "cRLSign" });
+	STACK_OF(X509) *others = sk_X509_new_null();
+
+	assert_true(sk_X509_push(others, signer->cert) > 0);
+	/* which is revoked: nobody, the signer; first, last */
+	for (int way = 0; way < 4; way++) {
+		struct sst_check *k = check_with(w, w->chain, &alone);
+		const struct pki_cert *revoked = way & 1 ? signer : NULL;
+
+		assert_int_equal(sst_check_others(k, others, NULL), SST_OK);
+		if (way < 2)
+			give_list(k, w->root, revoked);
+		give_list(k, signer, NULL);
+		if (way >= 2)
+			give_list(k, w->root, revoked);
+		assert_int_equal(ends(k, revoked == NULL).verdict, revoked == NULL ?
+		    SST_VERDICT_GOOD : SST_VERDICT_ERROR);
+	}
+	/* a list that the CA's own key signed stays */
+	{
+		struct sst_check *k = check_with(w, w->chain, &alone);
+
+		assert_int_equal(sst_check_others(k, others, NULL), SST_OK);
+		give_list(k, w->ca, NULL);
+		give_list(k, signer, NULL);
+		give_list(k, w->root, signer);
+		assert_int_equal(ends(k, 1).verdict, SST_VERDICT_GOOD);
+	}
+	sk_X509_free(others);
+	pki_free(signer);
+}
+
+static void
+rv_09_a_list_that_comes_later_takes_a_delegates_word_back(void **state)
+{
+	const struct sst_revocation_policy alone = { .mode = SST_REVOCATION_SOFT,
+	    .use_cache = SST_SWITCH_OFF, .use_crls = SST_SWITCH_OFF };
+	struct world *w = *state;
+	struct pki_cert *signer = pki_issue(w->ca, &(struct pki_spec){ .cn = "OCSP",
+	    .eku = "OCSPSigning" });
+	struct pki_buf der = { 0 };
+
+	make_response(&(struct made_response){ .signer = signer, .certs = { signer },
+	    .singles = { { .cert = w->leaf } } }, &der);
+	for (int revoked = 0; revoked < 2; revoked++) {
+		struct sst_check *k = check_with(w, w->chain, &alone);
+
+		assert_int_equal(sst_check_response(k, der.data, der.len, NULL), SST_OK);
+		give_list(k, w->ca, revoked ? signer : w->ca);
+		assert_int_equal(ends(k, 1).verdict, revoked ? SST_VERDICT_ERROR :
+		    SST_VERDICT_GOOD);
+	}
+	pki_buf_free(&der);
+	pki_free(signer);
+}
+
 static void
 a_chain_that_is_its_own_anchor_needs_no_evidence(void **state)
 {
@@ -684,6 +748,8 @@ main(void)
 		T(staples_that_are_switched_off_are_not_looked_at),
 		T(rv_09_a_delegate_that_is_known_to_be_revoked_signs_nothing),
 		T(rv_67_a_list_may_be_signed_by_another_key_of_the_ca),
+		T(rv_67_a_key_for_lists_that_a_list_revokes_signs_nothing),
+		T(rv_09_a_list_that_comes_later_takes_a_delegates_word_back),
 		T(a_chain_that_is_its_own_anchor_needs_no_evidence),
 		T(a_chain_that_is_none_is_not_taken),
 		T(a_certificate_that_cannot_be_read_is_refused_also_softly),
