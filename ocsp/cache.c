@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "cache_inside.h"
 
@@ -312,11 +314,34 @@ sst_cache_memory(struct sst_cache *c)
 	return SST_OK;
 }
 
+/* How long changes of this thread wait for other processes, beyond wait_ms. */
+static _Thread_local int patience_ms;
+
+void
+sst_cache_patient(int ms)
+{
+	patience_ms = ms;
+}
+
+/* 1: another process has the file, and this thread waits for it until `until`. No
+ * lock is held meanwhile. */
+static int
+waits(int code, int64_t until)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+
+	if ((code & 0xff) != SQLITE_BUSY || sst_clock_ms() >= until)
+		return 0;
+	(void)nanosleep(&pause, NULL);
+	return 1;
+}
+
 int
 sst_cache_change(struct sst_cache *c, enum sst_bump what, int64_t now,
     int (*step)(struct sst_cache *, struct sst_db *, void *, struct sst_error *), void *arg,
     struct sst_error *err)
 {
+	const int64_t until = sst_clock_ms() + patience_ms;
 	struct sst_db *s;
 	unsigned epoch;
 	int rc, code;
@@ -334,7 +359,9 @@ sst_cache_change(struct sst_cache *c, enum sst_bump what, int64_t now,
 		if (rc >= 0 || code == 0)
 			return rc;
 		sst_error_clear(err);
-		if (!sst_cache_file_failed(c, code, epoch))
+		if (waits(code, until))
+			tries--;
+		else if (!sst_cache_file_failed(c, code, epoch))
 			break;
 	}
 	sst_cache_enter(c);

@@ -56,6 +56,9 @@ struct sst_cache_config {
 int	sst_cache_open(const struct sst_cache_config *, struct sst_cache **ret,
 	    struct sst_error *err);
 void	sst_cache_close(struct sst_cache *);	/* NULL is allowed */
+/* From now on changes of the calling thread wait up to `ms` for other processes before
+ * they go to memory: what only this process has, others fetch once more. */
+void	sst_cache_patient(int ms);
 enum sst_cache_mode sst_cache_mode(const struct sst_cache *);
 const char *sst_cache_why(const struct sst_cache *);	/* "" or one line */
 /* Changes with every change of what a look-up could answer, by any process. The

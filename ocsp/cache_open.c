@@ -9,7 +9,8 @@
  * made the owner could not write.
  *
  * Opening and putting aside happen under `lock` in that directory, or a process
- * could join the log of one file to another.
+ * could join the log of one file to another: what is there is opened by any number
+ * at once, what is made or put aside by one alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@
 #include "base/fail.h"
 #include "cache_inside.h"
 
-#define LOCK_WAIT_MS	1000
+#define LOCK_WAIT_MS	3000
 #define MENDS		4	/* in MENDS_MS, then it is given up */
 #define MENDS_MS	60000
 
@@ -87,9 +88,9 @@ file_fault(const char *path, uid_t owner, mode_t never, struct stat *ret)
 	return NULL;
 }
 
-/* The lock of the directory, or -1. Waits a second at most. */
+/* The lock of the directory (LOCK_SH or LOCK_EX), or -1. Waits 3 seconds at most. */
 static int
-dir_lock(const char *dir)
+dir_lock(const char *dir, int how)
 {
 	const struct timespec pause = { .tv_nsec = 2000000 };
 	int64_t until = sst_clock_ms() + LOCK_WAIT_MS;
@@ -99,7 +100,7 @@ dir_lock(const char *dir)
 	if (snprintf(path, sizeof(path), "%s/lock", dir) >= (int)sizeof(path))
 		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	while (fd >= 0 && flock(fd, how | LOCK_NB) < 0) {
 		if ((errno != EWOULDBLOCK && errno != EINTR) || sst_clock_ms() > until) {
 			(void)close(fd);
 			return -1;
@@ -183,6 +184,7 @@ connect_live(struct sst_cache *c)
 {
 	enum sst_db_found found;
 	struct stat st;
+	int code;
 
 	make_private(c->live);
 	found = sst_db_open(&c->change, SST_DB_WRITE, c->live, c->wait_ms);
@@ -194,8 +196,10 @@ connect_live(struct sst_cache *c)
 	}
 	if (found == SST_DB_OURS)
 		found = SST_DB_CANNOT;
+	code = c->change.db == NULL ? c->change.code : c->look.code;
 	sst_db_close(&c->change);
 	sst_db_close(&c->look);
+	c->change.code = code;
 	return found;
 }
 
@@ -218,16 +222,20 @@ start_anew(struct sst_cache *c)
 	return found;
 }
 
-/* `hurt`: a page of it is known to be damaged. 0, or -1 with the reason said. */
+/*
+ * `hurt`: a page of it is known to be damaged. 0, or -1 with the reason said. Of
+ * LOCK_SH also 1: there is something to be made, which takes LOCK_EX; 2: others are
+ * just opening it.
+ */
 static int
-open_live(struct sst_cache *c, int hurt)
+open_live_as(struct sst_cache *c, int hurt, int how)
 {
 	enum sst_db_found found;
 	const char *fault;
 	struct stat st;
 	int lock, rc = -1;
 
-	lock = dir_lock(c->dir);
+	lock = dir_lock(c->dir, how);
 	if (lock < 0) {
 		sst_cache_say(c, "%s cannot be locked: %s", c->dir,
 		    errno == EWOULDBLOCK ? "another process holds it" : strerror(errno));
@@ -238,11 +246,24 @@ open_live(struct sst_cache *c, int hurt)
 		sst_cache_say(c, "%s is not used: %s", c->live, fault);
 		goto out;
 	}
+	/* whoever makes one holds the lock until it is whole */
+	if (how == LOCK_SH && (st.st_size == 0 || has_foreign_part(c))) {
+		rc = 1;
+		goto out;
+	}
 	if ((hurt && st.st_ino == c->file.st_ino && st.st_dev == c->file.st_dev) ||
 	    has_foreign_part(c))
 		found = SST_DB_DAMAGED;
 	else
 		found = connect_live(c);
+	if (found == SST_DB_DAMAGED && how == LOCK_SH) {
+		rc = 1;
+		goto out;
+	}
+	if (found == SST_DB_CANNOT && how == LOCK_SH && (c->change.code & 0xff) == SQLITE_BUSY) {
+		rc = 2;
+		goto out;
+	}
 	if (found == SST_DB_DAMAGED)
 		found = start_anew(c);
 	if (found == SST_DB_NEWER)
@@ -254,6 +275,24 @@ open_live(struct sst_cache *c, int hurt)
 out:
 	(void)close(lock);
 	return rc;
+}
+
+static int
+open_live(struct sst_cache *c, int hurt)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	const int64_t until = sst_clock_ms() + LOCK_WAIT_MS;
+	int rc = hurt ? 1 : open_live_as(c, 0, LOCK_SH);
+
+	while (rc == 2 && sst_clock_ms() < until) {
+		(void)nanosleep(&pause, NULL);
+		rc = open_live_as(c, 0, LOCK_SH);
+	}
+	if (rc == 2)
+		sst_cache_say(c, "%s cannot be opened: it is busy", c->live);
+	if (rc == 2)
+		return -1;
+	return rc == 1 ? open_live_as(c, hurt, LOCK_EX) : rc;
 }
 
 /* A path within a URI. */

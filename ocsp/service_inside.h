@@ -13,7 +13,9 @@
  *      asker's quota.
  *   2. A connection holds a descriptor and a small record, whatever its peer does:
  *      no packet waits half read, and who does not take an answer is closed.
- *   3. A question outlives its connection: what was begun is finished for the cache.
+ *   3. Who asks for what is being fetched already waits with the others, and pays
+ *      nothing for it.
+ *   4. A question outlives its connection: what was begun is finished for the cache.
  * Threads: one; answers of work.c come on its thread, to `over`, under `mu`.
  */
 #ifndef SST_OCSP_SERVICE_INSIDE_H
@@ -45,8 +47,12 @@ struct sst_question {
 	struct sst_conn	*conn;		/* NULL: it is gone */
 	struct sst_user	*user;
 	struct sst_work_ticket *ticket;
+	uint32_t	 id;
 	struct sst_cert_key key;
-	struct sst_service_answer answer;
+	unsigned	 bits;		/* SST_SERVICE_*, as they were understood */
+	int		 is_charged;	/* against the user's quota: the first of its kind */
+	struct sst_evidence *list;	/* what came of it; NULL and n: no memory */
+	size_t		 n;
 };
 
 struct sst_service {

@@ -11,6 +11,7 @@
 #include "service_inside.h"
 #include "verdict.h"
 
+#define QUESTIONS_MAX	4	/* of one connection */
 #define BUDGET_MS	3000
 #define BUDGET_MAX_MS	10000
 
@@ -19,6 +20,7 @@ struct wish {
 	STACK_OF(X509)	*chain;		/* verified */
 	const struct sst_cert_facts *facts;
 	struct sst_revocation_policy policy;
+	unsigned	 bits;		/* SST_SERVICE_* */
 	int		 is_leaf;
 };
 
@@ -62,6 +64,8 @@ understand(struct sst_service *s, const struct sst_service_ask *ask, int64_t now
 	if (rc < 0)
 		return rc;
 	ret->is_leaf = (ask->bits & SST_SERVICE_LEAF) != 0 && !ret->facts->is_ca;
+	ret->bits = (ask->bits & (SST_SERVICE_NO_OCSP | SST_SERVICE_NO_CRL)) |
+	    (ret->is_leaf ? SST_SERVICE_LEAF : 0);
 	if (ask->bits & SST_SERVICE_NO_OCSP)
 		ret->policy.use_ocsp = SST_SWITCH_OFF;
 	if (ask->bits & SST_SERVICE_NO_CRL)
@@ -121,8 +125,11 @@ on_evidence(void *arg, const struct sst_evidence *list, size_t n)
 	struct sst_service *s = q->service;
 	const uint64_t one = 1;
 
-	q->answer.n = n < SST_SERVICE_PIECES ? n : SST_SERVICE_PIECES;
-	memcpy(q->answer.list, list, q->answer.n * sizeof(*list));
+	q->n = n < SST_SERVICE_PIECES ? n : SST_SERVICE_PIECES;
+	if (q->n > 0)
+		q->list = malloc(q->n * sizeof(*list));
+	if (q->list != NULL)
+		memcpy(q->list, list, q->n * sizeof(*list));
 	(void)pthread_mutex_lock(&s->mu);
 	q->next_over = s->over;
 	s->over = q;
@@ -141,7 +148,9 @@ question_free(struct sst_question *q)
 		q->next->prev = q->prev;
 	if (q->conn != NULL)
 		q->conn->questions--;
-	sst_quota_fetched(q->user);
+	if (q->is_charged)
+		sst_quota_fetched(q->user);
+	free(q->list);
 	free(q);
 }
 
@@ -153,10 +162,21 @@ budget_of(const struct sst_service_ask *ask)
 	return ask->budget_ms < BUDGET_MAX_MS ? ask->budget_ms : BUDGET_MAX_MS;
 }
 
-/* A question of its own, which takes the chain. The quota was asked. */
 static int
-fetch(struct sst_service *s, struct sst_conn *conn, struct wish *w,
-    const struct sst_service_ask *ask, struct sst_error *err)
+is_under_way(const struct sst_service *s, const struct wish *w)
+{
+	const struct sst_question *q = s->questions;
+
+	while (q != NULL && (q->bits != w->bits ||
+	    sst_cert_key_cmp(&q->key, &w->facts->key) != 0))
+		q = q->next;
+	return q != NULL;
+}
+
+/* The quota was asked. */
+static int
+fetch(struct sst_service *s, struct sst_conn *conn, const struct wish *w,
+    const struct sst_service_ask *ask, int is_charged, struct sst_error *err)
 {
 	struct sst_question *q = calloc(1, sizeof(*q));
 	struct sst_work_ask wanted = { .cert = sk_X509_value(w->chain, 0),
@@ -172,7 +192,9 @@ fetch(struct sst_service *s, struct sst_conn *conn, struct wish *w,
 	q->conn = conn;
 	q->user = conn->user;
 	q->key = w->facts->key;
-	q->answer.id = ask->id;
+	q->bits = w->bits;
+	q->is_charged = is_charged;
+	q->id = ask->id;
 	rc = sst_work_ask(sst_checker_work(s->checker), &wanted, on_evidence, q, &q->ticket,
 	    err);
 	if (rc < 0) {
@@ -192,8 +214,11 @@ static int
 answer(struct sst_service *s, struct sst_conn *conn, const struct sst_service_ask *ask,
     struct wish *w, int64_t now_ms, struct sst_service_answer *ret, struct sst_error *err)
 {
-	int rc = sst_quota_ask(s->quota, conn->user, now_ms, err);
+	int is_charged, rc = sst_quota_ask(s->quota, conn->user, now_ms, err);
 
+	if (rc == SST_OK && conn->questions >= QUESTIONS_MAX)
+		rc = sst_fail(err, SST_E_LIMIT, "a connection waits for %d answers at most",
+		    QUESTIONS_MAX);
 	if (rc == SST_OK)
 		rc = understand(s, ask, now_ms, w, err);
 	if (rc < 0)
@@ -201,11 +226,13 @@ answer(struct sst_service *s, struct sst_conn *conn, const struct sst_service_as
 	if (is_known(s, w, ret))
 		return SST_OK;
 	ret->n = 0;
-	rc = sst_quota_fetch(s->quota, conn->user, now_ms, err);
+	is_charged = !is_under_way(s, w);
+	if (is_charged)
+		rc = sst_quota_fetch(s->quota, conn->user, now_ms, err);
 	if (rc < 0)
 		return rc;
-	rc = fetch(s, conn, w, ask, err);
-	if (rc < 0)
+	rc = fetch(s, conn, w, ask, is_charged, err);
+	if (rc < 0 && is_charged)
 		sst_quota_fetched(conn->user);
 	return rc < 0 ? rc : 1;
 }
@@ -233,6 +260,22 @@ sst_service_take(struct sst_service *s, struct sst_conn *conn, size_t len, int64
 	return ok && !is_garbage;
 }
 
+/* A peer that does not read it is closed when it is heard again, or idle. */
+static void
+tell(struct sst_service *s, const struct sst_question *q)
+{
+	struct sst_service_answer a = { .id = q->id, .code = SST_OK };
+
+	if (q->list != NULL) {
+		a.n = q->n;
+		memcpy(a.list, q->list, q->n * sizeof(a.list[0]));
+	} else if (q->n > 0) {
+		a.code = SST_E_NOMEM;
+		(void)snprintf(a.text, sizeof(a.text), "the cache service is out of memory");
+	}
+	(void)sst_service_tell(s, q->conn, &a, &q->key);
+}
+
 void
 sst_service_answers(struct sst_service *s)
 {
@@ -244,9 +287,8 @@ sst_service_answers(struct sst_service *s)
 	(void)pthread_mutex_unlock(&s->mu);
 	for (; q != NULL; q = next) {
 		next = q->next_over;
-		/* a peer that does not read it is closed when it is heard again, or idle */
 		if (q->conn != NULL)
-			(void)sst_service_tell(s, q->conn, &q->answer, &q->key);
+			tell(s, q);
 		question_free(q);
 	}
 }

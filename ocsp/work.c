@@ -12,6 +12,7 @@
 #include "base/fail.h"
 
 #define SLEEP_MS	60000
+#define PATIENCE_MS	2000	/* with other writers of the file */
 #define PUBLISH_MS	5000
 #define TIDY_MS		(10 * 60 * 1000)
 #define KEPT_MAX	1024	/* waiting for the thread */
@@ -255,6 +256,7 @@ thread_main(void *arg)
 	struct sst_work *w = arg;
 	int64_t now, until;
 
+	sst_cache_patient(PATIENCE_MS);
 	w->tidy_at = sst_clock_ms() + TIDY_MS;
 	while (!take_queue(w)) {
 		now = sst_clock_ms();
