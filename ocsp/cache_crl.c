@@ -366,7 +366,7 @@ sst_cache_put_crl(struct sst_cache *c, const struct sst_crl *crl, const char *ur
 {
 	const struct sst_crl_head *head = sst_crl_head(crl);
 	struct intake k = { .c = c, .crl = crl, .head = head, .now = now };
-	int rc;
+	int rc, code = 0;
 
 	if (head->size > c->size_cap - c->size_cap / 4)
 		return sst_fail(err, SST_E_LIMIT, "a list of %llu octets is too large for"
@@ -382,6 +382,7 @@ sst_cache_put_crl(struct sst_cache *c, const struct sst_crl *crl, const char *ur
 		rc = take_in(&t, err);
 		if (rc >= 0 || t.code == 0)
 			return rc < 0 ? rc : SST_OK;
+		code = t.code;
 		if (t.in_memory)
 			break;
 		sst_error_clear(err);
@@ -390,5 +391,5 @@ sst_cache_put_crl(struct sst_cache *c, const struct sst_crl *crl, const char *ur
 			tries = 1;
 	}
 	return sst_fail(err, SST_E_NOMEM, "the list cannot be kept: %s",
-	    sqlite3_errstr(c->mem.code));
+	    sqlite3_errstr(code));
 }

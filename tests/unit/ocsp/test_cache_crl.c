@@ -15,6 +15,9 @@
 #define HOLD	6
 #define URI(u)	"issuingDistributionPoint = critical,@idp\n[idp]\nfullname = URI:" u "\n"
 
+#define INDIRECT(u)	"issuingDistributionPoint = critical,@idp\n[idp]\nfullname = URI:" u \
+	"\nindirectCRL = TRUE\n"
+
 struct world {
 	char	*dir;
 	struct pki_cert *ca, *other;
@@ -199,6 +202,11 @@ rv_72_a_list_out_of_scope_revokes_and_never_clears(void **state)
 	assert_int_equal(sst_cache_revoked(c, &key, PKI_NOW), 1);
 	key = listed_facts(w->ca, 6).key;
 	assert_int_equal(sst_cache_revoked(c, &key, PKI_NOW), 0);
+	/* an indirect one speaks of several issuers: not of ours for sure */
+	l.serials = (const int64_t[]){ 9 };
+	l.extra = INDIRECT("http://crl.example/indirect");
+	assert_int_equal(list_put(c, &l, NULL), SST_OK);
+	assert_int_equal(list_says(c, w->ca, 9), 0);
 	/* beside a list of everything that does not name it */
 	l = (struct list){ .ca = w->ca };
 	assert_int_equal(list_put(c, &l, NULL), SST_OK);
@@ -243,6 +251,34 @@ rv_100_a_damaged_bucket_says_nothing_and_heals(void **state)
 		assert_int_equal(list_says(c, w->ca, 7), SST_EV_REVOKED);
 	}
 	sst_cache_close(c);
+}
+
+/* Buckets that hold nothing are there too, in front of and behind those that do. */
+static void
+an_empty_bucket_is_not_a_damaged_one(void **state)
+{
+	const struct world *w = *state;
+	int64_t rows[300], probe[2] = { -1, -1 };
+	struct sst_cert_key key;
+	struct sst_cache *c;
+	size_t n;
+
+	for (uint32_t half = 0; half < 2; half++) {
+		n = 0;
+		for (int64_t i = 1; n < 300; i++) {
+			key = listed_facts(w->ca, i).key;
+			if (sst_crl_bucket(&key, 2) == half * 3)
+				rows[n++] = i;
+			else if (sst_crl_bucket(&key, 2) == 3 - half * 3)
+				probe[half] = i;
+		}
+		c = cache_open(NULL);
+		assert_int_equal(list_put(c, &(struct list){ .ca = w->ca, .serials = rows,
+		    .n = 300 }, NULL), SST_OK);
+		assert_int_equal(list_says(c, w->ca, probe[half]), SST_EV_GOOD);
+		assert_int_equal(list_says(c, w->ca, rows[17]), SST_EV_REVOKED);
+		sst_cache_close(c);
+	}
 }
 
 static void
@@ -321,6 +357,7 @@ main(void)
 		cmocka_unit_test(rv_38_a_hold_of_a_list_is_lifted_by_the_next),
 		cmocka_unit_test(rv_72_a_list_out_of_scope_revokes_and_never_clears),
 		cmocka_unit_test(rv_100_a_damaged_bucket_says_nothing_and_heals),
+		cmocka_unit_test(an_empty_bucket_is_not_a_damaged_one),
 		cmocka_unit_test(a_list_that_is_there_is_renewed_and_not_rewritten),
 		cmocka_unit_test(a_list_too_large_for_the_cache_is_refused),
 		cmocka_unit_test(a_staging_that_was_left_is_swept),

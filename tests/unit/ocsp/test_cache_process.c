@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Tests of the cache: many processes, fork(), threads, and who fetches. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -275,6 +276,41 @@ rv_102_a_child_opens_its_own_and_both_go_on(void **state)
 	assert_int_not_equal(access(pki_path(*state, "102/live.db.damaged"), F_OK), 0);
 }
 
+/* What SQLite thinks to have locked is copied by fork(), the locks are not. */
+static void
+rv_102_a_child_has_locks_of_its_own(void **state)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002,
+	    .l_len = 510 };	/* SQLite's shared range */
+	struct sst_evidence e = says(SST_EV_REVOKED, 1, 5);
+	struct sst_cache *c = cache_open(pki_path(*state, "locks"));
+	struct meeting *m = meeting_new(2);
+	int status, fd;
+	pid_t pid;
+
+	assert_int_equal(cache_put(c, 1, 0, &e), SST_OK);
+	pid = fork();
+	if (pid == 0) {
+		int is = cache_says(c, 1, 0);
+
+		(void)pthread_barrier_wait(&m->barrier);
+		(void)pthread_barrier_wait(&m->barrier);
+		_exit(is != SST_EV_REVOKED);
+	}
+	(void)pthread_barrier_wait(&m->barrier);
+	sst_cache_close(c);
+	fd = open(pki_path(*state, "locks/live.db"), O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_GETLK, &lock), 0);
+	assert_int_equal(lock.l_type, F_RDLCK);
+	assert_int_equal(lock.l_pid, pid);
+	(void)close(fd);
+	(void)pthread_barrier_wait(&m->barrier);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	(void)munmap(m, sizeof(*m));
+}
+
 static void
 rv_102_memory_is_in_both_after_fork(void **state)
 {
@@ -364,6 +400,7 @@ main(void)
 		cmocka_unit_test(rv_95_a_lease_ends_with_its_owner),
 		cmocka_unit_test(rv_95_another_process_of_the_same_number_owns_nothing),
 		cmocka_unit_test(rv_102_a_child_opens_its_own_and_both_go_on),
+		cmocka_unit_test(rv_102_a_child_has_locks_of_its_own),
 		cmocka_unit_test(rv_102_memory_is_in_both_after_fork),
 		cmocka_unit_test(rv_102_a_bare_clone_keeps_its_hands_off_the_file),
 		cmocka_unit_test(a_fork_gives_no_lease_away),
