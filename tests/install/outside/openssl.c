@@ -5,6 +5,37 @@
 #include <stdio.h>
 #include <string.h>
 
+static int
+judges(void)
+{
+	struct sst_openssl_check config;
+	struct sst_checker *checker = NULL;
+	struct sst_error err;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl;
+	int rc;
+
+	memset(&config, 0, sizeof(config));
+	memset(&err, 0, sizeof(err));
+	config.mode = SST_OPENSSL_MUST;
+	if (ctx == NULL || sst_checker_new(NULL, &checker, &err) < 0 ||
+	    sst_openssl_attach_checker(ctx, checker, &config, &err) < 0 ||
+	    (ssl = SSL_new(ctx)) == NULL) {
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	rc = sst_openssl_judge(ssl, &err);
+	if (rc != SST_E_STATE || err.text[0] == '\0' ||
+	    sst_openssl_result(ssl, 0) != NULL) {
+		fprintf(stderr, "an SSL was judged before its handshake\n");
+		return 1;
+	}
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	sst_checker_unref(checker);
+	return 0;
+}
+
 int
 main(void)
 {
@@ -26,5 +57,5 @@ main(void)
 	}
 	sst_store_unref(store);
 	SSL_CTX_free(ctx);
-	return 0;
+	return judges();
 }
