@@ -4,10 +4,13 @@
  *
  *	cache.c         the handle: modes, locks, fork, one change with its fall-back
  *	cache_open.c    directories and files: whom to trust, open, put aside
+ *	cache_mend.c    what can be saved of a damaged file
  *	cache_db.c      SQLite: statements, results, transactions
  *	cache_schema.c  the tables; cache_row.c  rows as bytes, and their digests
- *	cache_answer.c  cache_crl.c  cache_heads.c  cache_source.c  cache_lease.c
- *	cache_staple.c  cache_tidy.c  cache_snapshot.c  cache_look.c  by table
+ *	cache_get.c     a look-up: answers, then lists (cache_heads.c)
+ *	cache_answer.c  cache_crl.c  cache_source.c  cache_lease.c  cache_staple.c
+ *	                by table; cache_tidy.c  what goes; cache_look.c  for sstool
+ *	cache_snapshot.c  what others read
  *
  * Always true:
  *   1. A sst_db is used by whoever holds its mutex: `wmu` guards `change`, `mu`
