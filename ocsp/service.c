@@ -164,8 +164,7 @@ on_conn(struct sst_service *s, struct sst_conn *c, int64_t now_ms)
 		conn_close(s, c);
 }
 
-/* Closes who was silent for too long; returns for how long nothing is to be done,
- * or 0: the service has had nothing to do for so long that it ends. */
+/* Closes who was silent for too long; returns for how long nothing is to be done. */
 static int
 idle_step(struct sst_service *s, int64_t now_ms)
 {
@@ -181,13 +180,9 @@ idle_step(struct sst_service *s, int64_t now_ms)
 		until = c->heard_ms + CONN_IDLE_MS;
 	if (s->n_conns > 0 || s->questions != NULL)
 		s->busy_ms = now_ms;
-	if (s->idle_ms > 0) {
-		if (now_ms - s->busy_ms >= s->idle_ms)
-			return 0;
-		if (s->busy_ms + s->idle_ms < until)
-			until = s->busy_ms + s->idle_ms;
-	}
-	return (int)(until - now_ms);
+	if (s->idle_ms > 0 && s->busy_ms + s->idle_ms < until)
+		until = s->busy_ms + s->idle_ms;
+	return until > now_ms ? (int)(until - now_ms) : 0;
 }
 
 static void
@@ -218,15 +213,16 @@ static int
 loop(struct sst_service *s, struct sst_error *err)
 {
 	struct epoll_event events[EVENTS];
-	int n, wait, listens;
+	int n, listens;
 
+	s->busy_ms = sst_clock_ms();
 	for (;;) {
-		wait = idle_step(s, sst_clock_ms());
-		if (wait == 0)
-			return SST_OK;
-		n = epoll_wait(s->epoll_fd, events, EVENTS, wait);
+		n = epoll_wait(s->epoll_fd, events, EVENTS, idle_step(s, sst_clock_ms()));
 		if (n < 0 && errno != EINTR)
 			return sst_fail_errno(err, errno, "waiting for questions");
+		/* whoever is waiting to be let in was an event */
+		if (n == 0 && s->idle_ms > 0 && sst_clock_ms() - s->busy_ms >= s->idle_ms)
+			return SST_OK;
 		listens = 0;
 		for (int i = 0; i < n; i++) {
 			listens |= events[i].data.ptr == &s->listen_fd;
@@ -285,7 +281,6 @@ service_init(struct sst_service *s, const struct sst_service_config *config,
 	s->epoll_fd = s->over_fd = -1;
 	s->conns_max = conns_allowed(config->connections);
 	s->idle_ms = config->idle_ms;
-	s->busy_ms = sst_clock_ms();
 	(void)pthread_mutex_init(&s->mu, NULL);
 	rc = sst_anchors_new(config->trust, &s->anchors, err);
 	if (rc == SST_OK)

@@ -4,13 +4,20 @@ _sstool()
 {
 	local word="${COMP_WORDS[COMP_CWORD]}" verb="${COMP_WORDS[1]}" list=
 	if ((COMP_CWORD == 1)); then
-		list="cert connect doctor options run status verify why --version --help"
+		list="cache cert connect doctor options run status verify why --version --help"
 	elif [[ $verb == cert ]] && ((COMP_CWORD == 2)); then
 		list="explain list"
+	elif [[ $verb == cache ]] && ((COMP_CWORD == 2)); then
+		list="list prefetch purge serve show stats"
 	elif [[ $word == -* ]]; then
 		case "$verb ${COMP_WORDS[2]}" in
 		"cert explain") list="--sni --no-sni --ip --sigalgs --tls --default --strict --at --json" ;;
 		"cert list") list="--limit --json" ;;
+		"cache list") list="--dir --issuer --revoked --limit --json" ;;
+		"cache prefetch") list="--dir --trust --json" ;;
+		"cache purge") list="--dir --issuer --revoked --yes" ;;
+		"cache serve") list="--dir --idle --socket --trust" ;;
+		"cache show" | "cache stats") list="--dir --json" ;;
 		doctor*) list="--unit --json" ;;
 		connect*) list="--name --trust --alpn --json" ;;
 		run*) list="--tls-port --tls --cert --trust --name --name-from-address --lenient --verbose --help" ;;

@@ -29,7 +29,9 @@ everything_is_there()
 		bin/sstool share/man/man1/sstool.1 \
 		share/man/man7/securesockets.7 share/man/man5/securesockets.conf.5 \
 		share/bash-completion/completions/sstool \
-		lib/sysusers.d/securesockets.conf; do
+		lib/sysusers.d/securesockets.conf lib/tmpfiles.d/securesockets.conf \
+		lib/systemd/system/securesockets-cache.socket \
+		lib/systemd/system/securesockets-cache.service; do
 		[[ -s $TREE/$file ]] || wrong "not installed: $file"
 	done
 	[[ -x $SECURESOCKETS_AGENT ]] ||

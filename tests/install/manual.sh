@@ -73,9 +73,9 @@ calls_are_mentioned()
 verbs_and_their_options_are_those_of_the_tool()
 {
 	local verb option file
-	"$SSTOOL" --help | sed -nE 's/^  ((cert )?[a-z]+) ?.*/\1/p' | sort \
+	"$SSTOOL" --help | sed -nE 's/^  ((cert |cache )?[a-z]+) ?.*/\1/p' | sort \
 		>"$SST_TMP/tool"
-	sed -nE 's/^\.It Cm ((cert )?[a-z]+)$/\1/p' "$TOOL_PAGE" | sort \
+	sed -nE 's/^\.It Cm ((cert |cache )?[a-z]+)$/\1/p' "$TOOL_PAGE" | sort \
 		>"$SST_TMP/page"
 	same "the verbs in sstool(1)" "$SST_TMP/tool" "$SST_TMP/page"
 	while read -r verb; do

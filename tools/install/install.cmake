@@ -63,6 +63,12 @@ if(TARGET sstool)
 		RENAME sstool)
 	install(FILES "${PROJECT_SOURCE_DIR}/tools/man/sstool.1"
 		DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+	# The machine's cache service. Off until somebody enables the socket.
+	configure_file("${CMAKE_CURRENT_LIST_DIR}/securesockets-cache.service.in"
+		"${PROJECT_BINARY_DIR}/securesockets-cache.service" @ONLY)
+	install(FILES "${PROJECT_BINARY_DIR}/securesockets-cache.service"
+		"${CMAKE_CURRENT_LIST_DIR}/securesockets-cache.socket"
+		DESTINATION "lib/systemd/system")
 endif()
 install(FILES "${PROJECT_SOURCE_DIR}/tools/man/securesockets.7"
 	DESTINATION "${CMAKE_INSTALL_MANDIR}/man7")
@@ -70,4 +76,6 @@ install(FILES "${PROJECT_SOURCE_DIR}/tools/man/securesockets.conf.5"
 	DESTINATION "${CMAKE_INSTALL_MANDIR}/man5")
 install(FILES "${PROJECT_SOURCE_DIR}/tools/install/securesockets.sysusers"
 	DESTINATION "lib/sysusers.d" RENAME securesockets.conf)
+install(FILES "${PROJECT_SOURCE_DIR}/tools/install/securesockets.tmpfiles"
+	DESTINATION "lib/tmpfiles.d" RENAME securesockets.conf)
 install(SCRIPT "${CMAKE_CURRENT_LIST_DIR}/user.cmake")
