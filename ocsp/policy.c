@@ -31,8 +31,9 @@ sst_limits_of(const struct sst_revocation_policy *policy, struct sst_limits *ret
 	ret->skew = p->skew != 0 ? p->skew : SKEW;
 	ret->ocsp_max_age = p->max_age != 0 ? p->max_age : OCSP_MAX_AGE;
 	ret->crl_max_age = p->max_age != 0 ? p->max_age : CRL_MAX_AGE;
-	ret->ocsp_no_next = least(OCSP_NO_NEXT, ret->ocsp_max_age);
-	ret->crl_no_next = least(CRL_NO_NEXT, ret->crl_max_age);
+	/* who says how old evidence may be means that of no announced end as well */
+	ret->ocsp_no_next = p->max_age != 0 ? p->max_age : OCSP_NO_NEXT;
+	ret->crl_no_next = p->max_age != 0 ? p->max_age : CRL_NO_NEXT;
 	ret->ocsp_size = OCSP_SIZE;
 	ret->crl_size = CRL_SIZE;
 	ret->security_level = SECURITY_LEVEL;
