@@ -22,6 +22,7 @@
 struct given {
 	STACK_OF(X509)	*trust, *untrusted;
 	X509		*leaf;
+	uint32_t	 eku;		/* what an anchor's may not leave out; 0: any */
 };
 
 static void __attribute__((format(printf, 3, 4)))
@@ -112,14 +113,53 @@ store_of(const struct sst_question *q, const struct given *g)
 	return store;
 }
 
+/*
+ * A certificate that was named with --trust is an anchor as a name and a key (RFC
+ * 5280 6.1.1 d): it need not say that it is a CA's. One that says that it is not, or
+ * that its key is for other things, is taken at its word.
+ */
 static int
-set_up(const struct sst_question *q, X509_STORE_CTX *x, struct sst_error *err)
+is_named_anchor(X509_STORE_CTX *x, const struct given *g)
+{
+	X509 *cert = X509_STORE_CTX_get_current_cert(x);
+	const int depth = X509_STORE_CTX_get_error_depth(x);
+
+	if (depth == 0 || depth != sk_X509_num(X509_STORE_CTX_get0_chain(x)) - 1 ||
+	    (X509_get_extension_flags(cert) & EXFLAG_BCONS) ||
+	    !(X509_get_key_usage(cert) & KU_KEY_CERT_SIGN) ||
+	    (g->eku != 0 && !(X509_get_extended_key_usage(cert) & g->eku)))
+		return 0;
+	for (int i = 0; i < sk_X509_num(g->trust); i++)
+		if (X509_cmp(sk_X509_value(g->trust, i), cert) == 0)
+			return 1;
+	return 0;
+}
+
+static int
+on_finding(int ok, X509_STORE_CTX *x)
+{
+	const int error = X509_STORE_CTX_get_error(x);
+
+	if (ok || (error != X509_V_ERR_INVALID_CA && error != X509_V_ERR_INVALID_PURPOSE) ||
+	    !is_named_anchor(x, X509_STORE_CTX_get_app_data(x)))
+		return ok;
+	X509_STORE_CTX_set_error(x, X509_V_OK);
+	return 1;
+}
+
+static int
+set_up(const struct sst_question *q, struct given *g, X509_STORE_CTX *x,
+    struct sst_error *err)
 {
 	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(x);
 
 	/* an anchor need not have signed itself */
 	if (!X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN))
 		return 0;
+	g->eku = q->purpose == X509_PURPOSE_SSL_SERVER ? XKU_SSL_SERVER :
+	    q->purpose == X509_PURPOSE_SSL_CLIENT ? XKU_SSL_CLIENT : 0;
+	X509_STORE_CTX_set_verify_cb(x, on_finding);
+	X509_STORE_CTX_set_app_data(x, g);
 	X509_VERIFY_PARAM_set_auth_level(param, q->security_level);
 	if (q->at != 0)
 		X509_VERIFY_PARAM_set_time(param, q->at);
@@ -141,7 +181,7 @@ path_refused(X509_STORE_CTX *x, struct sst_answer *a)
 
 /* 1: the chain reached an anchor. */
 static int
-find_path(const struct sst_question *q, const struct given *g, struct sst_answer *a)
+find_path(const struct sst_question *q, struct given *g, struct sst_answer *a)
 {
 	X509_STORE *store = store_of(q, g);
 	X509_STORE_CTX *x = X509_STORE_CTX_new();
@@ -151,7 +191,7 @@ find_path(const struct sst_question *q, const struct given *g, struct sst_answer
 
 	if (store == NULL || x == NULL || !X509_STORE_CTX_init(x, store, g->leaf, g->untrusted))
 		conclude(a, SST_ANSWER_ERROR, "out of memory");
-	else if (!set_up(q, x, &err))
+	else if (!set_up(q, g, x, &err))
 		conclude(a, SST_ANSWER_ERROR, "--name: %s", err.text);
 	else
 		ok = X509_verify_cert(x);

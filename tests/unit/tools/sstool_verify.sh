@@ -73,6 +73,23 @@ response()
 	openssl ocsp -index ca.index -CA ca.pem -rsigner ca.pem -rkey ca.key -issuer ca.pem \
 		-cert "$1.pem" -respout "$2" -no_nonce "${@:3}"
 }
+# Issuers that are no CAs by their own word, each with a certificate below it.
+anchors()
+{
+	local name
+	issue bare root 0x2001 'subjectKeyIdentifier = hash\n' &&
+	issue old root 0x2002 '' &&
+	issue bareku root 0x2003 'keyUsage = keyCertSign\n' &&
+	issue barewww root 0x2004 'extendedKeyUsage = serverAuth\n' &&
+	issue bareclient root 0x2005 'extendedKeyUsage = clientAuth\n' &&
+	issue baree root 0x2006 'basicConstraints = CA:FALSE\n' &&
+	issue bareno root 0x2007 'keyUsage = digitalSignature,cRLSign\n' || return
+	for name in bare old bareku barewww bareclient baree bareno; do
+		issue below_$name $name 0x3001 'subjectAltName = DNS:www.example.com\n' || return
+	done
+	issue client_bareclient bareclient 0x3002 'extendedKeyUsage = clientAuth\n' &&
+	ca_file bare && crl bare bare.crl
+}
 make()
 {
 	openssl req -x509 "${EC[@]}" -keyout root.key -out root.pem -subj /CN=Root -days 40 &&
@@ -82,7 +99,7 @@ make()
 	issue client ca 0x77 'extendedKeyUsage = clientAuth\n' &&
 	issue must ca 0x88 'tlsfeature = status_request\n' &&
 	issue small ca 0x99 'extendedKeyUsage = serverAuth\n' -newkey rsa:1024 -nodes &&
-	ca_file root && ca_file ca && crl root root.crl && crl ca good.crl -crldays 5 &&
+	anchors && ca_file root && ca_file ca && crl root root.crl && crl ca good.crl -crldays 5 &&
 	openssl ca -config ca.cnf -keyfile ca.key -cert ca.pem -valid leaf.pem &&
 	openssl ca -config ca.cnf -keyfile ca.key -cert ca.pem -valid must.pem &&
 	response leaf good.ocsp -ndays 5 && response must must.ocsp -ndays 5 &&
@@ -134,6 +151,32 @@ a_chain_must_reach_an_anchor()
 	says '^accept: it is a trust anchor itself'
 	says '^exempt +CN = leaf .*it is a trust anchor itself$'
 	verify 1 --trust twin.pem leaf.pem
+}
+
+# RFC 5280 6.1.1 d: an anchor is a name and a key.
+a_named_anchor_need_not_say_that_it_is_one()
+{
+	local anchor
+	for anchor in bare old bareku barewww; do
+		verify 0 --trust $anchor.pem below_$anchor.pem
+		says "^exempt +CN = $anchor .*it is the trust anchor\$"
+		verify 0 --purpose any --trust $anchor.pem below_$anchor.pem
+	done
+	for anchor in baree bareno; do
+		verify 1 --trust $anchor.pem below_$anchor.pem
+		says 'the chain does not verify'
+		verify 1 --purpose any --trust $anchor.pem below_$anchor.pem
+	done
+	# for another purpose
+	verify 1 --trust bareclient.pem below_bareclient.pem
+	verify 0 --purpose any --trust bareclient.pem below_bareclient.pem
+	verify 0 --purpose client --trust bareclient.pem client_bareclient.pem
+	# an intermediate must say so, whatever is named beside it
+	verify 1 --trust root.pem --untrusted bare.pem below_bare.pem
+	verify 1 --trust root.pem --trust twin.pem --untrusted bare.pem below_bare.pem
+	# it signs answers as any CA
+	verify 0 --policy hard --trust bare.pem --crl bare.crl below_bare.pem
+	says '^good +CN = below_bare '
 }
 
 a_list_decides()
@@ -215,6 +258,13 @@ the_time_counts()
 
 an_age_can_be_asked_for()
 {
+	# and is the life of what announces no end of its own
+	openssl ocsp -index ca.index -CA ca.pem -rsigner ca.pem -rkey ca.key -issuer ca.pem \
+		-cert must.pem -respout endless.ocsp -no_nonce >>make.log 2>&1
+	chain 1 --at $((NOW + 7200)) --crl good.crl --policy staple --staple endless.ocsp must.pem
+	chain 0 --at $((NOW + 7200)) --max-age 86400 --policy staple --staple endless.ocsp must.pem
+	chain 1 --at $((NOW + 2 * 86400)) --max-age 86400 --policy staple \
+		--staple endless.ocsp must.pem
 	local at=$((NOW + 2 * 86400))
 	chain 0 --at $at --max-age $((3 * 86400)) --crl good.crl --policy hard leaf.pem
 	chain 1 --at $at --max-age $((1 * 86400)) --crl good.crl --policy hard leaf.pem
@@ -381,6 +431,7 @@ a_name_cannot_speak_to_the_terminal()
 
 the_command_line_is_judged
 a_chain_must_reach_an_anchor
+a_named_anchor_need_not_say_that_it_is_one
 a_list_decides
 an_intermediate_is_judged
 a_response_decides
