@@ -328,6 +328,18 @@ machine_new(struct sst_error *err)
 	return m;
 }
 
+/* HOME may be somebody else's, as of a program that gave its rights up: what is
+ * there is not its user's. */
+static int
+is_own(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return errno != EACCES && errno != EPERM;
+	return st.st_uid == geteuid() || st.st_uid == 0;
+}
+
 static int
 user_file_in(struct sst_machine *m, const char *path, struct sst_error *err)
 {
@@ -361,7 +373,7 @@ sst_machine_load(const struct sst_machine_paths *paths, struct sst_machine **ret
 	if (m == NULL)
 		return SST_E_NOMEM;
 	rc = machine_files_in(m, paths, err);
-	if (rc == SST_OK && paths->user != NULL)
+	if (rc == SST_OK && paths->user != NULL && is_own(paths->user))
 		rc = user_file_in(m, paths->user, err);
 	if (rc < 0) {
 		sst_machine_unref(m);

@@ -2,6 +2,7 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/uio.h>
@@ -15,8 +16,8 @@ static const char prefix[] = "securesockets/";
 _Static_assert(SST_WIRE_DOOR_LEN == offsetof(struct sockaddr_un, sun_path) + NAME_LEN,
     "the length of every door's address");
 
-const char *const sst_wire_env[SST_WIRE_ENV_MOST + 1] = { SST_WIRE_CONF, "HOME",
-    "XDG_CACHE_HOME", "XDG_CONFIG_HOME", NULL };
+const char *const sst_wire_env[SST_WIRE_ENV_MOST + 1] = { "SECURESOCKETS_CONF",
+    "HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", NULL };
 
 union fd_space {
 	struct cmsghdr	align;
@@ -179,6 +180,25 @@ sst_wire_door_parse(const struct sockaddr_un *addr, socklen_t len, char door[16]
 		return 0;
 	memcpy(door, p + 1 + PREFIX_LEN, DOOR_LEN);
 	return p[NAME_LEN - 1];
+}
+
+int
+sst_wire_env_read(struct sst_wire_start *start)
+{
+	const char *value;
+	int rc = 0;
+
+	for (int i = 0; sst_wire_env[i] != NULL; i++) {
+		/* Root's relay is another user, whose settings these are not. */
+		value = i == 0 || geteuid() != 0 ? secure_getenv(sst_wire_env[i]) : NULL;
+		if (value == NULL)
+			continue;
+		if (strlen(value) < SST_WIRE_ENV_SIZE)
+			(void)strcpy(start->env[i], value);
+		else if (i == 0)
+			rc = -1;
+	}
+	return rc;
 }
 
 int

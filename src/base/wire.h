@@ -35,13 +35,6 @@
 #define SST_WIRE_FDS		4
 #define SST_WIRE_TIMEOUT_MS	5000	/* a call that waits for no network */
 #define SST_SECRET_LEN		16
-
-/* The variables of a program that travel to its keeper and relay: where settings
- * and caches are. Ends with NULL. */
-#define SST_WIRE_CONF		"SECURESOCKETS_CONF"
-#define SST_WIRE_ENV_MOST	4
-extern const char *const sst_wire_env[];
-
 /* SO_PRIORITY of an accepted end (which means nothing on it) that accept() gave
  * to the program: LOST will not come. */
 #define SST_WIRE_TAKEN		1
@@ -166,6 +159,12 @@ struct sst_wire_accepted {
 
 /* What the starter writes to the keeper's descriptor 3; the keeper answers
  * with a reply whose data is a struct sst_wire_hello, then closes it. */
+/* The variables of a program that its relay may know: where settings and caches
+ * are. The first is for root's programs too. Ends with NULL. */
+#define SST_WIRE_ENV_MOST	4
+#define SST_WIRE_ENV_SIZE	1024
+extern const char *const sst_wire_env[];
+
 struct sst_wire_start {
 	uint32_t	magic;
 	uint16_t	version;
@@ -175,6 +174,7 @@ struct sst_wire_start {
 	char		program[64];	/* for the process title */
 	uint32_t	program_pid;
 	uint32_t	idle_ms;	/* idle exit; 0: 30 s, UINT32_MAX: never */
+	char		env[SST_WIRE_ENV_MOST][SST_WIRE_ENV_SIZE]; /* "": not set */
 };
 
 /* Descriptor 2 stays what it is (SECURESOCKETS_DEBUG=1); else /dev/null. */
@@ -217,5 +217,8 @@ char	sst_wire_door_parse(const struct sockaddr_un *addr, socklen_t len,
 	    char door[16]);
 /* Writes 16 hex digits of 8 random bytes, no NUL. 0, or -1 with errno. */
 int	sst_wire_door_random(char door[16]);
+/* Fills start->env from the environment, as far as secure_getenv() gives it. -1:
+ * the first is longer than there is room; of the others such a one is left out. */
+int	sst_wire_env_read(struct sst_wire_start *);
 
 #endif

@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -41,19 +40,10 @@ static void
 become_relay(const struct sst_keeper *k, const int fds[N_FDS], char *const argv[])
 {
 	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-	char *envp[SST_WIRE_ENV_MOST + 2] = { path };
-	char *value;
-	int n = 1;
+	char *const envp[] = { path, NULL };
 	int high[N_FDS], exe;
 	sigset_t none;
 
-	/* Root's relay is another user, whose settings these are not. */
-	for (const char *const *name = sst_wire_env; *name != NULL; name++) {
-		value = geteuid() != 0 || strcmp(*name, SST_WIRE_CONF) == 0 ?
-		    getenv(*name) : NULL;
-		if (value != NULL)
-			envp[n++] = value - strlen(*name) - 1;
-	}
 	exe = fcntl(k->exe, F_DUPFD_CLOEXEC, HIGH_FD);
 	for (int i = 0; i < N_FDS; i++)
 		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, HIGH_FD);

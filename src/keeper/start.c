@@ -341,6 +341,12 @@ sst_keeper_serve(const char *path)
 	s->program_pid = (uint32_t)getpid();
 	s->idle_ms = UINT32_MAX;
 	(void)snprintf(s->program, sizeof(s->program), "serve");
+	if (sst_wire_env_read(s) != 0) {
+		(void)fprintf(stderr, "securesocketsd: %s is too long\n",
+		    sst_wire_env[0]);
+		return EX_USAGE;
+	}
+	(void)clearenv();
 	k->starter = fcntl(2, F_DUPFD_CLOEXEC, 3);
 	if (sst_wire_door_random(s->door) != 0 ||
 	    getrandom(s->secret, sizeof(s->secret), 0) != (ssize_t)sizeof(s->secret)) {

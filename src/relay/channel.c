@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -139,6 +140,12 @@ take_start(struct sst_relay *relay, struct sst_error *err)
 	memcpy(relay->program, start.program, sizeof(relay->program));
 	relay->program[sizeof(relay->program) - 1] = '\0';
 	relay->program_pid = start.program_pid;
+	/* Nobody looks at the environment yet. */
+	for (int i = 0; sst_wire_env[i] != NULL; i++) {
+		start.env[i][SST_WIRE_ENV_SIZE - 1] = '\0';
+		if (start.env[i][0] != '\0')
+			(void)setenv(sst_wire_env[i], start.env[i], 1);
+	}
 	explicit_bzero(&start, sizeof(start));
 	return SST_OK;
 }

@@ -118,6 +118,10 @@ reset_scheduling(void)
 static int
 second(void *arg)
 {
+	static const char *const env[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		NULL
+	};
 	static const char *const argv[] = { "securesocketsd", "--keeper", NULL };
 	const struct sst_child *child = arg;
 	struct sst_wire_head head;
@@ -132,7 +136,7 @@ second(void *arg)
 	if (r == 0)
 		r = (int)SST_SYS(SYS_chdir, "/");
 	if (r == 0)
-		r = (int)SST_SYS(SYS_execve, child->path, argv, child->env);
+		r = (int)SST_SYS(SYS_execve, child->path, argv, env);
 	/* Closed with the start message unread, the other end would see a reset
 	 * in place of the answer. */
 	(void)SST_SYS(SYS_recvfrom, 3, &head, sizeof(head), MSG_DONTWAIT, NULL, NULL);

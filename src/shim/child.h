@@ -15,7 +15,6 @@
 
 struct sst_child {
 	const char	*path;		/* of securesocketsd */
-	char *const	*env;		/* its whole environment */
 	int		 fd;		/* becomes descriptor 3 */
 	int		 keep_stderr;	/* descriptor 2 stays */
 	int		 anchored;	/* the parent stays and waits */

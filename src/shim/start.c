@@ -95,6 +95,8 @@ fill(struct sst_wire_start *start)
 		start->flags = SST_START_STDERR;
 	start->program_pid = (uint32_t)getpid();
 	strncpy(start->program, name, sizeof(start->program) - 1);
+	if (sst_wire_env_read(start) < 0)
+		return -ENAMETOOLONG;
 	if (sst_wire_door_random(start->door) < 0 ||
 	    SST_SYS(SYS_getrandom, start->secret, SST_SECRET_LEN, 0) !=
 	    SST_SECRET_LEN)
@@ -126,33 +128,11 @@ await_hello(int fd, const char *path, struct sst_wire_hello *ret_hello)
 	return 0;
 }
 
-/*
- * The keeper's environment: a fixed path, and where the program's user keeps
- * settings and caches. What a set-user-ID program was given means nothing.
- */
-static void
-environment(char *env[SST_WIRE_ENV_MOST + 2])
-{
-	static char path[] =
-	    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	char *value;
-	int n = 0;
-
-	env[n++] = path;
-	for (const char *const *name = sst_wire_env; *name != NULL; name++) {
-		value = secure_getenv(*name);
-		if (value != NULL)	/* "NAME=" stands before it */
-			env[n++] = value - strlen(*name) - 1;
-	}
-	env[n] = NULL;
-}
-
 static int
 start_keeper(int fds[2], const struct sst_wire_start *start,
     struct sst_pair *ret_pair)
 {
-	char *env[SST_WIRE_ENV_MOST + 2];
-	struct sst_child child = { .path = agent_path(), .fd = fds[1], .env = env,
+	struct sst_child child = { .path = agent_path(), .fd = fds[1],
 	    .anchored = adopts_orphans(),
 	    .keep_stderr = (start->flags & SST_START_STDERR) != 0 };
 	struct sst_wire_hello hello = { 0 };
@@ -162,7 +142,6 @@ start_keeper(int fds[2], const struct sst_wire_start *start,
 	if (SST_SYS(SYS_sendto, fds[0], start, sizeof(*start), MSG_NOSIGNAL, NULL,
 	    0) < 0)
 		return sst_say(-ENOBUFS, "cannot talk to a new process", NULL);
-	environment(env);
 	r = make_children(&child, &anchor);
 	if (r < 0)
 		return refused(child.path, -r, NULL);
@@ -233,7 +212,8 @@ sst_start(struct sst_pair *ret_pair)
 		return use_served(served, ret_pair);
 	r = fill(&start);
 	if (r < 0)
-		return sst_say(-ENOBUFS, "no random numbers: ",
+		return r == -ENAMETOOLONG ? sst_say(-ENOBUFS, sst_wire_env[0],
+		    " is too long", NULL) : sst_say(-ENOBUFS, "no random numbers: ",
 		    sst_errno_text(-r), NULL);
 	r = (int)SST_SYS(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 	    fds);

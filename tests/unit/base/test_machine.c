@@ -345,6 +345,40 @@ a_users_file_may_only_tighten(void **state)
 	sst_machine_unref(m);
 }
 
+/* HOME of a program that gave its rights up is still its former user's. */
+static void
+somebody_elses_file_is_no_users_file(void **state)
+{
+	struct place *p = *state;
+	struct sst_machine *m;
+
+	put(p->file, "");
+	put(p->user, "revocation: { mode = \"hard\"; };");
+	m = load(p);
+	assert_int_equal(m->revocation.mode, SST_REVOCATION_HARD);
+	sst_machine_unref(m);
+	if (geteuid() != 0)
+		return;
+	assert_int_equal(chown(p->user, 65533, 65533), 0);
+	m = load(p);
+	assert_int_equal(m->revocation.mode, SST_REVOCATION_DEFAULT);
+	sst_machine_unref(m);
+	/* one that cannot even be looked at */
+	assert_int_equal(chown(p->user, 65534, 65534), 0);
+	assert_int_equal(chmod(p->root, 0711), 0);
+	assert_int_equal(chmod(p->file, 0644), 0);
+	assert_int_equal(mkdir(p->dir, 0755), 0);
+	(void)snprintf(p->user, sizeof(p->user), "%s/closed/user.conf", p->root);
+	(void)snprintf(p->other, sizeof(p->other), "%s/closed", p->root);
+	assert_int_equal(mkdir(p->other, 0700), 0);
+	put(p->user, "nonsense");
+	assert_int_equal(seteuid(65534), 0);
+	m = load(p);
+	assert_int_equal(m->revocation.mode, SST_REVOCATION_DEFAULT);
+	sst_machine_unref(m);
+	assert_int_equal(seteuid(0), 0);
+}
+
 static struct sst_machine *
 machine_of(struct place *p, const char *text)
 {
@@ -642,6 +676,7 @@ main(void)
 		EACH(later_files_replace_keys_in_the_order_of_their_bytes),
 		EACH(the_variables_file_counts_only_where_the_machine_has_none),
 		EACH(a_users_file_may_only_tighten),
+		EACH(somebody_elses_file_is_no_users_file),
 		EACH(a_program_may_raise_the_mode_and_never_lower_it),
 		EACH(each_switch_may_be_turned_to_its_strict_side_alone),
 		EACH(a_hard_machine_does_not_let_go_of_what_names_no_source),
