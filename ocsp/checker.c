@@ -52,28 +52,31 @@ static void
 fork_prepare(void)
 {
 	(void)pthread_mutex_lock(&all_mu);
-	for (struct sst_checker *c = all; c != NULL; c = c->next) {
+	for (struct sst_checker *c = all; c != NULL; c = c->next)
 		(void)pthread_mutex_lock(&c->mu);
-		if (c->memo != NULL)
-			sst_memo_hold(c->memo);
-	}
 }
 
 static void
-fork_done(void)
+fork_parent(void)
 {
-	for (struct sst_checker *c = all; c != NULL; c = c->next) {
-		if (c->memo != NULL)
-			sst_memo_release(c->memo);
+	for (struct sst_checker *c = all; c != NULL; c = c->next)
 		(void)pthread_mutex_unlock(&c->mu);
-	}
 	(void)pthread_mutex_unlock(&all_mu);
+}
+
+static void
+fork_child(void)
+{
+	for (struct sst_checker *c = all; c != NULL; c = c->next)
+		if (c->memo != NULL)
+			sst_memo_forked(c->memo);
+	fork_parent();
 }
 
 static void
 fork_watch(void)
 {
-	(void)pthread_atfork(fork_prepare, fork_done, fork_done);
+	(void)pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
 static void

@@ -41,6 +41,7 @@ struct shard {
 	size_t		 n_slots;	/* a power of two */
 	size_t		 bytes;		/* in use */
 	struct list	 others, revoked;
+	struct entry	**left;		/* of a parent, half changed: never used */
 };
 
 struct sst_memo {
@@ -292,17 +293,23 @@ sst_memo_free(struct sst_memo *m)
 }
 
 void
-sst_memo_hold(struct sst_memo *m)
+sst_memo_forked(struct sst_memo *m)
 {
-	for (int i = 0; i < SHARDS; i++)
-		(void)pthread_mutex_lock(&m->shards[i].mu);
-}
+	for (int i = 0; i < SHARDS; i++) {
+		struct shard *s = &m->shards[i];
 
-void
-sst_memo_release(struct sst_memo *m)
-{
-	for (int i = 0; i < SHARDS; i++)
-		(void)pthread_mutex_unlock(&m->shards[i].mu);
+		if (pthread_mutex_trylock(&s->mu) == 0) {
+			(void)pthread_mutex_unlock(&s->mu);
+			continue;
+		}
+		/* held by a thread that is not here: half changed, so it begins anew */
+		s->left = s->slots;
+		s->slots = NULL;
+		s->bytes = 0;
+		memset(&s->others, 0, sizeof(s->others));
+		memset(&s->revoked, 0, sizeof(s->revoked));
+		(void)pthread_mutex_init(&s->mu, NULL);
+	}
 }
 
 int

@@ -35,8 +35,8 @@ int	sst_memo_get(struct sst_memo *, const struct sst_cert_key *, uint64_t genera
 	    struct sst_evidence *list, size_t max);
 void	sst_memo_put(struct sst_memo *, const struct sst_cert_key *, uint64_t generation,
 	    const struct sst_evidence *list, size_t n);
-/* Around fork(), so that no child gets a shard that somebody was changing. */
-void	sst_memo_hold(struct sst_memo *);
-void	sst_memo_release(struct sst_memo *);
+/* In a child after fork(), while it has one thread: what somebody was changing is
+ * forgotten. */
+void	sst_memo_forked(struct sst_memo *);
 
 #endif

@@ -23,7 +23,7 @@
 #include "certkey.h"
 #include "facts.h"
 
-#define N_LOCKS		64
+#define N_LOCKS		16
 #define MAX_ISSUERS	4	/* of one certificate: cross-signed, re-keyed */
 
 struct kept_facts {

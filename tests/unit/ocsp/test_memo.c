@@ -17,6 +17,14 @@
 
 #define NOW	INT64_C(1800000000)
 
+/* The address sanitizer's allocator is stuck in a child when another thread was in
+ * it: there the busy thread only reads. */
+#ifdef __SANITIZE_ADDRESS__
+#define BUSY_PUTS	0
+#else
+#define BUSY_PUTS	1
+#endif
+
 static struct sst_memo *
 memo_of(size_t bytes)
 {
@@ -262,19 +270,25 @@ what_is_larger_than_all_the_room_is_not_kept(void **state)
 	sst_memo_free(m);
 }
 
+static struct {
+	struct sst_memo	*memo;
+	int		 puts;
+} work;
+
 static void *
 hammer(void *arg)
 {
-	struct sst_memo *m = arg;
+	struct sst_memo *m = work.memo;
 	unsigned int seed = (unsigned int)(uintptr_t)&m;
 	long wrong = 0;
 
+	(void)arg;
 	for (int i = 0; i < 30000; i++) {
 		uint32_t n = (uint32_t)rand_r(&seed) % 500;
 		struct sst_evidence out;
 		struct sst_cert_key key = key_of(n);
 
-		if (i % 3 == 0)
+		if (work.puts && i % 3 == 0)
 			put(m, n, 1, ev(SST_EV_GOOD, (int64_t)n, -1));
 		else if (sst_memo_get(m, &key, 1, &out, 1) == 1 &&
 		    out.this_update != NOW + (int64_t)n)
@@ -291,8 +305,10 @@ threads_get_what_belongs_to_their_key(void **state)
 	void *wrong;
 
 	(void)state;
+	work.memo = m;
+	work.puts = 1;
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&id[i], NULL, hammer, m), 0);
+		assert_int_equal(pthread_create(&id[i], NULL, hammer, NULL), 0);
 	for (int i = 0; i < 4; i++) {
 		(void)pthread_join(id[i], &wrong);
 		assert_null(wrong);
@@ -300,7 +316,7 @@ threads_get_what_belongs_to_their_key(void **state)
 	sst_memo_free(m);
 }
 
-/* Held around fork() the child's shards are whole and open. */
+/* What a thread of the parent was changing is forgotten, and can be filled again. */
 static void
 rv_102_a_child_of_a_busy_process_can_use_it(void **state)
 {
@@ -309,17 +325,24 @@ rv_102_a_child_of_a_busy_process_can_use_it(void **state)
 	int status;
 
 	(void)state;
-	assert_int_equal(pthread_create(&id, NULL, hammer, m), 0);
-	for (int i = 0; i < 20; i++) {
+	for (uint32_t n = 0; n < 500; n++)
+		put(m, n, 1, ev(SST_EV_GOOD, (int64_t)n, -1));
+	work.memo = m;
+	work.puts = BUSY_PUTS;
+	assert_int_equal(pthread_create(&id, NULL, hammer, NULL), 0);
+	for (int i = 0; i < 60; i++) {
 		pid_t pid;
 
-		sst_memo_hold(m);
 		pid = fork();
-		sst_memo_release(m);
 		if (pid == 0) {
-			alarm(10);
-			for (uint32_t n = 0; n < 500; n++)
+			alarm(20);
+			sst_memo_forked(m);
+			for (uint32_t n = 0; n < 500; n++) {
 				(void)count(m, n, 1);
+				put(m, n, 1, ev(SST_EV_GOOD, (int64_t)n, -1));
+				if (count(m, n, 1) != 1)
+					_exit(1);
+			}
 			_exit(0);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
