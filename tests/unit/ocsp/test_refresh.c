@@ -321,6 +321,35 @@ a_host_that_fails_is_tried_by_one_at_a_time(void **state)
 }
 
 static void
+evidence_that_would_end_goes_before_an_even_pace(void **state)
+{
+	struct sst_schedule *s = schedule();
+	struct sst_evidence e = evidence(SST_SOURCE_OCSP, NOW, 20 * HOUR, NOW);
+	struct sst_evidence newer;
+	uint8_t key[100][32], *what;
+	int64_t at, now = NOW + 13 * HOUR;
+	int n = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		seed_of(i, key[i]);
+		assert_int_equal(sst_schedule_put(s, key[i], "a:80", &e, NOW, key[i]), 1);
+	}
+	/* all are due, seven hours are left: an even pace takes longer */
+	for (; now < NOW + 20 * HOUR; now = at > now ? at : now + 1) {
+		while ((what = sst_schedule_next(s, now, &at)) != NULL) {
+			newer = evidence(SST_SOURCE_OCSP, now, 20 * HOUR, now);
+			sst_schedule_done(s, what, &newer, 0);
+			n++;
+		}
+		if (n == 10)	/* and no haste either */
+			assert_true(now > NOW + 13 * HOUR + 20 * 60);
+	}
+	assert_int_equal(n, 100);
+	sst_schedule_free(s);
+}
+
+static void
 a_full_schedule_takes_no_more(void **state)
 {
 	struct sst_schedule *s = schedule();
@@ -394,6 +423,7 @@ main(void)
 		cmocka_unit_test(newer_evidence_from_elsewhere_moves_an_entry),
 		cmocka_unit_test(what_nobody_uses_is_dropped),
 		cmocka_unit_test(a_host_that_fails_is_tried_by_one_at_a_time),
+		cmocka_unit_test(evidence_that_would_end_goes_before_an_even_pace),
 		cmocka_unit_test(a_full_schedule_takes_no_more),
 		cmocka_unit_test(rv_96_a_thousand_that_were_fetched_together_are_spread),
 		cmocka_unit_test(rv_97_an_outage_of_six_hours_makes_no_storm),

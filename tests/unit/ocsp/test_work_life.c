@@ -301,7 +301,7 @@ the_end_answers_everybody_and_blames_no_source(void **state)
 {
 	char *dir = pki_dir_new();
 	struct scene *s = scene_new(dir);
-	struct pki_cert *cert = scene_cert(s, "/crl", "/ocsp");
+	struct pki_cert *cert = scene_cert(s, "/crl", NULL);
 	const char *allow[] = { "127.0.0.1", NULL };
 	struct scene_got got[3];
 
