@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Whether a certificate of our own was revoked: the check that judges peers, once a
+ * minute. As a rule it answers from memory; what it used is fetched again in time by the
+ * checker's thread.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "checker.h"
+#include "own_inside.h"
+
+#define LOOK_S	60
+#define BUSY_S	5	/* a cache did not answer */
+
+/* The first of leaf and CA that is revoked, or NULL. */
+static const struct sst_revocation_result *
+revoked_of(const struct sst_check *k)
+{
+	for (int i = 0; i < sst_check_count(k); i++)
+		if (sst_check_result(k, i)->verdict == SST_VERDICT_REVOKED)
+			return sst_check_result(k, i);
+	return NULL;
+}
+
+static void
+tell(struct sst_own_cert *e, const struct sst_revocation_result *r, const char *text)
+{
+	const struct sst_own *o = e->own;
+	const struct sst_own_word word = { .leaf = e->facts->sha256, .revoked = r != NULL,
+	    .reason = r != NULL ? r->reason : -1,
+	    .revoked_at = r != NULL ? r->revoked_at : 0,
+	    .source = r != NULL ? r->source : SST_SOURCE_NONE, .text = text };
+
+	if (o->on_word != NULL)
+		o->on_word(o->arg, &word);
+}
+
+/* Reads the verdict and tells of a change. A verdict that says neither revoked nor
+ * good takes nothing back. */
+static void
+conclude(struct sst_own_cert *e, struct sst_check *k, int64_t now)
+{
+	const struct sst_revocation_result *r;
+	struct sst_error err = { .code = SST_OK };
+	struct sst_own *o = e->own;
+	int was, is;
+
+	(void)sst_check_now(k, &err);
+	r = revoked_of(k);
+	(void)pthread_mutex_lock(&o->mu);
+	was = e->revoked;
+	is = r != NULL || (was && sst_check_result(k, 0)->verdict != SST_VERDICT_GOOD);
+	e->revoked = is;
+	if (e->epoch == o->epoch)
+		e->look_at = now + LOOK_S + e->facts->sha256[2] % 8;
+	(void)pthread_mutex_unlock(&o->mu);
+	if (is != was)
+		tell(e, r, r != NULL ? err.text : "it is not revoked any more");
+}
+
+static void
+finish(struct sst_own_cert *e, int64_t look_at)
+{
+	(void)pthread_mutex_lock(&e->own->mu);
+	if (look_at != 0 && e->epoch == e->own->epoch)
+		e->look_at = look_at;
+	e->looking = SST_OWN_LOOKED;
+	(void)pthread_mutex_unlock(&e->own->mu);
+}
+
+/* On the checker's thread, or in sst_check_start() itself. */
+static void
+on_evidence(void *arg)
+{
+	struct sst_own_cert *e = arg;
+
+	conclude(e, e->check, sst_checker_now(e->own->checker));
+	finish(e, 0);
+}
+
+void
+sst_own_watch(struct sst_own_cert *e, int64_t now)
+{
+	const struct sst_own *o = e->own;
+
+	if (sst_check_new(o->checker, &o->policy, e->chain, &e->check, NULL) < 0) {
+		e->check = NULL;
+		finish(e, now + BUSY_S);
+	} else if (sst_check_now(e->check, NULL) != 0) {
+		conclude(e, e->check, now);
+		finish(e, 0);
+	} else if (sst_check_start(e->check, on_evidence, e, NULL) < 0) {
+		finish(e, now + BUSY_S);
+	}
+}
