@@ -48,29 +48,34 @@ static pthread_mutex_t all_mu = PTHREAD_MUTEX_INITIALIZER;
 static struct sst_checker *all;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* `mu` is not held across fork(): whoever opens a cache takes locks that fork()
+ * takes as well, in the other order. */
 static void
 fork_prepare(void)
 {
 	(void)pthread_mutex_lock(&all_mu);
-	for (struct sst_checker *c = all; c != NULL; c = c->next)
-		(void)pthread_mutex_lock(&c->mu);
 }
 
 static void
 fork_parent(void)
 {
-	for (struct sst_checker *c = all; c != NULL; c = c->next)
-		(void)pthread_mutex_unlock(&c->mu);
 	(void)pthread_mutex_unlock(&all_mu);
 }
 
 static void
 fork_child(void)
 {
-	for (struct sst_checker *c = all; c != NULL; c = c->next)
+	for (struct sst_checker *c = all; c != NULL; c = c->next) {
 		if (c->memo != NULL)
 			sst_memo_forked(c->memo);
-	fork_parent();
+		/* held by a thread that is not here, which was opening: it is begun
+		 * again with what is there */
+		if (pthread_mutex_trylock(&c->mu) == 0)
+			(void)pthread_mutex_unlock(&c->mu);
+		else
+			(void)pthread_mutex_init(&c->mu, NULL);
+	}
+	(void)pthread_mutex_unlock(&all_mu);
 }
 
 static void

@@ -17,12 +17,12 @@
 
 #define NOW	INT64_C(1800000000)
 
-/* The address sanitizer's allocator is stuck in a child when another thread was in
- * it: there the busy thread only reads. */
-#ifdef __SANITIZE_ADDRESS__
-#define BUSY_PUTS	0
+/* The sanitizers do not go with the fork of a busy process (the one for addresses
+ * has a lock of its own, the one for threads misses the parent's): there it is not. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_BUSY	0
 #else
-#define BUSY_PUTS	1
+#define IS_BUSY	1
 #endif
 
 static struct sst_memo *
@@ -270,25 +270,19 @@ what_is_larger_than_all_the_room_is_not_kept(void **state)
 	sst_memo_free(m);
 }
 
-static struct {
-	struct sst_memo	*memo;
-	int		 puts;
-} work;
-
 static void *
 hammer(void *arg)
 {
-	struct sst_memo *m = work.memo;
+	struct sst_memo *m = arg;
 	unsigned int seed = (unsigned int)(uintptr_t)&m;
 	long wrong = 0;
 
-	(void)arg;
 	for (int i = 0; i < 30000; i++) {
 		uint32_t n = (uint32_t)rand_r(&seed) % 500;
 		struct sst_evidence out;
 		struct sst_cert_key key = key_of(n);
 
-		if (work.puts && i % 3 == 0)
+		if (i % 3 == 0)
 			put(m, n, 1, ev(SST_EV_GOOD, (int64_t)n, -1));
 		else if (sst_memo_get(m, &key, 1, &out, 1) == 1 &&
 		    out.this_update != NOW + (int64_t)n)
@@ -305,10 +299,8 @@ threads_get_what_belongs_to_their_key(void **state)
 	void *wrong;
 
 	(void)state;
-	work.memo = m;
-	work.puts = 1;
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&id[i], NULL, hammer, NULL), 0);
+		assert_int_equal(pthread_create(&id[i], NULL, hammer, m), 0);
 	for (int i = 0; i < 4; i++) {
 		(void)pthread_join(id[i], &wrong);
 		assert_null(wrong);
@@ -327,9 +319,8 @@ rv_102_a_child_of_a_busy_process_can_use_it(void **state)
 	(void)state;
 	for (uint32_t n = 0; n < 500; n++)
 		put(m, n, 1, ev(SST_EV_GOOD, (int64_t)n, -1));
-	work.memo = m;
-	work.puts = BUSY_PUTS;
-	assert_int_equal(pthread_create(&id, NULL, hammer, NULL), 0);
+	if (IS_BUSY)
+		assert_int_equal(pthread_create(&id, NULL, hammer, m), 0);
 	for (int i = 0; i < 60; i++) {
 		pid_t pid;
 
@@ -348,7 +339,8 @@ rv_102_a_child_of_a_busy_process_can_use_it(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(status, 0);
 	}
-	(void)pthread_join(id, NULL);
+	if (IS_BUSY)
+		(void)pthread_join(id, NULL);
 	sst_memo_free(m);
 }
 
