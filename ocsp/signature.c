@@ -126,7 +126,7 @@ pss_read(struct sst_der *in, struct sst_signature *ret)
 }
 
 /* Digest and key in one object identifier. RSA has NULL parameters (or forgets
- * them), ECDSA none. */
+ * them), ECDSA and DSA none. */
 static int
 plain_read(int nid, struct sst_der *in, struct sst_signature *ret)
 {
@@ -140,6 +140,10 @@ plain_read(int nid, struct sst_der *in, struct sst_signature *ret)
 		return SST_E_UNSUPPORTED;
 	if (key_nid == NID_X9_62_id_ecPublicKey) {
 		ret->key_type = "EC";
+		return SST_OK;
+	}
+	if (key_nid == NID_dsa) {
+		ret->key_type = "DSA";
 		return SST_OK;
 	}
 	if (key_nid != NID_rsaEncryption)

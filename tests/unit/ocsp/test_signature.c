@@ -38,6 +38,7 @@ algorithm(const char *hex, int level)
 
 #define RSA_SHA256	"06092A864886F70D01010B"
 #define ECDSA_SHA256	"06082A8648CE3D040302"
+#define DSA_SHA256	"0609608648016503040302"
 #define PSS		"06092A864886F70D01010A"
 #define SHA256		"300D06096086480165030402010500"
 #define MGF1		"06092A864886F70D010108"
@@ -56,7 +57,11 @@ parameters_have_their_form(void **state)
 	assert_int_equal(algorithm("30050603" "2B6570", 2), 0);		/* Ed25519 */
 	assert_true(algorithm("30070603" "2B6570" "0500", 2) < 0);
 	assert_true(algorithm("3000", 2) < 0);
-	assert_true(algorithm("3009" "0607" "2A8648CE380403", 2) < 0);	/* DSA */
+	assert_int_equal(algorithm("300B" DSA_SHA256, 2), 0);
+	assert_true(algorithm("300D" DSA_SHA256 "0500", 2) < 0);
+	assert_int_equal(algorithm("3009" "0607" "2A8648CE380403", -1), 0);	/* with SHA-1 */
+	assert_true(algorithm("3009" "0607" "2A8648CE380403", 2) < 0);
+	assert_true(algorithm("3009" "0607" "2A8648CE380401", -1) < 0);	/* a key's */
 	/* PSS: SHA-256 in both places and a salt of 32; the defaults; each part wrong */
 	assert_int_equal(algorithm("3041" PSS "3034" "A00F" SHA256 "A11C" "301A" MGF1 SHA256
 	    "A203" "020120", 2), 0);
