@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/objects.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,8 +154,11 @@ set_up(const struct sst_question *q, struct given *g, X509_STORE_CTX *x,
 {
 	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(x);
 
-	/* an anchor need not have signed itself */
-	if (!X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN))
+	/* an anchor need not have signed itself; a CA may demand that policies hold
+	 * (RFC 5280 4.2.1.11), and nobody here wants a certain one */
+	if (!X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN |
+	    X509_V_FLAG_POLICY_CHECK) ||
+	    !X509_VERIFY_PARAM_add0_policy(param, OBJ_nid2obj(NID_any_policy)))
 		return 0;
 	g->eku = q->purpose == X509_PURPOSE_SSL_SERVER ? XKU_SSL_SERVER :
 	    q->purpose == X509_PURPOSE_SSL_CLIENT ? XKU_SSL_CLIENT : 0;
