@@ -20,6 +20,7 @@
 #include <securesockets/openssl.h>
 
 #include "attach_rules.h"
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/ossl.h"
 #include "sslcheck.h"
@@ -163,7 +164,7 @@ judge(SSL *ssl, const struct attachment *a, struct judged *j, struct sst_error *
 
 	forget(j);
 	(void)SSL_get_client_random(ssl, j->handshake, sizeof(j->handshake));
-	rc = sst_attach_policy(&a->wish, &policy, err);
+	rc = sst_attach_policy(&a->wish, sst_clock_ms(), &policy, err);
 	if (rc < 0 || policy.mode == SST_REVOCATION_OFF)
 		return rc;
 	rc = begin(ssl, a, &policy, j, err);

@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 
-#include "base/clock.h"
 #include "base/fail.h"
 #include "base/machine.h"
 
@@ -14,7 +13,7 @@ static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;	/* guards the rest */
 static struct sst_machine *machine;	/* in force, or NULL */
 static struct sst_error wrong;		/* why the files as they are cannot be used */
 static uint64_t stamp;
-static int64_t look_at;			/* 0: never looked */
+static int64_t look_at;			/* ms; 0: never looked */
 
 static void
 lock(void)
@@ -39,10 +38,10 @@ sst_attach_wish(const struct sst_openssl_check *wish, struct sst_error *err)
 {
 	const struct sst_revocation_policy *p = &wish->policy;
 
-	if (wish->mode < SST_OPENSSL_CACHE_ONLY || wish->mode > SST_OPENSSL_MUST)
+	if ((unsigned)wish->mode > SST_OPENSSL_MUST)
 		return sst_fail(err, SST_E_USAGE, "no mode has the number %d",
 		    (int)wish->mode);
-	if (p->mode < SST_REVOCATION_DEFAULT || p->mode > SST_REVOCATION_STAPLE)
+	if ((unsigned)p->mode > SST_REVOCATION_STAPLE)
 		return sst_fail(err, SST_E_USAGE, "no policy has the number %d",
 		    (int)p->mode);
 	if (wish->mode == SST_OPENSSL_CACHE_ONLY && wish->wait_ms != 0)
@@ -56,9 +55,8 @@ sst_attach_wish(const struct sst_openssl_check *wish, struct sst_error *err)
 
 /* Reads the files when they are others than they were. */
 static void
-look(void)
+look(int64_t now)
 {
-	const int64_t now = sst_clock_ms();
 	struct sst_machine_paths paths;
 	struct sst_machine *next = NULL;
 	struct sst_error err = { 0 };
@@ -84,8 +82,8 @@ look(void)
 }
 
 int
-sst_attach_policy(const struct sst_openssl_check *wish, struct sst_revocation_policy *ret,
-    struct sst_error *err)
+sst_attach_policy(const struct sst_openssl_check *wish, int64_t now_ms,
+    struct sst_revocation_policy *ret, struct sst_error *err)
 {
 	struct sst_revocation_policy p = wish->policy;
 	int rc = SST_OK;
@@ -99,7 +97,7 @@ sst_attach_policy(const struct sst_openssl_check *wish, struct sst_revocation_po
 		p.mode = SST_REVOCATION_HARD;
 	(void)pthread_once(&fork_once, fork_watch);
 	lock();
-	look();
+	look(now_ms);
 	if (machine != NULL)
 		rc = sst_machine_tighten(machine, &p, err);
 	else

@@ -15,13 +15,16 @@
 #ifndef SST_TLS_ATTACH_RULES_H
 #define SST_TLS_ATTACH_RULES_H
 
+#include <stdint.h>
+
 #include <securesockets/openssl.h>
 
 /* Whether the program's words make sense. SST_E_USAGE. Opens nothing. */
 int	sst_attach_wish(const struct sst_openssl_check *, struct sst_error *err);
-/* What holds now for a program that wants this. SST_E_REFUSED: it would loosen a
- * rule of the machine, or the machine's file is wrong. */
-int	sst_attach_policy(const struct sst_openssl_check *, struct sst_revocation_policy *ret,
-	    struct sst_error *err);
+/* What holds for a program that wants this, at this time of sst_clock_ms().
+ * SST_E_REFUSED: it would loosen a rule of the machine, or the machine's file is
+ * wrong. */
+int	sst_attach_policy(const struct sst_openssl_check *, int64_t now_ms,
+	    struct sst_revocation_policy *ret, struct sst_error *err);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "duo.h"
 
 static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
@@ -22,6 +23,8 @@ static const struct sst_openssl_check waits = { .mode = SST_OPENSSL_WAIT,
 	.wait_ms = 20000 };
 static const struct sst_openssl_check musts = { .mode = SST_OPENSSL_MUST,
 	.wait_ms = 20000 };
+static const struct sst_openssl_check musts_staple = { .mode = SST_OPENSSL_MUST,
+	.wait_ms = 20000, .policy.mode = SST_REVOCATION_STAPLE };
 
 struct scene {
 	SSL_CTX *client, *server;
@@ -286,6 +289,10 @@ must_refuses_without_evidence(void **state)
 	meet(&s, &musts, w.listed, NULL, 0);
 	is_accepted(&s);
 	over(&s);
+	/* a stricter policy stays as strict */
+	meet(&s, &musts_staple, w.listed, NULL, 0);
+	is_refused(&s, "staple");
+	over(&s);
 	assert_int_equal(duo_requests(), 1);
 }
 
@@ -295,6 +302,7 @@ a_wait_ends_when_its_time_is_over(void **state)
 	const struct sst_openssl_check brief = { .mode = SST_OPENSSL_WAIT, .wait_ms = 50 };
 	const struct sst_openssl_check brief_must = { .mode = SST_OPENSSL_MUST,
 	    .wait_ms = 50 };
+	const int64_t before = sst_clock_ms();
 	struct scene s;
 
 	(void)state;
@@ -305,6 +313,7 @@ a_wait_ends_when_its_time_is_over(void **state)
 	meet(&s, &brief, w.listed, NULL, 0);
 	is_accepted(&s);
 	over(&s);
+	assert_true(sst_clock_ms() - before < 2500);	/* not the policy's own 3 s */
 	responder_let_go(w.lists);
 }
 
@@ -420,6 +429,40 @@ between_hook_and_call_a_revocation_counts(void **state)
 	assert_true(s.d.client_ok);
 	duo_revoke(w.checker, w.www);
 	duo_refused(s.d.client, "revoked");
+	over(&s);
+}
+
+static void
+a_staple_is_read_once_a_handshake(void **state)
+{
+	struct pki_buf staple = duo_response(w.mid, w.www, MADE_GOOD);
+	unsigned char *garbage = OPENSSL_memdup("garbage", 7);
+	struct scene s;
+
+	(void)state;
+	meet(&s, &soft, w.www, &staple, 0);
+	assert_true(s.d.client_ok);
+	/* puts something else where the hook found it */
+	assert_true(SSL_set_tlsext_status_ocsp_resp(s.d.client, garbage, 7));
+	duo_accepted(s.d.client);	/* what the hook has judged */
+	duo_refused(s.d.client, "no OCSP response");	/* a judgement of its own */
+	over(&s);
+}
+
+static void
+what_can_no_longer_be_judged_has_no_result(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	meet(&s, &soft, w.www, NULL, 0);
+	is_accepted(&s);
+	assert_non_null(sst_openssl_result(s.d.client, 0));
+	SSL_set_verify_result(s.d.client, X509_V_ERR_CERT_REJECTED);
+	duo_refused(s.d.client, "not verified");
+	assert_null(sst_openssl_result(s.d.client, 0));
+	SSL_set_verify_result(s.d.client, X509_V_OK);
+	is_accepted(&s);
 	over(&s);
 }
 
@@ -647,6 +690,8 @@ main(void)
 		EACH(a_callback_that_was_there_is_called_after_the_hook),
 		EACH(on_a_live_connection_it_may_be_asked_again),
 		EACH(between_hook_and_call_a_revocation_counts),
+		EACH(a_staple_is_read_once_a_handshake),
+		EACH(what_can_no_longer_be_judged_has_no_result),
 		EACH(without_the_checker_or_a_finished_handshake_nothing_is_said),
 		EACH(a_handshake_that_failed_otherwise_is_none_of_its_business),
 		EACH(a_chain_that_was_not_verified_is_refused_and_not_asked_about),

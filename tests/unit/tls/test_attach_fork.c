@@ -6,8 +6,10 @@
  * What is looked at happens in children: their exit status says how it was.
  */
 #include <dirent.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include <cmocka.h>
 
 #include "duo.h"
+#include "tls/attach_rules.h"
 
 #define CHILDREN	8
 
@@ -51,6 +54,7 @@ static int
 teardown(void **state)
 {
 	pki_dir_free(dir);
+	assert_int_equal(unsetenv("SECURESOCKETS_CONF"), 0);
 	return duo_teardown(state);
 }
 
@@ -217,7 +221,6 @@ under(const char *file, const struct sst_openssl_check *config, const char *word
 	pki_write_text(dir, "machine.conf", file);
 	assert_int_equal(setenv("SECURESOCKETS_CONF", pki_path(dir, "machine.conf"), 1), 0);
 	rc = in_child(client, w.www, word);
-	assert_int_equal(unsetenv("SECURESOCKETS_CONF"), 0);
 	SSL_CTX_free(client);
 	return rc;
 }
@@ -231,16 +234,24 @@ the_machines_file_tightens_and_is_not_loosened(void **state)
 	const struct sst_openssl_check must = { .mode = SST_OPENSSL_MUST };
 	const struct sst_openssl_check brief = { .mode = SST_OPENSSL_WAIT, .wait_ms = 100 };
 
+	const struct sst_openssl_check idle = { .policy.fetch = SST_SWITCH_OFF };
+	const struct sst_openssl_check lame = { .mode = SST_OPENSSL_WAIT,
+	    .policy.fetch = SST_SWITCH_OFF };
+
 	(void)state;
 	assert_int_equal(under("", NULL, ""), ACCEPTED);
+	/* cache-only is what it is called, and no loosening */
+	assert_int_equal(under("revocation: { mode = \"soft\"; };", &idle, ""), ACCEPTED);
+	assert_int_equal(under("revocation: { mode = \"soft\"; };", &lame, "loosened"),
+	    REFUSED);
 	assert_int_equal(under("", &off, ""), ACCEPTED);
 	assert_int_equal(under("", &must, "refused"), REFUSED);
 	assert_int_equal(under("", &brief, ""), ACCEPTED);
 	assert_int_equal(under("revocation: { mode = \"soft\"; };", NULL, ""), ACCEPTED);
 	assert_int_equal(under("revocation: { mode = \"soft\"; };", &off, "loosened"),
 	    REFUSED);
-	assert_int_equal(under("revocation: { mode = \"soft\"; budget = 1000; };", &brief,
-	    "revocation.budget"), REFUSED);
+	assert_int_equal(under("revocation: { mode = \"soft\"; budget_ms = 1000; };", &brief,
+	    "loosened"), REFUSED);
 	assert_int_equal(under("revocation: { mode = \"hard\"; };", NULL,
 	    "the certificate"), REFUSED);
 	assert_int_equal(under("revocation: { mode = \"hard\"; };", &soft, "loosened"),
@@ -251,6 +262,97 @@ the_machines_file_tightens_and_is_not_loosened(void **state)
 	    "machine.conf:1"), REFUSED);
 }
 
+static void
+write_machine(const char *text)
+{
+	pki_write_text(dir, "machine.conf", text);
+}
+
+/* In a child, which has read no file yet. 0: all was as it should be; else a line. */
+static int
+rules_in_time(void)
+{
+	const struct sst_openssl_check any = { .mode = SST_OPENSSL_WAIT };
+	struct sst_revocation_policy p;
+	struct sst_error err = { 0 };
+
+	write_machine("revocation: { mode = \"sort\"; };");
+	if (sst_attach_policy(&any, 1000, &p, &err) != SST_E_REFUSED ||
+	    strstr(err.text, "machine.conf:1") == NULL)
+		return __LINE__ & 0xff;
+	write_machine("revocation: { mode = \"hard\"; };");
+	if (sst_attach_policy(&any, 2999, &p, NULL) != SST_E_REFUSED)
+		return __LINE__ & 0xff;	/* not looked at yet */
+	if (sst_attach_policy(&any, 3000, &p, NULL) != SST_OK ||
+	    p.mode != SST_REVOCATION_HARD)
+		return __LINE__ & 0xff;
+	write_machine("revocation: { mode = \"staple\"; budget_ms = 4000; };");
+	if (sst_attach_policy(&any, 4999, &p, NULL) != SST_OK ||
+	    p.mode != SST_REVOCATION_HARD)
+		return __LINE__ & 0xff;
+	if (sst_attach_policy(&any, 5000, &p, NULL) != SST_OK ||
+	    p.mode != SST_REVOCATION_STAPLE || p.budget_ms != 4000)
+		return __LINE__ & 0xff;
+	write_machine("nonsense");	/* what was read before goes on */
+	if (sst_attach_policy(&any, 7000, &p, NULL) != SST_OK ||
+	    p.mode != SST_REVOCATION_STAPLE)
+		return __LINE__ & 0xff;
+	return 0;
+}
+
+static void
+a_change_of_the_machines_file_counts_after_two_seconds(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(setenv("SECURESOCKETS_CONF", pki_path(dir, "machine.conf"), 1), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(rules_in_time());
+	assert_int_equal(status_of(pid), 0);
+}
+
+static atomic_int over;
+
+static void *
+asks_all_the_time(void *arg)
+{
+	const struct sst_openssl_check any = { .mode = SST_OPENSSL_WAIT };
+	struct sst_revocation_policy p;
+	int64_t now = 1;
+
+	while (!atomic_load(&over))	/* and looks at the files each time */
+		(void)sst_attach_policy(&any, now += 10000, &p, NULL);
+	return arg;
+}
+
+/* A fork finds another thread in the middle of a look. */
+static void
+a_fork_leaves_no_lock_behind(void **state)
+{
+	const struct sst_openssl_check any = { .mode = SST_OPENSSL_WAIT };
+	struct sst_revocation_policy p;
+	pthread_t thread;
+	pid_t pid;
+
+	(void)state;
+	atomic_store(&over, 0);
+	assert_int_equal(pthread_create(&thread, NULL, asks_all_the_time, NULL), 0);
+	for (int i = 0; i < 50; i++) {
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			(void)alarm(20);
+			_exit(sst_attach_policy(&any, 1, &p, NULL) == SST_OK ? 0 : 1);
+		}
+		assert_int_equal(status_of(pid), 0);
+	}
+	atomic_store(&over, 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 #define EACH(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -258,10 +360,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH(the_machines_file_tightens_and_is_not_loosened),
+		EACH(a_change_of_the_machines_file_counts_after_two_seconds),
 		EACH(attaching_opens_nothing_and_starts_nothing),
 		EACH(attached_then_forked_each_of_eight_children_judges),
 		EACH(forked_in_the_middle_of_its_work_each_child_opens_again),
 		EACH(what_a_child_learns_the_parent_knows),
+		EACH(a_fork_leaves_no_lock_behind),
 	};
 
 	return cmocka_run_group_tests(tests, duo_world_make, duo_world_free);

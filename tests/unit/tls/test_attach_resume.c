@@ -217,7 +217,7 @@ what_was_stapled_once_still_counts(void **state)
 
 /* The client of `d` forgets its connection and meets this server. */
 static void
-meet_next(struct duo *d, SSL_CTX *server)
+meet_next(struct duo *d, SSL_CTX *server, SSL_SESSION *resume)
 {
 	BIO *a, *b;
 
@@ -229,7 +229,7 @@ meet_next(struct duo *d, SSL_CTX *server)
 	assert_true(BIO_new_bio_pair(&a, 1 << 16, &b, 1 << 16));
 	SSL_set_bio(d->client, a, a);
 	SSL_set_bio(d->server, b, b);
-	assert_true(SSL_set_session(d->client, NULL));
+	assert_true(SSL_set_session(d->client, resume));
 	SSL_set_connect_state(d->client);
 	SSL_set_accept_state(d->server);
 	duo_shake(d);
@@ -249,16 +249,68 @@ an_ssl_that_is_used_again_is_judged_for_its_new_peer(void **state)
 			SSL_CTX_set_tlsext_status_cb(client, NULL);
 		duo_meet(&d, client, good, NULL);
 		duo_accepted(d.client);
-		meet_next(&d, bad);
+		meet_next(&d, bad, NULL);
 		assert_int_equal(d.client_ok, !hook);
 		duo_refused(d.client, "revoked");
-		meet_next(&d, good);
+		meet_next(&d, good, NULL);
 		duo_accepted(d.client);
 		duo_done(&d);
 		SSL_CTX_free(client);
 	}
 	SSL_CTX_free(good);
 	SSL_CTX_free(bad);
+}
+
+/* The hook judged one peer, and nobody asked; then it is gone, and the next comes. */
+static void
+what_the_hook_judged_holds_for_its_handshake_alone(void **state)
+{
+	SSL_CTX *client = duo_client(w.checker, NULL);
+	SSL_CTX *good = duo_server(w.www, NULL), *bad = duo_server(w.other, NULL);
+	struct duo d;
+
+	(void)state;
+	duo_revoke(w.checker, w.other);
+	duo_meet(&d, client, good, NULL);
+	assert_true(d.client_ok);
+	SSL_CTX_set_tlsext_status_cb(client, NULL);
+	meet_next(&d, bad, NULL);
+	assert_true(d.client_ok);
+	duo_refused(d.client, "revoked");
+	meet_next(&d, good, NULL);
+	duo_accepted(d.client);
+	duo_over(&d, client, good);
+	SSL_CTX_free(bad);
+}
+
+/* An SSL that has verified one peer's chain resumes the session of another. */
+static void
+a_resumed_session_is_judged_by_its_own_chain(void **state)
+{
+	struct first f;
+	struct duo d;
+	SSL_CTX *good;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		duo_teardown(NULL);
+		duo_setup(NULL);
+		first(&f, w.other, NULL, PLAIN, versions[i]);
+		good = duo_server(w.www, NULL);
+		duo_meet(&d, f.client, good, NULL);
+		duo_accepted(d.client);
+		meet_next(&d, f.server, f.session);
+		assert_true(SSL_session_reused(d.client));
+		duo_accepted(d.client);
+		meet_next(&d, good, NULL);
+		duo_revoke(w.checker, w.other);
+		duo_accepted(d.client);
+		meet_next(&d, f.server, f.session);
+		duo_refused(d.client, "revoked");
+		duo_done(&d);
+		SSL_CTX_free(good);
+		over(&f);
+	}
 }
 
 static void
@@ -295,6 +347,8 @@ main(void)
 		EACH(a_session_that_nobody_judged_is_refused),
 		EACH(what_was_stapled_once_still_counts),
 		EACH(an_ssl_that_is_used_again_is_judged_for_its_new_peer),
+		EACH(what_the_hook_judged_holds_for_its_handshake_alone),
+		EACH(a_resumed_session_is_judged_by_its_own_chain),
 		EACH(a_duplicate_of_an_ssl_begins_anew),
 	};
 

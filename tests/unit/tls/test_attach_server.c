@@ -238,6 +238,46 @@ who_shows_another_certificate_later_is_judged_for_it(void **state)
 	duo_over(&d, client, server);
 }
 
+/* The session keeps the chain of who came first, which is none of the second. */
+static void
+who_showed_two_certificates_is_not_resumed_as_the_first(void **state)
+{
+	SSL_CTX *server, *client;
+	SSL_SESSION *session;
+	struct duo d;
+
+	(void)state;
+	for (int second = 0; second < 2; second++) {
+		server = asking(NULL);
+		client = showing(w.user);
+		SSL_CTX_set_options(server, SSL_OP_NO_TICKET);
+		SSL_CTX_set_post_handshake_auth(client, 1);
+		duo_meet(&d, client, server, NULL);
+		duo_accepted(d.server);
+		if (second) {
+			assert_true(SSL_use_certificate(d.client, w.user_listed->cert));
+			assert_true(SSL_use_PrivateKey(d.client, w.user_listed->key));
+			assert_true(SSL_verify_client_post_handshake(d.server));
+			assert_int_equal(SSL_do_handshake(d.server), 1);
+			duo_talk(&d);
+			assert_int_equal(SSL_write(d.client, "x", 1), 1);
+			assert_int_equal(SSL_read(d.server, &(char){ 0 }, 1), 1);
+			duo_accepted(d.server);
+		}
+		duo_talk(&d);
+		session = SSL_get1_session(d.client);
+		duo_done(&d);
+		duo_meet(&d, client, server, session);
+		assert_true(SSL_session_reused(d.server));
+		if (second)
+			duo_refused(d.server, "without the chain");
+		else
+			duo_accepted(d.server);
+		SSL_SESSION_free(session);
+		duo_over(&d, client, server);
+	}
+}
+
 static SSL_CTX *other_ctx;
 
 static int
@@ -284,6 +324,7 @@ main(void)
 		EACH(a_server_goes_on_stapling),
 		EACH(rv_51_a_client_that_comes_again_is_judged_again),
 		EACH(who_shows_another_certificate_later_is_judged_for_it),
+		EACH(who_showed_two_certificates_is_not_resumed_as_the_first),
 		EACH(an_ssl_ctx_that_was_changed_for_another_needs_a_checker_too),
 	};
 
