@@ -93,7 +93,8 @@ sst_choice_rename(const struct sst_choice *old, const char *name)
 			.not_after = cand->not_after,
 		};
 		memcpy(rows[i].digest, cand->digest, 32);
-		ranked[i] = (struct sst_ranked){ &rows[i], cand->dropped };
+		ranked[i] = (struct sst_ranked){ .row = &rows[i],
+		    .dropped = cand->dropped };
 	}
 	return sst_choice_new(&(struct sst_choice_parts){
 		.name = name, .tier = old->tier, .alert = old->alert,

@@ -6,11 +6,15 @@
 
 #include "key.h"
 
-enum when { WHEN_VALID, WHEN_EARLY, WHEN_EXPIRED };
+enum when { WHEN_VALID, WHEN_EARLY, WHEN_EXPIRED, WHEN_REVOKED, WHENS };
 
 static enum when
-when(const struct sst_row *row, time_t now)
+when(const struct sst_ranked *r, time_t now)
 {
+	const struct sst_row *row = r->row;
+
+	if (r->revoked)
+		return WHEN_REVOKED;
 	if (now < row->not_before)
 		return WHEN_EARLY;
 	return now > row->not_after ? WHEN_EXPIRED : WHEN_VALID;
@@ -42,9 +46,11 @@ own_hash(int kind, uint32_t kinds)
 
 /* Whether `a` goes before `b`, both of one slot and one tier. */
 static int
-better(const struct sst_row *a, const struct sst_row *b, uint32_t kinds, time_t now)
+better(const struct sst_ranked *ra, const struct sst_ranked *rb, uint32_t kinds,
+    time_t now)
 {
-	enum when wa = when(a, now), wb = when(b, now);
+	const struct sst_row *a = ra->row, *b = rb->row;
+	enum when wa = when(ra, now), wb = when(rb, now);
 	int d;
 
 	if (wa != wb)
@@ -91,9 +97,9 @@ tier_pick(struct sst_ranked *v, size_t n, enum sst_tier tier, uint32_t kinds,
 		size_t s = slot(row->kind);
 
 		if (v[i].dropped != NULL || row->tier != tier ||
-		    !allowed[when(row, now)])
+		    !allowed[when(&v[i], now)])
 			continue;
-		if (!have[s] || better(row, v[at[s]].row, kinds, now)) {
+		if (!have[s] || better(&v[i], &v[at[s]], kinds, now)) {
 			at[s] = i;
 			have[s] = 1;
 		}
@@ -112,9 +118,11 @@ reasons(struct sst_ranked *v, size_t n, const struct sst_rank *rank, time_t now)
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].dropped != NULL)
 			continue;
-		if (when(v[i].row, now) == WHEN_EXPIRED)
+		if (v[i].revoked)
+			v[i].dropped = "revoked";
+		else if (when(&v[i], now) == WHEN_EXPIRED)
 			v[i].dropped = "expired";
-		else if (when(v[i].row, now) == WHEN_EARLY)
+		else if (when(&v[i], now) == WHEN_EARLY)
 			v[i].dropped = "not yet valid";
 		else if (v[i].row->tier != rank->tier)
 			v[i].dropped = "a more exact name is served";
@@ -145,11 +153,12 @@ winners_first(struct sst_ranked *v, size_t *winners, size_t won)
 
 void
 sst_choose_rank(struct sst_ranked *v, size_t n, uint32_t kinds, time_t now,
-    int refuse_expired, struct sst_rank *ret)
+    const struct sst_choose_policy *policy, struct sst_rank *ret)
 {
 	static const enum sst_tier tiers[] = { SST_TIER_EXACT, SST_TIER_IP,
 	    SST_TIER_WILDCARD, SST_TIER_DEFAULT };
-	const int passes[2][3] = { { 1, 0, 0 }, { 1, 1, !refuse_expired } };
+	const int passes[2][WHENS] = { { 1, 0, 0, 0 },
+	    { 1, 1, !policy->refuse_expired, !policy->refuse_revoked } };
 	struct sst_rank rank = { .from = 0, .until = LONG_MAX };
 	size_t winners[SST_WINNERS_MAX];
 

@@ -8,7 +8,8 @@
  *   1. The most exact tier with a usable candidate wins as a whole.
  *   2. One winner a type of key, the same in every process: later notAfter,
  *      then the smaller digest.
- *   3. What is out of its dates wins only where nothing within them does.
+ *   3. What is out of its dates, or revoked, wins only where nothing else does; the
+ *      revoked last.
  * Threads: pure.
  */
 #ifndef SST_CERTSTORE_CHOOSE_H
@@ -24,19 +25,21 @@
 
 struct sst_ranked {
 	const struct sst_row *row;
+	int		 revoked;
 	const char	*dropped;	/* in: not NULL takes no part. out: why not */
 };
 
 struct sst_rank {
 	size_t		 won;		/* so many stand at the front of the list */
 	enum sst_tier	 tier;		/* theirs */
-	int		 degraded;	/* they are out of their dates */
+	int		 degraded;	/* they are out of their dates, or revoked */
 	int		 kind_fits;	/* some candidate has a key that would do */
 	time_t		 from, until;	/* same answer while from <= now < until */
 };
 
-/* Orders `v`, winners first, and fills *ret. `kinds`: sst_hello_kinds(). */
+/* Orders `v`, winners first, and fills *ret. `kinds`: sst_hello_kinds(); of the policy
+ * what it refuses counts. */
 void	sst_choose_rank(struct sst_ranked *v, size_t n, uint32_t kinds, time_t now,
-	    int refuse_expired, struct sst_rank *ret);
+	    const struct sst_choose_policy *, struct sst_rank *ret);
 
 #endif

@@ -109,6 +109,7 @@ store_free(struct sst_store *s)
 		sk_X509_pop_free(s->pins[i].certs, X509_free);
 	}
 	free(s->pins);
+	free(s->revoked);
 	sst_kept_free(s->cache);
 	sst_index_close(s->index);
 	sst_intern_free(s->env.intern);

@@ -5,6 +5,7 @@
  *	store.c		life, fork, listing
  *	store_change.c	add, join keys, remove, read again
  *	store_choose.c	one ClientHello in, one decision out
+ *	store_revoked.c	what is known to be revoked
  *
  * Always true:
  *   1. A change is built aside, with no lock held; `mu` is then held while the
@@ -45,12 +46,17 @@ struct sst_store {
 	struct sst_index *index;
 	struct sst_pin	*pins;		/* by row */
 	size_t		 n_pins, room_pins;
+	uint8_t		(*revoked)[32];	/* SHA-256 of leaves, ascending */
+	size_t		 n_revoked;
 	int		 forked;	/* the index belongs to the parent */
 };
 
 /* Locks mu, and after a fork sees to it that the index is the child's own. */
 void	sst_store_lock(struct sst_store *);
 void	sst_store_unlock(struct sst_store *);
+
+/* Whether a leaf is marked as revoked. */
+int	sst_store_is_revoked(struct sst_store *, const uint8_t leaf[32]);
 
 struct sst_told;
 /* Events of one change, told after the lock is gone. */

@@ -47,7 +47,8 @@ mix(uint64_t h, const char *text)
 static uint64_t
 policy_digest(const struct sst_choose_policy *p, int with_names)
 {
-	uint64_t h = POLICY_SEED + (p->strict ? 1 : 0) + (p->refuse_expired ? 2 : 0);
+	uint64_t h = POLICY_SEED + (p->strict ? 1 : 0) + (p->refuse_expired ? 2 : 0) +
+	    (p->refuse_revoked ? 4 : 0);
 
 	if (p->default_name != NULL)
 		h = mix(h, p->default_name);
@@ -228,9 +229,9 @@ winners_get(struct sst_store *s, const struct ask *a, const struct sst_rows *row
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 again:
 	for (size_t i = 0; i < rows->n; i++)
-		ranked[i] = (struct sst_ranked){ &rows->v[i], lost[i] };
-	sst_choose_rank(ranked, rows->n, a->kinds, a->now,
-	    a->policy->refuse_expired, rank);
+		ranked[i] = (struct sst_ranked){ .row = &rows->v[i], .dropped = lost[i],
+		    .revoked = sst_store_is_revoked(s, rows->v[i].digest) };
+	sst_choose_rank(ranked, rows->n, a->kinds, a->now, a->policy, rank);
 	for (got = 0; got < rank->won; got++) {
 		const struct sst_row *row = ranked[got].row;
 
@@ -256,15 +257,17 @@ out:
 	return rc;
 }
 
-/* Tells that something out of its dates is served. */
+/* Tells that something out of its dates, or revoked, is served. */
 static void
-degraded_tell(struct sst_store *s, const struct ask *a, const struct sst_row *row)
+degraded_tell(struct sst_store *s, const struct ask *a, const struct sst_ranked *best)
 {
+	const struct sst_row *row = best->row;
 	struct sst_events events = { 0 };
 	char text[400];
 
 	(void)snprintf(text, sizeof(text), "%s is served for %s: nothing better is"
-	    " there", a->now > row->not_after ? "an expired certificate" :
+	    " there", best->revoked ? "a revoked certificate" :
+	    a->now > row->not_after ? "an expired certificate" :
 	    "a certificate that is not yet valid",
 	    a->name[0] == '\0' ? "clients without a name" : a->name);
 	sst_events_add(&events, SST_STORE_DEGRADED, row->path, text);
@@ -297,7 +300,7 @@ decide(struct sst_store *s, const struct ask *a, const struct sst_rows *rows,
 	if (*ret == NULL)
 		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
 	else if (rank.degraded)
-		degraded_tell(s, a, ranked[0].row);
+		degraded_tell(s, a, &ranked[0]);
 out:
 	for (size_t i = 0; i < rank.won; i++)
 		sst_identity_unref(ids[i]);

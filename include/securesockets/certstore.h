@@ -53,7 +53,9 @@ enum sst_store_event_kind {
 	SST_STORE_REMOVED,
 	SST_STORE_REFUSED,	/* not taken in; `text` says why */
 	SST_STORE_KEPT,		/* a bad renewal; the old identity goes on */
-	SST_STORE_DEGRADED	/* an expired identity is served: nothing better */
+	SST_STORE_DEGRADED,	/* an expired or revoked identity is served: nothing
+				   better */
+	SST_STORE_REVOKED	/* an identity is revoked, or is not any more */
 };
 
 struct sst_store_event {
@@ -113,6 +115,15 @@ SST_API int	sst_store_remove(struct sst_store *, const char *what, struct sst_er
  */
 SST_API int	sst_store_rescan(struct sst_store *, const char *path, struct sst_error *err);
 
+/*
+ * Says that the certificate with this SHA-256 is revoked; `why` is one line, and NULL
+ * says that it is not any more. From the next ClientHello on it is served only where
+ * nothing else has the name, as one out of its dates is, and after those. That holds
+ * for a certificate that comes later, too. SST_E_LIMIT: too many are marked.
+ */
+SST_API int	sst_store_mark_revoked(struct sst_store *, const uint8_t leaf[32],
+		    const char *why, struct sst_error *err);
+
 /* Number of successful changes so far, and of those before (config). */
 SST_API uint64_t sst_store_generation(const struct sst_store *);
 /*
@@ -159,6 +170,7 @@ struct sst_choose_policy {
 	const char	*default_name;	/* default=NAME; NULL: the rule of the store */
 	int		 strict;	/* 1: an unknown name is an alert */
 	int		 refuse_expired;/* 1: never serve an expired certificate */
+	int		 refuse_revoked;/* 1: nor one that was marked as revoked */
 };
 
 /* What a ClientHello says, as far as the choice depends on it (RFC 8446 4). */

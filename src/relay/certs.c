@@ -76,6 +76,8 @@ kind_of(enum sst_store_event_kind kind)
 		return SST_LOG_CERT_KEPT;
 	case SST_STORE_DEGRADED:
 		return SST_LOG_CERT_DEGRADED;
+	case SST_STORE_REVOKED:
+		return SST_LOG_CERT_REVOKED;
 	}
 	return SST_LOG_INTERNAL;
 }

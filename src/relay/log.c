@@ -18,6 +18,7 @@ static const struct kind kinds[SST_LOG_KINDS] = {
 	[SST_LOG_CERT_REFUSED] = { "refused", LOG_WARNING },
 	[SST_LOG_CERT_KEPT] = { "kept", LOG_WARNING },
 	[SST_LOG_CERT_DEGRADED] = { "degraded", LOG_WARNING },
+	[SST_LOG_CERT_REVOKED] = { "revoked", LOG_ERR },
 	[SST_LOG_UNCOVERED] = { "uncovered", LOG_WARNING },
 	[SST_LOG_STATIC] = { "static", LOG_NOTICE },
 	[SST_LOG_CONFIG] = { "config", LOG_WARNING },

@@ -252,6 +252,7 @@ policy_copy(struct sst_choose_policy *to, const struct sst_choose_policy *from)
 		return 0;
 	to->strict = from->strict;
 	to->refuse_expired = from->refuse_expired;
+	to->refuse_revoked = from->refuse_revoked;
 	if (from->default_name != NULL &&
 	    (to->default_name = strdup(from->default_name)) == NULL)
 		return -1;

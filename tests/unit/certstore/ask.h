@@ -68,7 +68,7 @@ struct sst_store *store_make(const struct sst_store_config *);
 void	store_put(struct sst_store *, const struct pki_cert *);
 
 struct events {
-	int	count[8];	/* by kind */
+	int	count[9];	/* by kind */
 	char	text[512];	/* of the last one */
 	char	source[512];
 };

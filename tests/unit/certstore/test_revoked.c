@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+/* What is known to be revoked goes last; and what a watch is shown of a store. */
+#include <string.h>
+
+#include "certstore/store_leaves.h"
+#include "world.h"
+
+#define WWW	.name = "www.b.c"
+
+static struct sst_store *store;
+
+static int
+each_setup(void **state)
+{
+	(void)state;
+	store = store_make(NULL);
+	return 0;
+}
+
+static int
+each_teardown(void **state)
+{
+	(void)state;
+	ask_reset();
+	sst_store_unref(store);
+	return 0;
+}
+
+static struct pki_cert *
+put(const char *san, int days)
+{
+	struct pki_cert *c = pki_issue(world_ca, &(struct pki_spec){ .san = san,
+	    .not_after = PKI_NOW + days * PKI_DAY });
+
+	store_put(store, c);
+	return c;
+}
+
+static void
+mark(const struct pki_cert *c, const char *why)
+{
+	uint8_t leaf[32];
+
+	pki_digest(c, leaf);
+	assert_int_equal(sst_store_mark_revoked(store, leaf, why, NULL), SST_OK);
+}
+
+static struct sst_choice *
+www(const struct sst_choose_policy *policy)
+{
+	return ask(store, policy, &(struct client){ WWW });
+}
+
+static void
+another_valid_one_of_the_name_goes_before_a_revoked_one(void **state)
+{
+	struct pki_cert *best = put("www.b.c", 90), *less = put("www.b.c,x.c", 30);
+
+	(void)state;
+	expect(www(NULL), SST_TIER_EXACT, best);
+	mark(best, "keyCompromise");
+	expect(www(NULL), SST_TIER_EXACT, less);
+	assert_int_equal(events.count[SST_STORE_REVOKED], 1);
+	assert_int_equal(events.count[SST_STORE_DEGRADED], 0);
+	assert_non_null(strstr(events.text, "keyCompromise"));
+	/* a hold that was lifted */
+	mark(best, NULL);
+	expect(www(NULL), SST_TIER_EXACT, best);
+	assert_int_equal(events.count[SST_STORE_REVOKED], 2);
+	pki_free(best);
+	pki_free(less);
+}
+
+static void
+a_valid_wildcard_goes_before_a_revoked_exact_name(void **state)
+{
+	struct pki_cert *exact = put("www.b.c", 90), *wild = put("*.b.c", 90);
+
+	(void)state;
+	expect(www(NULL), SST_TIER_EXACT, exact);
+	mark(exact, "superseded");
+	expect(www(NULL), SST_TIER_WILDCARD, wild);
+	expect(ask(store, NULL, &(struct client){ .name = "y.b.c" }), SST_TIER_WILDCARD,
+	    wild);
+	pki_free(exact);
+	pki_free(wild);
+}
+
+static void
+with_nothing_better_it_is_served_unless_that_is_refused(void **state)
+{
+	static const struct sst_choose_policy hard = { .strict = 1, .refuse_revoked = 1 };
+	struct pki_cert *only = put("www.b.c", 90);
+	struct sst_choice *c;
+	char text[512];
+
+	(void)state;
+	expect(www(&hard), SST_TIER_EXACT, only);
+	mark(only, "superseded");
+	expect(www(NULL), SST_TIER_EXACT, only);
+	assert_int_equal(events.count[SST_STORE_DEGRADED], 1);
+	assert_non_null(strstr(events.text, "revoked"));
+	c = www(&hard);
+	expect_alert(c, 112);
+	(void)sst_choice_text(c, text, sizeof(text));
+	assert_non_null(strstr(text, "revoked"));
+	pki_free(only);
+}
+
+static void
+an_expired_one_goes_before_a_revoked_one(void **state)
+{
+	struct pki_cert *revoked = put("www.b.c", 90), *expired = put("www.b.c,x.c", -1);
+
+	(void)state;
+	expect(www(NULL), SST_TIER_EXACT, revoked);
+	mark(revoked, "keyCompromise");
+	expect(www(NULL), SST_TIER_EXACT, expired);
+	pki_free(revoked);
+	pki_free(expired);
+}
+
+static void
+a_mark_holds_for_a_certificate_that_comes_later_and_for_no_other(void **state)
+{
+	struct pki_cert *best = put("www.b.c", 90), *less = put("www.b.c,x.c", 30);
+	uint64_t generation;
+
+	(void)state;
+	assert_int_equal(sst_store_remove(store, "*", NULL), SST_OK);
+	generation = sst_store_generation(store);
+	mark(best, "keyCompromise");
+	assert_int_equal(sst_store_generation(store), generation + 1);
+	/* nobody has it: there is nothing to be told of */
+	assert_int_equal(events.count[SST_STORE_REVOKED], 0);
+	mark(best, "keyCompromise");
+	assert_int_equal(sst_store_generation(store), generation + 1);
+	store_put(store, best);
+	store_put(store, less);
+	expect(www(NULL), SST_TIER_EXACT, less);
+	mark(less, NULL);
+	expect(www(NULL), SST_TIER_EXACT, less);
+	pki_free(best);
+	pki_free(less);
+}
+
+static void
+of_many_marks_each_is_found(void **state)
+{
+	struct pki_cert *c = put("www.b.c", 90), *other = put("www.b.c,x.c", 30);
+	uint8_t leaf[32];
+
+	(void)state;
+	pki_digest(c, leaf);
+	for (int i = 0; i < 256; i++) {
+		leaf[0] = (uint8_t)(i * 77);
+		assert_int_equal(sst_store_mark_revoked(store, leaf, "x", NULL), SST_OK);
+	}
+	/* one of them is its own */
+	expect(www(NULL), SST_TIER_EXACT, other);
+	mark(c, NULL);
+	expect(www(NULL), SST_TIER_EXACT, c);
+	pki_free(c);
+	pki_free(other);
+}
+
+struct shown {
+	const struct pki_cert *leaf;
+	int	 n, met, with_issuer;
+};
+
+static int
+show(void *arg, X509 *leaf, STACK_OF(X509) *above)
+{
+	struct shown *s = arg;
+
+	s->n++;
+	s->met += X509_cmp(leaf, s->leaf->cert) == 0;
+	for (int i = 0; i < sk_X509_num(above); i++)
+		s->with_issuer += X509_cmp(sk_X509_value(above, i), world_ca->cert) == 0;
+	return s->n == 100 ? 7 : 0;
+}
+
+static void
+a_watch_is_shown_each_leaf_with_its_issuer(void **state)
+{
+	struct pki_cert *pair = put("www.b.c", 90), *staged = leaf(PKI_P256, "y.b.c");
+	struct shown s = { .leaf = staged };
+	struct pki_buf b = { 0 };
+
+	(void)state;
+	assert_int_equal(sst_store_leaves(store, show, &s, NULL), 0);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.met, 0);
+	assert_int_equal(s.with_issuer, 1);
+	/* one that waits for its key will be served, too */
+	pki_put_chain(&b, staged);
+	assert_int_equal(sst_store_add_bytes(store, b.data, b.len, NULL), SST_OK);
+	s = (struct shown){ .leaf = staged };
+	assert_int_equal(sst_store_leaves(store, show, &s, NULL), 0);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(s.met, 1);
+	assert_int_equal(s.with_issuer, 2);
+	s.n = 99;
+	assert_int_equal(sst_store_leaves(store, show, &s, NULL), 7);
+	pki_buf_free(&b);
+	pki_free(pair);
+	pki_free(staged);
+}
+
+#define T(test)	cmocka_unit_test_setup_teardown(test, each_setup, each_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(another_valid_one_of_the_name_goes_before_a_revoked_one),
+		T(a_valid_wildcard_goes_before_a_revoked_exact_name),
+		T(with_nothing_better_it_is_served_unless_that_is_refused),
+		T(an_expired_one_goes_before_a_revoked_one),
+		T(a_mark_holds_for_a_certificate_that_comes_later_and_for_no_other),
+		T(of_many_marks_each_is_found),
+		T(a_watch_is_shown_each_leaf_with_its_issuer),
+	};
+
+	return cmocka_run_group_tests(tests, world_setup, world_teardown);
+}
