@@ -21,6 +21,7 @@ SST_PACKAGES_ALL=(
 	lighttpd apache2 nginx redis-server redis-tools
 	hitch stunnel4 haproxy openbsd-inetd
 	libevent-dev libuv1-dev python3-tornado libpythonVERSION-testsuite
+	python3-cryptography-vectors
 )
 
 sst_say() { printf '%s\n' "$*" >&2; }
