@@ -193,13 +193,13 @@ sst_sslcheck_new(struct sst_checker *checker, const struct sst_revocation_policy
 
 	if (rc < 0)
 		return rc;
-	/* An anchor that is itself the leaf has nobody to be judged by; what is wrong
-	 * with a staple is among the check's reasons: only memory fails. */
+	/* An anchor that is itself the leaf is judged by nobody. What is wrong with a
+	 * staple is among the check's reasons: it fails for want of memory alone. */
 	if (len > 0 && sst_check_count(check) > 0)
-		rc = sst_check_staple(check, 0, der, len, NULL);
-	if (rc == SST_E_NOMEM || rc == SST_E_INTERNAL) {
+		rc = sst_check_staple(check, 0, der, len, err);
+	if (rc < 0) {
 		sst_check_free(check);
-		return sst_fail(err, rc, "the staple could not be taken in");
+		return rc;
 	}
 	*ret = check;
 	return SST_OK;

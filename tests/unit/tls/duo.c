@@ -229,7 +229,7 @@ duo_shake(struct duo *d)
 }
 
 void
-duo_meet(struct duo *d, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume)
+duo_begin(struct duo *d, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume)
 {
 	BIO *a = NULL, *b = NULL;
 
@@ -247,6 +247,12 @@ duo_meet(struct duo *d, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume)
 		MUST(SSL_set_session(d->client, resume));
 	SSL_set_connect_state(d->client);
 	SSL_set_accept_state(d->server);
+}
+
+void
+duo_meet(struct duo *d, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume)
+{
+	duo_begin(d, client, server, resume);
 	duo_shake(d);
 }
 
@@ -289,6 +295,7 @@ duo_accepted(SSL *ssl)
 	if (sst_openssl_judge(ssl, &err) != SST_OK)
 		fail_msg("refused: %s", err.text);
 	assert_string_equal(err.text, "");
+	assert_int_equal(ERR_peek_error(), 0);
 }
 
 void

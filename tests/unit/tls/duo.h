@@ -68,7 +68,8 @@ struct duo {
 
 /* A handshake; `resume` may be NULL. The contexts stay the caller's. */
 void	duo_meet(struct duo *, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume);
-/* Goes on with a handshake that somebody else began. */
+/* The two halves of it. */
+void	duo_begin(struct duo *, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume);
 void	duo_shake(struct duo *);
 /* A byte goes to the client, and tickets with it. */
 void	duo_talk(struct duo *);
