@@ -276,6 +276,42 @@ random_doors_are_hex_and_differ(void **state)
 
 #define WITH_PAIR(f)	cmocka_unit_test_setup_teardown(f, make_pair, drop_pair)
 
+/* What of a program's environment its relay may know. */
+static void
+the_start_carries_four_variables_and_of_root_just_one(void **state)
+{
+	const int root = geteuid() == 0;
+	struct sst_wire_start start = { .magic = 0 };
+	char name[SST_WIRE_ENV_SIZE + 1];
+
+	(void)state;
+	for (int i = 0; sst_wire_env[i] != NULL; i++)
+		assert_int_equal(setenv(sst_wire_env[i], "/some/where", 1), 0);
+	assert_int_equal(sst_wire_env_read(&start), 0);
+	for (int i = 0; i < SST_WIRE_ENV_MOST; i++)
+		assert_string_equal(start.env[i], i == 0 || !root ? "/some/where" : "");
+	assert_string_equal(sst_wire_env[0], "SECURESOCKETS_CONF");
+	assert_null(sst_wire_env[SST_WIRE_ENV_MOST]);
+	/* one that is too long is left out, and the first is said */
+	memset(name, 'x', sizeof(name));
+	name[SST_WIRE_ENV_SIZE] = '\0';
+	memset(&start, 0, sizeof(start));
+	assert_int_equal(setenv(sst_wire_env[1], name, 1), 0);
+	assert_int_equal(sst_wire_env_read(&start), 0);
+	assert_string_equal(start.env[1], "");
+	assert_int_equal(setenv(sst_wire_env[0], name, 1), 0);
+	assert_int_equal(sst_wire_env_read(&start), -1);
+	name[SST_WIRE_ENV_SIZE - 1] = '\0';
+	assert_int_equal(setenv(sst_wire_env[0], name, 1), 0);
+	assert_int_equal(sst_wire_env_read(&start), 0);
+	assert_string_equal(start.env[0], name);
+	for (int i = 0; sst_wire_env[i] != NULL; i++)
+		assert_int_equal(unsetenv(sst_wire_env[i]), 0);
+	memset(&start, 0, sizeof(start));
+	assert_int_equal(sst_wire_env_read(&start), 0);
+	assert_string_equal(start.env[0], "");
+}
+
 int
 main(void)
 {
@@ -288,6 +324,7 @@ main(void)
 		WITH_PAIR(a_closed_peer_is_an_error_and_no_signal),
 		cmocka_unit_test(a_door_is_parsed_as_it_was_made),
 		cmocka_unit_test(random_doors_are_hex_and_differ),
+		cmocka_unit_test(the_start_carries_four_variables_and_of_root_just_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,7 @@ agent_free(struct agent *a)
 	(void)pthread_mutex_destroy(&r->lock);
 	sst_files_done(&r->files);
 	sst_log_done(&r->log);
+	sst_rules_unref(r->rulebook.rules);
 	free(r);
 	for (int i = 0; i < 2; i++) {
 		(void)close(a->channel[i]);
