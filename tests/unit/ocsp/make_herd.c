@@ -103,11 +103,12 @@ child_check(char **arg)
 	return rc != 1;
 }
 
-/* serve DIR CACHE UID LISTEN STOP FETCHES IN_FLIGHT CONNECTIONS IDLE */
+/* serve DIR CACHE UID LISTEN STOP FETCHES IN_FLIGHT CONNECTIONS IDLE NO_ALLOW */
 static int
 child_serve(char **arg)
 {
-	const struct sst_checker_config config = { .cache_dir = arg[1], .allow = allow };
+	const struct sst_checker_config config = { .cache_dir = arg[1],
+	    .allow = atoi(arg[9]) ? NULL : allow };
 	const struct sst_service_config service = { .trust = pki_path(arg[0], "ca.pem"),
 	    .listen_fd = atoi(arg[3]), .stop_fd = atoi(arg[4]),
 	    .fetches = (unsigned)atoi(arg[5]), .in_flight = (unsigned)atoi(arg[6]),
@@ -131,7 +132,7 @@ herd_main(int argc, char **argv)
 {
 	if (argc > 7 && strcmp(argv[1], "check") == 0)
 		return child_check(argv + 2);
-	if (argc > 10 && strcmp(argv[1], "serve") == 0)
+	if (argc > 11 && strcmp(argv[1], "serve") == 0)
 		return child_serve(argv + 2);
 	return -1;
 }
@@ -220,10 +221,12 @@ pid_t
 herd_serve(const struct herd_serve *s)
 {
 	char uid[16], fd[16], stop[16], fetches[16], flight[16], conns[16], idle[16];
+	char no_allow[16];
 	const char *const args[] = { "serve", s->dir, s->cache, text_of(s->uid, uid),
 	    text_of((unsigned)s->listen_fd, fd), text_of((unsigned)s->stop_fd, stop),
 	    text_of(s->fetches, fetches), text_of(s->in_flight, flight),
-	    text_of(s->connections, conns), text_of(s->idle_ms, idle), NULL };
+	    text_of(s->connections, conns), text_of(s->idle_ms, idle),
+	    text_of(s->no_allow, no_allow), NULL };
 
 	return child_new(args);
 }

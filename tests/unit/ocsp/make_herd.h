@@ -40,6 +40,7 @@ struct herd_serve {
 	uid_t		 uid;
 	int		 listen_fd, stop_fd;
 	unsigned	 fetches, in_flight, connections, idle_ms;
+	unsigned	 no_allow;	/* 1: fetches from public addresses alone */
 };
 
 /* Runs a child's part and returns its exit code; -1: this is no child. */

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: ISC */
+/* Tests of who asks the machine's cache service, and what he does without it. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "make_service.h"
+
+/* The scene asks through the service, with the machine's clock. */
+static void
+through_the_service(struct world *w)
+{
+	static const char *const allow[] = { "127.0.0.1", NULL };
+	const struct sst_work_config config = { .cache = w->scene->cache, .allow = allow,
+	    .service = w->path };
+
+	sst_work_free(w->scene->work);
+	w->scene->work = NULL;
+	assert_int_equal(sst_work_new(&config, &w->scene->work, NULL), SST_OK);
+}
+
+static void
+the_services_word_is_taken_and_kept(void **state)
+{
+	struct world *w = *state;
+	struct sst_evidence e;
+
+	through_the_service(w);
+	world_start(w);
+	world_is_good(w, w->cert);
+	e = scene_fetch(w->scene, w->cert);
+	assert_int_equal(e.status, SST_EV_GOOD);
+	assert_int_equal(world_met(w), 1);
+	assert_int_equal(scene_cached(w->scene, w->cert, &e), 1);
+	assert_int_equal(e.status, SST_EV_GOOD);
+}
+
+static void
+what_failed_for_the_service_is_not_tried_again(void **state)
+{
+	struct world *w = *state;
+	struct sst_evidence e;
+	int met;
+
+	through_the_service(w);
+	w->scene->ocsp.status = 500;
+	world_start(w);
+	assert_int_equal(world_ask(w, w->cert, &e, NULL), 1);
+	assert_int_equal(e.status, SST_EV_ERROR);
+	met = world_met(w);
+	e = scene_fetch(w->scene, w->cert);
+	assert_int_equal(e.status, SST_EV_ERROR);
+	assert_int_equal(e.fault, SST_FAULT_TRY_LATER);
+	assert_int_equal(world_met(w), met);
+	assert_int_equal(scene_cached(w->scene, w->cert, &e), 0);
+	/* the other arm: without the service it is */
+	w->scene->judged_at = time(NULL);
+	e = scene_fetch(w->scene, w->cert);
+	assert_int_equal(e.status, SST_EV_ERROR);
+	assert_true(world_met(w) > met);
+}
+
+static void
+what_the_service_may_not_fetch_the_asker_may(void **state)
+{
+	struct world *w = *state;
+	struct sst_error err = { .code = SST_OK };
+	struct sst_evidence e;
+
+	through_the_service(w);
+	w->serve.no_allow = 1;
+	world_start(w);
+	assert_int_equal(world_ask(w, w->cert, &e, &err), 1);
+	assert_int_equal(e.status, SST_EV_ERROR);
+	assert_int_equal(e.fault, SST_FAULT_BLOCKED);
+	assert_int_equal(world_met(w), 0);
+	e = scene_fetch(w->scene, w->cert);
+	assert_int_equal(e.status, SST_EV_GOOD);
+	assert_int_equal(world_met(w), 1);
+}
+
+static void
+who_wants_no_kept_evidence_does_not_ask_the_service(void **state)
+{
+	struct world *w = *state;
+	const struct sst_revocation_policy fresh = { .use_cache = SST_SWITCH_OFF };
+
+	through_the_service(w);
+	world_start(w);
+	world_is_good(w, w->cert);
+	assert_int_equal(scene_fetch_as(w->scene, w->cert, &fresh, 1).status, SST_EV_GOOD);
+	assert_int_equal(world_met(w), 2);
+}
+
+static void
+who_judges_as_of_another_time_does_not_either(void **state)
+{
+	struct world *w = *state;
+
+	through_the_service(w);
+	world_start(w);
+	world_is_good(w, w->cert);
+	w->scene->judged_at = time(NULL) + 1;
+	assert_int_equal(scene_fetch(w->scene, w->cert).status, SST_EV_GOOD);
+	assert_int_equal(world_met(w), 2);
+}
+
+static void
+the_askers_own_cap_of_age_holds(void **state)
+{
+	struct world *w = *state;
+	const struct sst_revocation_policy young = { .max_age = 3600 };
+	struct sst_evidence e;
+
+	through_the_service(w);
+	world_start(w);
+	world_is_good(w, w->cert);
+	e = scene_fetch(w->scene, w->cert);
+	assert_int_equal(e.until, w->scene->next_update);
+	e = scene_fetch_as(w->scene, w->cert, &young, 1);
+	assert_int_equal(e.until, w->scene->this_update + 3600);
+	assert_int_equal(world_met(w), 1);
+}
+
+static void
+without_a_service_each_fetches_for_himself(void **state)
+{
+	struct world *w = *state;
+	struct herd *h = herd_new(1);
+	struct herd_check check = { .dir = w->dir, .name = "cert", .cache = "",
+	    .service = "/nowhere/cache.sock" };
+
+	herd_write(w->dir, "cert", w->cert);
+	assert_int_equal(herd_end(herd_check(h, &check)), 0);
+	assert_int_equal(world_met(w), 1);
+	/* with one, the second question is answered by the first's fetch */
+	world_start(w);
+	check.service = w->path;
+	assert_int_equal(herd_end(herd_check(h, &check)), 0);
+	assert_int_equal(world_met(w), 2);
+	assert_int_equal(herd_end(herd_check(h, &check)), 0);
+	assert_int_equal(world_met(w), 2);
+	herd_free(h);
+}
+
+static void
+what_the_service_refuses_the_asker_fetches(void **state)
+{
+	struct world *w = *state;
+	struct herd *h = herd_new(1);
+	const struct herd_check check = { .dir = w->cache, .name = "cert", .cache = "",
+	    .service = w->path };
+	struct pki_cert *stranger = pki_issue(NULL, &(struct pki_spec){ .cn = "other",
+	    .ca = 1 });
+
+	/* the service's anchor is another: what the asker trusts is his own matter */
+	world_start(w);
+	world_is_good(w, w->cert);
+	assert_int_equal(world_end(w), 0);
+	herd_write(w->dir, "ca", stranger);
+	world_start(w);
+	herd_write(w->cache, "cert", w->cert);
+	herd_write(w->cache, "ca", w->scene->ca);
+	assert_int_equal(herd_end(herd_check(h, &check)), 0);
+	assert_int_equal(world_met(w), 2);
+	pki_free(stranger);
+	herd_free(h);
+}
+
+static void
+a_service_that_dies_over_a_question_is_replaced_by_a_fetch(void **state)
+{
+	struct world *w = *state;
+	struct herd *h = herd_new(1);
+	const struct herd_check check = { .dir = w->dir, .name = "cert", .cache = "",
+	    .service = w->path };
+	pid_t asker;
+
+	herd_write(w->dir, "cert", w->cert);
+	responder_hold(w->scene->r);
+	world_start(w);
+	asker = herd_check(h, &check);
+	responder_wait(w->scene->r, 1);
+	(void)kill(w->pid, SIGKILL);
+	assert_int_equal(herd_end(w->pid), -1);
+	w->pid = 0;
+	responder_wait(w->scene->r, 2);
+	responder_let_go(w->scene->r);
+	assert_int_equal(herd_end(asker), 0);
+	assert_int_equal(world_met(w), 2);
+	herd_free(h);
+}
+
+static void
+a_stranger_who_poses_as_the_service_is_not_asked(void **state)
+{
+	struct world *w = *state;
+	struct sst_error err = { .code = SST_OK };
+	struct sst_evidence e;
+	struct herd *h = herd_new(1);
+	const struct herd_check check = { .dir = w->dir, .name = "cert", .cache = "",
+	    .service = w->path, .uid = HERD_UID + 1 };
+
+	if (geteuid() != 0)
+		skip();
+	herd_write(w->dir, "cert", w->cert);
+	(void)close(w->serve.listen_fd);
+	assert_int_equal(unlink(w->path), 0);
+	assert_int_equal(chmod(w->dir, 0777), 0);
+	/* who listens counts, not who accepts */
+	assert_int_equal(seteuid(HERD_UID + 2), 0);
+	w->serve.listen_fd = herd_listen(w->path);
+	assert_int_equal(seteuid(0), 0);
+	world_start(w);
+	assert_int_equal(world_ask(w, w->cert, &e, &err), SST_E_MISMATCH);
+	assert_non_null(strstr(err.text, "poses as the cache service"));
+	assert_int_equal(world_met(w), 0);
+	assert_int_equal(herd_end(herd_check(h, &check)), 0);
+	assert_int_equal(world_met(w), 1);
+	herd_free(h);
+}
+
+#define T(f)	cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		T(the_services_word_is_taken_and_kept),
+		T(what_failed_for_the_service_is_not_tried_again),
+		T(what_the_service_may_not_fetch_the_asker_may),
+		T(who_wants_no_kept_evidence_does_not_ask_the_service),
+		T(who_judges_as_of_another_time_does_not_either),
+		T(the_askers_own_cap_of_age_holds),
+		T(without_a_service_each_fetches_for_himself),
+		T(what_the_service_refuses_the_asker_fetches),
+		T(a_service_that_dies_over_a_question_is_replaced_by_a_fetch),
+		T(a_stranger_who_poses_as_the_service_is_not_asked),
+	};
+	int rc = herd_main(argc, argv);
+
+	return rc >= 0 ? rc : cmocka_run_group_tests(tests, NULL, NULL);
+}
