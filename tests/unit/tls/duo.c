@@ -29,12 +29,13 @@ must(int ok, const char *what, int line)
 static void
 give_list(void *arg, const struct responder_request *q, struct responder_reply *reply)
 {
-	const struct make_crl_row row = { .cert = w.revoked, .date = w.now - PKI_DAY };
+	const struct pki_cert *revoked = w.revoked;
+	const struct make_crl_row row = { .cert = revoked, .date = w.now - PKI_DAY };
 
 	(void)arg, (void)q;
 	reply->type = "application/pkix-crl";
 	reply->body = make_crl(&(struct make_crl){ .issuer = w.mid, .rows = &row,
-	    .n_rows = w.revoked != NULL, .this_update = w.now - PKI_DAY,
+	    .n_rows = revoked != NULL, .this_update = w.now - PKI_DAY,
 	    .next_update = w.now + PKI_DAY });
 }
 

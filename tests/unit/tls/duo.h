@@ -31,7 +31,8 @@ struct duo_world {
 	struct responder *lists;
 	struct sst_checker *checker;
 	time_t		 now;
-	const struct pki_cert *revoked;	/* the list has it; NULL: it is empty */
+	/* the list has it; NULL: it is empty. The responder's thread reads it. */
+	const struct pki_cert *_Atomic revoked;
 	int		 asked;		/* requests before this test */
 };
 extern struct duo_world w;

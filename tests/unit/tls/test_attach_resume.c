@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* attach_resume - who comes again without showing a certificate is judged again. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -335,6 +337,55 @@ a_duplicate_of_an_ssl_begins_anew(void **state)
 	duo_over(&d, client, server);
 }
 
+/* What the threads share; each begins with a handshake of its own. */
+struct shared {
+	struct first	 f;
+	atomic_int	 accepted, refused, otherwise;
+};
+
+static void *
+comes_again_and_again(void *arg)
+{
+	struct shared *s = arg;
+	SSL_SESSION *own;
+	struct duo d;
+	int rc;
+
+	for (int i = 0; i < 20; i++) {
+		own = i % 2 ? s->f.session : NULL;
+		duo_meet(&d, s->f.client, s->f.server, own);
+		rc = sst_openssl_judge(d.client, NULL);
+		(void)atomic_fetch_add(rc == SST_OK ? &s->accepted :
+		    rc == SST_E_REFUSED ? &s->refused : &s->otherwise, 1);
+		duo_done(&d);
+	}
+	return arg;
+}
+
+static void
+threads_share_the_checker_and_a_session(void **state)
+{
+	struct shared s = { .accepted = 0 };
+	pthread_t thread[4];
+
+	(void)state;
+	for (int revoked = 0; revoked < 2; revoked++) {
+		atomic_store(&s.accepted, 0);
+		first(&s.f, w.www, NULL, revoked ? NO_HOOK : PLAIN, TLS1_2_VERSION);
+		if (revoked)
+			duo_revoke(w.checker, w.www);
+		for (int i = 0; i < 4; i++)
+			assert_int_equal(pthread_create(&thread[i], NULL,
+			    comes_again_and_again, &s), 0);
+		for (int i = 0; i < 4; i++)
+			assert_int_equal(pthread_join(thread[i], NULL), 0);
+		assert_int_equal(atomic_load(&s.accepted), revoked ? 0 : 80);
+		assert_int_equal(atomic_load(&s.refused), revoked ? 80 : 0);
+		assert_int_equal(atomic_load(&s.otherwise), 0);
+		over(&s.f);
+	}
+}
+
 #define EACH(f)	cmocka_unit_test_setup_teardown(f, duo_setup, duo_teardown)
 
 int
@@ -350,6 +401,7 @@ main(void)
 		EACH(what_the_hook_judged_holds_for_its_handshake_alone),
 		EACH(a_resumed_session_is_judged_by_its_own_chain),
 		EACH(a_duplicate_of_an_ssl_begins_anew),
+		EACH(threads_share_the_checker_and_a_session),
 	};
 
 	return cmocka_run_group_tests(tests, duo_world_make, duo_world_free);
