@@ -94,13 +94,6 @@ sequence_len(const unsigned char *p, size_t len)
 	return value <= len - head ? head + value : 0;
 }
 
-/* A SEQUENCE's tag is the digit 0, with which a text may begin as well. */
-static int
-is_der(const unsigned char *p, size_t len)
-{
-	return len > 1 && p[0] == 0x30 && (p[1] >= 0x80 || sequence_len(p, len) > 0);
-}
-
 static int
 is_row(const unsigned char *der, size_t len)
 {
@@ -112,6 +105,13 @@ is_row(const unsigned char *der, size_t len)
 			return 0;
 	}
 	return 1;
+}
+
+/* A SEQUENCE's tag is the digit 0, with which a text may begin as well. */
+static int
+is_der(const unsigned char *p, size_t len)
+{
+	return len > 1 && p[0] == 0x30 && (p[1] >= 0x80 || is_row(p, len));
 }
 
 static int
@@ -186,6 +186,8 @@ sst_load_each(const char *path, const char *label,
 		rc = fail(err, SST_E_NOT_FOUND, "it is empty");
 	else if (!is_der(data, len) && memmem(data, len, begin, sizeof(begin) - 1) != NULL)
 		rc = each_pem(data, len, label, each, arg, err);
+	else if (data[0] != 0x30)
+		rc = fail(err, SST_E_NOT_FOUND, "neither PEM nor DER");
 	else
 		rc = each_der(data, len, each, arg);
 	OPENSSL_cleanse(data, len);

@@ -17,8 +17,8 @@ struct sst_error;
 /*
  * Hands over each object's DER; stops when `each` returns non-zero and returns
  * that. `label` is what PEM calls them, as "X509 CRL"; other blocks are passed
- * over. SST_E_SYSTEM: cannot be read; SST_E_NOT_FOUND: none of them in it;
- * SST_E_MALFORMED: broken PEM; SST_E_LIMIT: a huge file.
+ * over. SST_E_SYSTEM: cannot be read; SST_E_NOT_FOUND: none of them in it, or
+ * nothing of the kind at all; SST_E_MALFORMED: broken PEM; SST_E_LIMIT: a huge file.
  */
 int	sst_load_each(const char *path, const char *label,
 	    int (*each)(void *arg, const unsigned char *der, size_t len), void *arg,

@@ -13,6 +13,8 @@
 
 #include <securesockets/error.h>
 
+static char complaint[512];	/* of sst_out_usage() */
+
 int
 sst_out_trouble(int code, const char *fmt, ...)
 {
@@ -32,12 +34,17 @@ sst_out_usage(const char *verb, const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, "sstool%s%s: ", *verb ? " " : "", verb);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	(void)vsnprintf(complaint, sizeof(complaint), fmt, ap);
 	va_end(ap);
-	fputs("; see sstool(1)\n", stderr);
+	fprintf(stderr, "sstool%s%s: %s; see sstool(1)\n", *verb ? " " : "", verb, complaint);
 	return SST_EXIT_USAGE;
+}
+
+const char *
+sst_out_complaint(void)
+{
+	return complaint;
 }
 
 int

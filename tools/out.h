@@ -37,6 +37,8 @@ int	sst_out_trouble(int code, const char *fmt, ...)
 /* A wrong command line; names the page to read. Returns SST_EXIT_USAGE. */
 int	sst_out_usage(const char *verb, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
+/* What the last of them complained of. Borrowed. */
+const char *sst_out_complaint(void);
 /* What getopt_long() returned (':' or '?') as such a line. */
 int	sst_out_option(const char *verb, int c, char **argv);
 /* Says `err` about `what` and returns the exit code that fits it. */

@@ -16,6 +16,7 @@
 
 #define LEVEL_DEFAULT	2
 #define LEVEL_MAX	5
+#define YEAR_9999	253402300799	/* its last second; certificates end there */
 
 static int
 add_path(struct sst_paths *paths, const char *path)
@@ -89,7 +90,7 @@ take(struct sst_question *q, int c, char **argv, const char *verb)
 {
 	switch (c) {
 	case 't':
-		if (!sst_arg_time(optarg, &q->at) || q->at <= 0)
+		if (!sst_arg_time(optarg, &q->at) || q->at <= 0 || q->at > YEAR_9999)
 			return sst_out_usage(verb, "--at takes UNIX seconds or a time "
 			    "like 2026-11-21T11:02:22Z");
 		return 0;
@@ -143,6 +144,16 @@ answer(const struct sst_question *q)
 	return code;
 }
 
+/* Whether --json is among the arguments, however far they were understood. */
+static int
+wants_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return 1;
+	return 0;
+}
+
 int
 sst_verify_run(int argc, char **argv, const char *verb, int explain)
 {
@@ -165,6 +176,8 @@ sst_verify_run(int argc, char **argv, const char *verb, int explain)
 	};
 	struct sst_question q = { .security_level = LEVEL_DEFAULT, .explain = explain,
 	    .purpose = X509_PURPOSE_SSL_SERVER };
+	/* before getopt_long() puts them into another order */
+	const int json = wants_json(argc, argv);
 	int c, rc = 0;
 
 	opterr = 0;
@@ -175,6 +188,8 @@ sst_verify_run(int argc, char **argv, const char *verb, int explain)
 	if (rc == 0) {
 		q.cert = argv[optind];
 		rc = answer(&q);
+	} else if (json && rc == SST_EXIT_USAGE) {
+		sst_answer_usage();
 	}
 	free(q.trust.path);
 	free(q.untrusted.path);

@@ -54,6 +54,8 @@ struct sst_answer {
 void	sst_answer_find(const struct sst_question *, struct sst_answer *ret);
 void	sst_answer_done(struct sst_answer *);
 void	sst_answer_print(const struct sst_question *, const struct sst_answer *);
+/* The same for a command line that sst_out_usage() complained of. */
+void	sst_answer_usage(void);
 /* The verbs: argv as main's, `verb` for complaints. Returns the exit code. */
 int	sst_verify_run(int argc, char **argv, const char *verb, int explain);
 

@@ -176,6 +176,17 @@ print_cert(const struct sst_question *q, const struct sst_answer *a, int depth)
 }
 
 void
+sst_answer_usage(void)
+{
+	json_t *o = sst_out_object();
+
+	json_object_set_new(o, "result", json_string("error"));
+	json_object_set_new(o, "reason", sst_out_string(sst_out_complaint()));
+	json_object_set_new(o, "chain", json_array());
+	sst_out_json(o);
+}
+
+void
 sst_answer_print(const struct sst_question *q, const struct sst_answer *a)
 {
 	char text[sizeof(a->reason) * 2], cache[2048];

@@ -125,12 +125,27 @@ the_command_line_is_judged()
 	complains 'takes a value'
 	local pair
 	for pair in '--policy strict' '--purpose mail' '--at noon' '--at 0' '--at -5' \
-		'--max-age 0' '--max-age 5x' '--max-age 99999999999' '--security-level 6' \
+		'--at 253402300800' '--at 9223372036854775808' '--max-age 0' '--max-age 5x' '--max-age 99999999999' '--security-level 6' \
 		'--security-level -1'; do
 		# shellcheck disable=SC2086
 		verify 64 $pair leaf.pem
 		complains "sstool verify: ${pair%% *} "
+		# shellcheck disable=SC2086
+		verify 64 $pair --json leaf.pem
+		complains "sstool verify: ${pair%% *} "
+		json "o['result'] == 'error' and '${pair%% *}' in o['reason'] and o['chain'] == []"
 	done
+	verify 64 --json
+	json 'o["schema"] == 1 and o["result"] == "error" and o["reason"] == "one CERT"'
+	verify 64 leaf.pem --json --crl
+	json '"takes a value" in o["reason"]'
+	verify 64 -- leaf.pem --json
+	[[ -s $SST_TMP/out ]] && wrong "an answer to a wrong command line"
+	cp leaf.pem ./-leaf.pem
+	chain 0 -- -leaf.pem
+	# past what 32 bits hold
+	chain 1 --at 4294967296 leaf.pem
+	says 'expired'
 }
 
 a_chain_must_reach_an_anchor()
@@ -337,6 +352,30 @@ what_cannot_be_read_is_not_an_answer()
 	: >empty
 	chain 2 --ocsp empty leaf.pem
 	complains 'empty'
+	verify 2 --trust root.pem .
+	complains 'Is a directory'
+	printf 'no key, no list\n' >words
+	local option
+	for option in --trust --untrusted --crl --ocsp --staple; do
+		chain 2 $option words leaf.pem
+		complains 'words: neither PEM nor DER'
+		chain 2 $option empty leaf.pem
+		complains 'empty: it is empty'
+		chain 2 $option . leaf.pem
+		complains 'Is a directory'
+		chain 2 $option nowhere leaf.pem
+		complains 'No such file'
+		chain 2 --json $option words leaf.pem
+		json 'o["result"] == "error" and "words" in o["reason"]'
+	done
+	verify 2 --trust root.pem words
+	complains 'neither PEM nor DER'
+	# words may stand before, and may begin as DER does
+	{
+		echo '0 is the first of the chain'
+		cat leaf.pem
+	} >told.pem
+	chain 0 told.pem
 	# what somebody sent, and does not parse, is refused
 	printf '\x30\x03junk' >junk.der
 	verify 1 --trust root.pem junk.der
