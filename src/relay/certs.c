@@ -20,6 +20,7 @@
 #include "certs_inside.h"
 #include "log.h"
 #include "names.h"
+#include "tls/ours.h"
 
 #define BYTES_MAX	(1u << 20)
 
@@ -145,6 +146,10 @@ sst_certs_unref(struct sst_certs *certs)
 
 	if (certs == NULL || atomic_fetch_sub(&certs->refs, 1) > 1)
 		return;
+	/* who serves from it may go on for a while */
+	if (certs->ours != NULL)
+		sst_ours_stop(certs->ours);
+	sst_ours_unref(certs->ours);
 	sst_store_unref(certs->store);
 	while (certs->drop != NULL && (id = sst_certs_dropped(certs)) != 0)
 		certs->drop(certs->drop_arg, id);
@@ -441,6 +446,8 @@ sst_certs_load(struct sst_certs *certs, struct sst_cert_source *s,
 	append_locked(certs, s);
 	(void)pthread_mutex_unlock(&certs->mu);
 	rc = check_names(certs, s, names, err);
+	if (rc == SST_OK && s->path[0] != '\0')
+		sst_certs_ahead(certs, s->path);
 	if (rc == SST_OK)
 		rc = add(certs->store, s, err);
 	if (rc != SST_OK) {
@@ -450,6 +457,7 @@ sst_certs_load(struct sst_certs *certs, struct sst_cert_source *s,
 		sst_cert_source_free(s);
 		return rc;
 	}
+	sst_certs_sync(certs);
 	tag_bytes(certs, s);
 	drop_matching(certs, s, same_file, s);
 	(void)pthread_mutex_lock(&certs->mu);
@@ -509,6 +517,7 @@ sst_certs_remove(struct sst_certs *certs, const char *what, struct sst_error *er
 		free(o.source);
 		return rc;
 	}
+	sst_certs_sync(certs);
 	if (strcmp(what, "*") == 0)
 		drop_matching(certs, NULL, any, what);
 	else if (what[0] == '/')
@@ -535,7 +544,9 @@ sst_certs_rescan(struct sst_certs *certs, uint32_t id)
 	(void)pthread_mutex_unlock(&certs->mu);
 	if (path == NULL)
 		return;
+	sst_certs_ahead(certs, path);
 	rc = sst_store_rescan(certs->store, path, &err);
+	sst_certs_sync(certs);
 	if (rc < 0)
 		sst_log_event(certs->log, SST_LOG_CERT_KEPT, sst_clock_ms(), "%s",
 		    err.text);

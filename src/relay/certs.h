@@ -25,6 +25,7 @@ struct sst_error;
 struct sst_files;
 struct sst_log;
 struct sst_names;
+struct sst_ours;
 struct sst_store;
 
 /* One entry of the list. */
@@ -56,6 +57,12 @@ struct sst_certs *sst_certs_ref(struct sst_certs *);
 void	sst_certs_unref(struct sst_certs *);	/* NULL is allowed */
 struct sst_store *sst_certs_store(struct sst_certs *);	/* borrowed */
 void	sst_certs_key_event(struct sst_certs *, int key_event);
+
+/* Who sees to staples, and how long (ms) a new certificate may wait for its own before
+ * it is put in service; replaces who did before. Takes a reference. */
+void	sst_certs_oversee(struct sst_certs *, struct sst_ours *, unsigned ms);
+/* The caller unrefs it; NULL: nobody. *ret_ms may be NULL. */
+struct sst_ours *sst_certs_ours(struct sst_certs *, unsigned *ret_ms);
 
 /* Takes the source over, also on failure. `names`: the listed ones, which a
  * chain in a file or in bytes must meet; NULL or empty for no such rule. */

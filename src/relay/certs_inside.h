@@ -11,7 +11,9 @@
 
 struct sst_cert_source;
 struct sst_files;
+struct sst_error;
 struct sst_log;
+struct sst_ours;
 struct sst_store;
 
 struct sst_certs {
@@ -21,13 +23,21 @@ struct sst_certs {
 	struct sst_store *store;
 	_Atomic int64_t	  renewed;	/* wall time of the last renewal */
 	atomic_int	  keys_open;	/* readable keys are allowed after all */
-	/* mu guards list, end, dropped, n_dropped and the entries */
+	/* mu guards what follows up to `drop`, and the entries */
 	pthread_mutex_t	  mu;
 	struct sst_cert_source *list, **end;
 	uint32_t	 *dropped;
 	size_t		  n_dropped;
+	struct sst_ours	 *ours;		/* or NULL */
+	unsigned	  ours_ms;
 	void		(*drop)(void *arg, uint32_t id);	/* at the end; or NULL */
 	void		 *drop_arg;
 };
+
+/* certs_ours.c, for the loader's thread: fetches the staples of what `path` holds now
+ * and the store has not yet. */
+void	sst_certs_ahead(struct sst_certs *, const char *path);
+/* The store changed. */
+void	sst_certs_sync(struct sst_certs *);
 
 #endif

@@ -13,6 +13,7 @@
 #include "core.h"
 #include "door.h"
 #include "hold.h"
+#include "oversee.h"
 #include "settings.h"
 #include "shake.h"
 #include "stream.h"
@@ -46,6 +47,7 @@ sst_listener_shut(struct sst_listener *l)
 	if (l->closed)
 		return;
 	l->closed = 1;
+	sst_oversee_end(l);
 	sst_shake_end_all(l);
 	sst_record_close_tcp(l->record, 0);
 	sst_queue_shut(l);
@@ -258,6 +260,7 @@ sst_listener_begin(struct sst_listener *l)
 	struct sst_loop *loop = &r->relay->loop;
 
 	l->restoring = 0;
+	sst_oversee_begin(l);
 	return sst_loop_add(loop, &r->tcp_watch, r->tcp, EPOLLIN, tcp_ready);
 }
 
@@ -270,6 +273,7 @@ sst_listener_adopt(struct sst_record *r, uint32_t id, int backlog)
 
 	if (l == NULL)
 		return -1;
+	sst_oversee_ready(r);
 	if (sst_settings_server_conf(r->set, &l->conf, &err) != SST_OK ||
 	    sst_loop_add(&relay->loop, &r->end_watch, r->end,
 	    SST_QUEUE_CALM, end_ready) < 0) {
@@ -301,12 +305,15 @@ int
 sst_listener_renew(struct sst_record *r, struct sst_error *err)
 {
 	struct sst_tls_conf *conf = NULL;
-	int rc = sst_settings_server_conf(r->set, &conf, err);
+	int rc;
 
+	sst_oversee_ready(r);
+	rc = sst_settings_server_conf(r->set, &conf, err);
 	if (rc != SST_OK)
 		return rc;
 	sst_tls_conf_unref(r->listener->conf);
 	r->listener->conf = conf;
+	sst_oversee_begin(r->listener);
 	sst_hold_send(r->listener);
 	return SST_OK;
 }
@@ -336,11 +343,32 @@ start(struct sst_record *r, int app, int backlog)
 	return code;
 }
 
+/* The rest of listen(), when the certificates are ready. Answers the call. */
+static void
+listen_now(struct sst_call *call, struct sst_record *r)
+{
+	int code;
+
+	if (r->state != SST_REC_FRESH) {	/* another thread was faster */
+		sst_call_fail(call, EINVAL, "the socket is connected");
+		return;
+	}
+	code = start(r, call->fds[0], call->head.a);
+	if (code != 0) {
+		if (r->end >= 0)
+			sst_record_end(r, 0);
+		sst_call_fail(call, code, NULL);
+		return;
+	}
+	sst_certs_uncovered(r->set->certs, &r->set->names);
+	sst_hold_send(r->listener);
+	sst_call_answer(call, 0, NULL, 0, -1);
+}
+
 void
 sst_listener_listen(struct sst_call *call, struct sst_record *r)
 {
 	struct sst_error err = { 0 };
-	int code;
 
 	if (r->state == SST_REC_LISTENING && !r->listener->closed) {
 		r->listener->backlog = call->head.a;
@@ -366,16 +394,8 @@ sst_listener_listen(struct sst_call *call, struct sst_record *r)
 		sst_call_fail(call, EINVAL, err.text);
 		return;
 	}
-	code = start(r, call->fds[0], call->head.a);
-	if (code != 0) {
-		if (r->end >= 0)
-			sst_record_end(r, 0);
-		sst_call_fail(call, code, NULL);
-		return;
-	}
-	sst_certs_uncovered(r->set->certs, &r->set->names);
-	sst_hold_send(r->listener);
-	sst_call_answer(call, 0, NULL, 0, -1);
+	if (r->plain || r->set->start_plain || !sst_oversee_wait(call, r, listen_now))
+		listen_now(call, r);
 }
 
 void

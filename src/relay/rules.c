@@ -132,24 +132,54 @@ sst_rules_policy(const struct sst_settings *set, struct sst_revocation_policy *r
 	return rc;
 }
 
-int
-sst_rules_revoke(const struct sst_record *r, struct sst_revoke **ret, struct sst_error *err)
+/* The rules of a socket, which the caller unrefs, and what they make of its policy. */
+static int
+rules_of(const struct sst_record *r, struct sst_rules **ret,
+    struct sst_revocation_policy *ret_policy, struct sst_error *err)
 {
 	const struct sst_settings *set = r->set;
-	struct sst_revocation_policy policy = set->revocation;
 	struct sst_rules *rules = NULL;
 	int rc = SST_OK;
 
+	*ret_policy = set->revocation;
 	/* A restored listener's settings were made before any file was read. */
 	if (set->rules != NULL)
 		rules = sst_rules_ref(set->rules);
 	else
 		rc = sst_rules_now(r->relay, &rules, err);
 	if (rc == SST_OK)
-		rc = sst_machine_tighten(rules->machine, &policy, err);
+		rc = sst_machine_tighten(rules->machine, ret_policy, err);
 	if (rc == SST_OK)
-		rc = sst_revoke_new(rules->checker, &policy, set->lists, set->live, ret,
-		    err);
+		*ret = rules;
+	else
+		sst_rules_unref(rules);
+	return rc;
+}
+
+int
+sst_rules_checker(const struct sst_record *r, struct sst_checker **ret,
+    struct sst_revocation_policy *ret_policy, struct sst_error *err)
+{
+	struct sst_rules *rules = NULL;
+	int rc = rules_of(r, &rules, ret_policy, err);
+
+	if (rc < 0)
+		return rc;
+	*ret = sst_checker_ref(rules->checker);
+	sst_rules_unref(rules);
+	return SST_OK;
+}
+
+int
+sst_rules_revoke(const struct sst_record *r, struct sst_revoke **ret, struct sst_error *err)
+{
+	struct sst_revocation_policy policy;
+	struct sst_rules *rules = NULL;
+	int rc = rules_of(r, &rules, &policy, err);
+
+	if (rc == SST_OK)
+		rc = sst_revoke_new(rules->checker, &policy, r->set->lists, r->set->live,
+		    ret, err);
 	sst_rules_unref(rules);
 	return rc;
 }

@@ -22,6 +22,7 @@
 
 #include "base/machine.h"
 
+struct sst_checker;
 struct sst_record;
 struct sst_relay;
 struct sst_revoke;
@@ -45,6 +46,9 @@ void	sst_rules_unref(struct sst_rules *);	/* NULL is allowed */
  * machine. SST_E_REFUSED: it would loosen a rule. */
 int	sst_rules_policy(const struct sst_settings *, struct sst_revocation_policy *ret,
 	    struct sst_error *err);
+/* The checker of a socket, which the caller unrefs, and its policy. */
+int	sst_rules_checker(const struct sst_record *, struct sst_checker **ret,
+	    struct sst_revocation_policy *ret_policy, struct sst_error *err);
 /* Who judges the peer of an attempt of this socket. The caller owns it. */
 int	sst_rules_revoke(const struct sst_record *, struct sst_revoke **ret,
 	    struct sst_error *err);

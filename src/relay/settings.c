@@ -9,6 +9,7 @@
 #include "rules.h"
 #include "tls/conf.h"
 #include "tls/lists.h"
+#include "tls/ours.h"
 #include "tls/staple.h"
 #include "tls/trust.h"
 
@@ -150,7 +151,9 @@ int
 sst_settings_server_conf(const struct sst_settings *set,
     struct sst_tls_conf **ret_conf, struct sst_error *err)
 {
-	const struct sst_choose_policy policy = {
+	struct sst_ours *ours = set->no_stapling ? NULL : sst_certs_ours(set->certs, NULL);
+	struct sst_revocation_policy judged = { .mode = SST_REVOCATION_DEFAULT };
+	struct sst_choose_policy policy = {
 		.names = (const char *const *)set->names.list,
 		.n_names = set->names.n,
 		.default_name = set->default_name,
@@ -164,9 +167,16 @@ sst_settings_server_conf(const struct sst_settings *set,
 		.store = sst_certs_store(set->certs),
 		.policy = &policy,
 		.staples = set->no_stapling ? NULL : set->staples,
+		.ours = ours,
 	};
+	int rc = sst_rules_policy(set, &judged, err);
 
-	return sst_tls_conf_new(&tls, ret_conf, err);
+	/* Who accepts no peer without proof does not show what is revoked. */
+	policy.refuse_revoked = judged.mode >= SST_REVOCATION_HARD;
+	if (rc == SST_OK)
+		rc = sst_tls_conf_new(&tls, ret_conf, err);
+	sst_ours_unref(ours);
+	return rc;
 }
 
 int

@@ -12,6 +12,7 @@
 
 #include "alpn.h"
 #include "base/ossl.h"
+#include "ours.h"
 #include "revoke.h"
 #include "staple.h"
 #include "trust.h"
@@ -31,6 +32,7 @@ struct sst_tls_conf {
 	size_t		 alpn_wire_len;
 	struct sst_trust *trust;	/* client */
 	struct sst_staples *staples;	/* server */
+	struct sst_ours	*ours;		/* server */
 	SSL_CTX		*ctx;
 };
 
@@ -55,6 +57,7 @@ sst_tls_conf_unref(struct sst_tls_conf *conf)
 		return;
 	SSL_CTX_free(conf->ctx);
 	sst_staples_unref(conf->staples);
+	sst_ours_unref(conf->ours);
 	sst_trust_unref(conf->trust);
 	free(conf->alpn_wire);
 	free(conf->alpn);
@@ -92,6 +95,20 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 	return *out != NULL ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* What the program gave goes before what was fetched. */
+static int
+on_status_request(SSL *ssl, void *arg)
+{
+	const struct sst_tls_conf *conf = arg;
+	int rc = SSL_TLSEXT_ERR_NOACK;
+
+	if (conf->staples != NULL && !SSL_session_reused(ssl))
+		rc = sst_staple_give(ssl, conf->staples);
+	if (rc == SSL_TLSEXT_ERR_NOACK && conf->ours != NULL)
+		rc = sst_ours_give(ssl, conf->ours);
+	return rc;
+}
+
 static int
 ctx_common(struct sst_tls_conf *conf)
 {
@@ -121,10 +138,13 @@ ctx_server(struct sst_tls_conf *conf, const struct sst_tls_settings *s,
 	    SSL_OP_PRIORITIZE_CHACHA);
 	if (conf->alpn_wire != NULL)
 		SSL_CTX_set_alpn_select_cb(conf->ctx, on_alpn, conf);
-	if (s->staples != NULL) {
+	if (s->staples != NULL)
 		conf->staples = sst_staples_ref(s->staples);
-		SSL_CTX_set_tlsext_status_cb(conf->ctx, sst_staple_give);
-		SSL_CTX_set_tlsext_status_arg(conf->ctx, conf->staples);
+	if (s->ours != NULL)
+		conf->ours = sst_ours_ref(s->ours);
+	if (s->staples != NULL || s->ours != NULL) {
+		SSL_CTX_set_tlsext_status_cb(conf->ctx, on_status_request);
+		SSL_CTX_set_tlsext_status_arg(conf->ctx, conf);
 	}
 	return sst_openssl_attach_store(conf->ctx, s->store, s->policy, err);
 }

@@ -21,6 +21,7 @@
 #include <securesockets/error.h>
 
 struct ssl_ctx_st;	/* OpenSSL's SSL_CTX */
+struct sst_ours;	/* ours.h; shared */
 struct sst_staples;	/* staple.h; shared */
 struct sst_trust;	/* trust.h: roots and pins; shared */
 struct sst_tls_conf;
@@ -35,6 +36,7 @@ struct sst_tls_settings {
 	struct sst_store *store;
 	const struct sst_choose_policy *policy;	/* NULL: every name, lax */
 	struct sst_staples *staples;	/* for clients that ask; NULL: none */
+	struct sst_ours	*ours;		/* where those do not fit; NULL: none */
 	/* client: what it believes. NULL: the system's anchors. */
 	struct sst_trust *trust;
 };

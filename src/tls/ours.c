@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: ISC */
+#include "ours.h"
+
+#include <openssl/err.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/fail.h"
+#include "certstore/store_leaves.h"
+#include "ocsp/own.h"
+#include "trust.h"
+
+struct sst_ours {
+	atomic_int	 refs;
+	struct sst_own	*own;
+	int		 no_staples;
+	atomic_int	 synced;
+	pthread_mutex_t	 mu;		/* guards store; held while it is told */
+	struct sst_store *store;	/* NULL: stopped */
+};
+
+static void
+on_word(void *arg, const struct sst_own_word *word)
+{
+	struct sst_ours *o = arg;
+
+	(void)pthread_mutex_lock(&o->mu);
+	if (o->store != NULL)
+		(void)sst_store_mark_revoked(o->store, word->leaf,
+		    word->revoked ? word->text : NULL, NULL);
+	(void)pthread_mutex_unlock(&o->mu);
+}
+
+int
+sst_ours_new(const struct sst_ours_config *config, struct sst_ours **ret, struct sst_error *err)
+{
+	struct sst_ours *o = calloc(1, sizeof(*o));
+	const struct sst_own_config own = { .checker = config->checker,
+	    .policy = config->policy, .no_staples = config->no_staples,
+	    .anchors = config->trust != NULL ? sst_trust_store(config->trust) : NULL,
+	    .on_word = on_word, .arg = o };
+	int rc;
+
+	if (o == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	atomic_init(&o->refs, 1);
+	atomic_init(&o->synced, 0);
+	(void)pthread_mutex_init(&o->mu, NULL);
+	o->no_staples = config->no_staples;
+	o->store = sst_store_ref(config->store);
+	rc = sst_own_new(&own, &o->own, err);
+	if (rc < 0) {
+		o->own = NULL;
+		sst_ours_unref(o);
+		return rc;
+	}
+	*ret = o;
+	return SST_OK;
+}
+
+struct sst_ours *
+sst_ours_ref(struct sst_ours *o)
+{
+	(void)atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+	return o;
+}
+
+void
+sst_ours_stop(struct sst_ours *o)
+{
+	struct sst_store *store;
+
+	(void)pthread_mutex_lock(&o->mu);
+	store = o->store;
+	o->store = NULL;
+	(void)pthread_mutex_unlock(&o->mu);
+	sst_store_unref(store);
+}
+
+void
+sst_ours_unref(struct sst_ours *o)
+{
+	if (o == NULL || atomic_fetch_sub(&o->refs, 1) != 1)
+		return;
+	sst_own_unref(o->own);
+	sst_ours_stop(o);
+	(void)pthread_mutex_destroy(&o->mu);
+	free(o);
+}
+
+int
+sst_ours_has_staples(const struct sst_ours *o)
+{
+	return !o->no_staples;
+}
+
+static int
+take_in(void *own, X509 *leaf, STACK_OF(X509) *above)
+{
+	/* beyond the limit the rest is served without */
+	return sst_own_add(own, leaf, above, NULL) == SST_E_LIMIT;
+}
+
+void
+sst_ours_meet(struct sst_ours *o, struct sst_store *store)
+{
+	(void)sst_store_leaves(store, take_in, o->own, NULL);
+}
+
+void
+sst_ours_sync(struct sst_ours *o)
+{
+	struct sst_store *store = NULL;
+
+	(void)pthread_mutex_lock(&o->mu);
+	if (o->store != NULL)
+		store = sst_store_ref(o->store);
+	(void)pthread_mutex_unlock(&o->mu);
+	if (store == NULL)
+		return;
+	sst_own_sync_begin(o->own);
+	sst_ours_meet(o, store);
+	sst_own_sync_end(o->own);
+	sst_store_unref(store);
+	atomic_store(&o->synced, 1);
+}
+
+int
+sst_ours_synced(const struct sst_ours *o)
+{
+	return atomic_load(&o->synced);
+}
+
+unsigned
+sst_ours_step(struct sst_ours *o)
+{
+	return sst_own_step(o->own);
+}
+
+size_t
+sst_ours_pending(struct sst_ours *o)
+{
+	return sst_own_pending(o->own);
+}
+
+int
+sst_ours_wait(struct sst_ours *o, unsigned ms)
+{
+	return sst_own_wait(o->own, ms);
+}
+
+int
+sst_ours_give(SSL *ssl, struct sst_ours *o)
+{
+	X509 *leaf = SSL_session_reused(ssl) ? NULL : SSL_get_certificate(ssl);
+	struct sst_own_staple *staple = NULL;
+	unsigned char digest[32], *copy = NULL;
+	unsigned len = sizeof(digest);
+
+	if (leaf != NULL && X509_digest(leaf, EVP_sha256(), digest, &len) == 1)
+		staple = sst_own_staple(o->own, digest);
+	if (staple != NULL)
+		copy = OPENSSL_memdup(staple->der, staple->len);
+	len = staple != NULL ? (unsigned)staple->len : 0;
+	sst_own_staple_unref(staple);
+	if (copy == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	if (SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)len) == 1)
+		return SSL_TLSEXT_ERR_OK;
+	OPENSSL_free(copy);
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+int
+sst_ours_give_met(SSL *ssl, struct sst_ours *o, unsigned ms)
+{
+	X509 *leaf = SSL_session_reused(ssl) ? NULL : SSL_get_certificate(ssl);
+	STACK_OF(X509) *above = NULL;
+
+	if (leaf == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	(void)ERR_set_mark();
+	(void)SSL_get0_chain_certs(ssl, &above);
+	(void)sst_own_add(o->own, leaf, above, NULL);
+	(void)sst_own_wait(o->own, ms);
+	(void)ERR_pop_to_mark();
+	return sst_ours_give(ssl, o);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ours - what a server serves: staples for it, and whether it is revoked.
+ *
+ *	relay: a listener --> ours; attach.c (way 2) --> ours --> ocsp/own.h
+ *	conf.c: a client asks --> sst_ours_give()
+ *	ocsp/own.c: revoked --> sst_store_mark_revoked()
+ *
+ * Always true:
+ *   1. A client gets the staple of the certificate that it is shown, when it asked, and
+ *      never on a resumed session (RFC 6066 8), where no certificate is shown.
+ *   2. After sst_ours_stop() the store is touched no more.
+ * Threads: any number.
+ */
+#ifndef SST_TLS_OURS_H
+#define SST_TLS_OURS_H
+
+#include <openssl/ssl.h>
+#include <stddef.h>
+
+#include <securesockets/certstore.h>
+#include <securesockets/revocation.h>
+
+struct sst_ours;
+struct sst_trust;
+
+struct sst_ours_config {
+	struct sst_checker *checker;		/* these are referenced, or copied */
+	const struct sst_revocation_policy *policy;
+	struct sst_store *store;
+	struct sst_trust *trust;		/* issuers that chains lack; or NULL */
+	int		 no_staples;
+};
+
+int	sst_ours_new(const struct sst_ours_config *, struct sst_ours **ret,
+	    struct sst_error *err);
+struct sst_ours *sst_ours_ref(struct sst_ours *);
+void	sst_ours_unref(struct sst_ours *);	/* NULL is allowed */
+void	sst_ours_stop(struct sst_ours *);
+int	sst_ours_has_staples(const struct sst_ours *);
+
+/* Takes in what the store has now, and drops the rest. Reads what is not in memory. */
+void	sst_ours_sync(struct sst_ours *);
+/* It was done once. */
+int	sst_ours_synced(const struct sst_ours *);
+/* Takes in what another store has: what is about to be served. */
+void	sst_ours_meet(struct sst_ours *, struct sst_store *);
+/* As in own.h. */
+unsigned sst_ours_step(struct sst_ours *);
+size_t	sst_ours_pending(struct sst_ours *);
+int	sst_ours_wait(struct sst_ours *, unsigned ms);
+
+/* For a server's callback of status_request. */
+int	sst_ours_give(SSL *, struct sst_ours *);
+/* The same in a program's own SSL_CTX, whose certificates nobody has told of before:
+ * one that is not known is taken in, and waited for, `ms` at most. */
+int	sst_ours_give_met(SSL *, struct sst_ours *, unsigned ms);
+
+#endif
