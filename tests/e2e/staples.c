@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC */
+/* staples - what a listener shows of its own certificates, and what it learns of them. */
+#include <fcntl.h>
+#include <openssl/ocsp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ours.h"
+#include "support/responder.h"
+#include "unit/ocsp/make_crl.h"
+#include "unit/ocsp/make_response.h"
+
+#define CERTS	6
+#define ONE	"one.example"
+#define TWO	"two.example"
+
+static time_t now;
+static struct pki_cert *middle;
+static char conf_file[700];
+
+/* What the responder says of the certificate whose number its path ends in. */
+static struct {
+	struct responder *http;
+	struct pki_cert *cert[CERTS];
+	int		 n;
+	int		 revoked[CERTS];	/* by responder and list */
+	int		 life;			/* of a list, seconds */
+	_Atomic int	 asked[CERTS], lists;
+} r;
+
+static void
+answer(void *arg, const struct responder_request *q, struct responder_reply *reply)
+{
+	const int i = q->path[2] - '0';
+	struct make_crl_row rows[CERTS];
+	size_t n = 0;
+
+	(void)arg;
+	if (q->path[1] == 'o') {
+		atomic_fetch_add(&r.asked[i], 1);
+		reply->type = "application/ocsp-response";
+		make_response(&(struct made_response){ .signer = middle,
+		    .produced_at = now - 60, .singles = { { .cert = r.cert[i],
+		    .status = r.revoked[i] ? MADE_REVOKED : MADE_GOOD,
+		    .this_update = now - 60, .next_update = now + 3600,
+		    .revoked_at = now - 60 } } }, &reply->body);
+		return;
+	}
+	atomic_fetch_add(&r.lists, 1);
+	for (int k = 0; k < r.n; k++)
+		if (r.revoked[k])
+			rows[n++] = (struct make_crl_row){ .cert = r.cert[k],
+			    .date = now - 60, .extra = MAKE_CRL_REASON(1) };
+	reply->type = "application/pkix-crl";
+	reply->body = make_crl(&(struct make_crl){ .issuer = middle, .rows = rows,
+	    .n_rows = n, .this_update = now - 60, .next_update = now + 3600 });
+}
+
+/* `how`: 'o' names a responder, 'l' a list. Written to DIR/N.pem. */
+static const char *
+issue(const char *san, const char *how, int days)
+{
+	char ocsp[] = "/o0", list[] = "/l0", name[] = "c0.pem";
+	const int i = r.n++;
+
+	ocsp[2] = list[2] = name[1] = (char)('0' + i);
+	r.cert[i] = pki_issue(middle, &(struct pki_spec){ .cn = san, .san = san,
+	    .not_after = now + days * PKI_DAY,
+	    .ocsp = strchr(how, 'o') != NULL ? responder_url(r.http, ocsp) : NULL,
+	    .crl = strchr(how, 'l') != NULL ? responder_url(r.http, list) : NULL });
+	pki_write_pair(world.dir, name, r.cert[i]);
+	return pki_path(world.dir, name);
+}
+
+/* A cache and a machine's file of this scene's own. The relay of a program that root
+ * started is another user. */
+static void
+begin(const char *revocation)
+{
+	const struct passwd *pw = NULL;
+	char text[1600], cache[700];
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	now = time(NULL);
+	middle = pki_issue(world.ca, &(struct pki_spec){ .cn = "Middle", .ca = 1 });
+	r.http = responder_new(answer, NULL);
+	(void)snprintf(cache, sizeof(cache), "%s/cache-%ld", world.dir, (long)getpid());
+	want_eq(mkdir(cache, 0700), 0);
+	if (geteuid() == 0) {
+		pw = getpwnam("_securesockets");
+		pw = pw != NULL ? pw : getpwnam("nobody");
+	}
+	if (pw != NULL)
+		want_eq(chown(cache, pw->pw_uid, pw->pw_gid), 0);
+	(void)snprintf(text, sizeof(text), "%s\ncache: { dir = \"%s\"; };\n"
+	    "fetch: { allow = [ \"%s\" ]; };\n", revocation, cache,
+	    responder_allow(r.http));
+	pki_write_text(world.dir, "machine.conf", text);
+	want_eq(chmod(conf_file, 0644), 0);
+	want_eq(setenv("SECURESOCKETS_CONF", conf_file, 1), 0);
+}
+
+static void
+end(void)
+{
+	responder_free(r.http);
+	for (int i = 0; i < r.n; i++)
+		pki_free(r.cert[i]);
+	pki_free(middle);
+}
+
+/* A client that asks for this name, and for a staple if `ask`: 1: it got one about
+ * `cert` that says good; 0: none. */
+static int
+stapled(int listener, const struct addr *at, const char *sni, int ask,
+    const struct pki_cert *cert)
+{
+	const unsigned char *der = NULL;
+	OCSP_RESPONSE *response;
+	OCSP_BASICRESP *basic;
+	OCSP_CERTID *id;
+	struct peer p;
+	long len;
+	int status = -1, fd;
+
+	if (peer_client(&p, at, &(struct peer_opts){ .sni = sni, .ask_staple = ask }) != 0)
+		world_fail(__FILE__, __LINE__, "peer: %s", p.why);
+	want(peer_has_cert(&p, cert));
+	len = SSL_get_tlsext_status_ocsp_resp(p.ssl, &der);
+	if (len > 0) {
+		response = d2i_OCSP_RESPONSE(NULL, &der, len);
+		basic = OCSP_response_get1_basic(response);
+		id = OCSP_cert_to_id(EVP_sha1(), cert->cert, middle->cert);
+		want(OCSP_resp_find_status(basic, id, &status, NULL, NULL, NULL, NULL));
+		want_eq(status, V_OCSP_CERTSTATUS_GOOD);
+		OCSP_CERTID_free(id);
+		OCSP_BASICRESP_free(basic);
+		OCSP_RESPONSE_free(response);
+	}
+	fd = ours_accept(listener);
+	peer_end(&p);
+	(void)close(fd);
+	return len > 0;
+}
+
+COLD_SCENE(the_first_client_gets_a_staple_that_was_fetched)
+{
+	struct addr at, bare;
+	int listener, without;
+
+	begin("");
+	listener = ours_listener(&at, world.families[0], issue(ONE, "o", 30), NULL);
+	want_eq(r.asked[0], 1);
+	want_eq(stapled(listener, &at, ONE, 1, r.cert[0]), 1);
+	/* who does not ask gets none; nor does anybody where there is no responder */
+	want_eq(stapled(listener, &at, ONE, 0, r.cert[0]), 0);
+	without = ours_listener(&bare, world.families[0], issue(ONE, "", 30), NULL);
+	want_eq(stapled(without, &bare, ONE, 1, r.cert[1]), 0);
+	want_eq(r.asked[0], 1);
+	want_eq(close(listener), 0);
+	want_eq(close(without), 0);
+	end();
+}
+
+COLD_SCENE(each_name_has_the_staple_of_its_certificate)
+{
+	struct addr at;
+	int listener;
+
+	begin("");
+	listener = ours_bound(&at, world.families[0]);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue(ONE, "o", 30)), 0);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue(TWO, "o", 30)), 0);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue("three.example", "", 30)),
+	    0);
+	want_eq(listen(listener, 16), 0);
+	want_eq(stapled(listener, &at, ONE, 1, r.cert[0]), 1);
+	want_eq(stapled(listener, &at, TWO, 1, r.cert[1]), 1);
+	want_eq(stapled(listener, &at, "three.example", 1, r.cert[2]), 0);
+	want_eq(close(listener), 0);
+	end();
+}
+
+COLD_SCENE(without_stapling_nobody_is_asked)
+{
+	struct addr at;
+	int listener;
+
+	begin("");
+	listener = ours_bound(&at, world.families[0]);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue(ONE, "o", 30)), 0);
+	want_eq(ours_set_int(listener, TLS_SERVER_OCSP_STAPLING, 0), 0);
+	want_eq(listen(listener, 16), 0);
+	want_eq(stapled(listener, &at, ONE, 1, r.cert[0]), 0);
+	/* turned on while it listens */
+	want_eq(ours_set_int(listener, TLS_SERVER_OCSP_STAPLING, 1), 0);
+	want_soon(stapled(listener, &at, ONE, 1, r.cert[0]) == 1);
+	want_eq(close(listener), 0);
+	end();
+}
+
+COLD_SCENE(a_responder_that_is_silent_holds_listen_up_for_the_budget_at_most)
+{
+	struct addr at;
+	long long began;
+	int listener;
+
+	begin("revocation: { budget_ms = 500; };");
+	responder_hold(r.http);
+	listener = ours_bound(&at, world.families[0]);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue(ONE, "o", 30)), 0);
+	began = world_now_ms();
+	want_eq(listen(listener, 16), 0);
+	want(world_now_ms() - began >= 450);
+	want(world_now_ms() - began < 3000 * WORLD_SLOW);
+	want_eq(stapled(listener, &at, ONE, 1, r.cert[0]), 0);
+	responder_let_go(r.http);
+	want_soon(stapled(listener, &at, ONE, 1, r.cert[0]) == 1);
+	want_eq(close(listener), 0);
+	end();
+}
+
+COLD_SCENE(a_renewal_is_put_in_service_with_its_staple)
+{
+	const char *path;
+	struct peer p;
+	struct addr at;
+	int listener, shown = 0;
+
+	begin("");
+	path = issue(ONE, "o", 30);
+	listener = ours_listener(&at, world.families[0], path, NULL);
+	want_eq(stapled(listener, &at, ONE, 1, r.cert[0]), 1);
+	(void)issue(ONE, "o", 60);
+	pki_write_pair(world.dir, "c0.pem", r.cert[1]);
+	while (!shown) {
+		const unsigned char *der = NULL;
+
+		want_eq(peer_client(&p, &at, &(struct peer_opts){ .sni = ONE,
+		    .ask_staple = 1 }), 0);
+		shown = peer_has_cert(&p, r.cert[1]);
+		/* there is no moment without */
+		want(SSL_get_tlsext_status_ocsp_resp(p.ssl, &der) > 0);
+		(void)close(ours_accept(listener));
+		peer_end(&p);
+	}
+	want_eq(stapled(listener, &at, ONE, 1, r.cert[1]), 1);
+	want_eq(close(listener), 0);
+	end();
+}
+
+COLD_SCENE(a_listener_prefers_another_certificate_when_a_list_revokes_its_best)
+{
+	struct addr at;
+	int listener;
+
+	begin("");
+	/* no responder at all: as the largest public CA issues */
+	listener = ours_bound(&at, world.families[0]);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue(ONE, "l", 60)), 0);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue("one.example,x.example",
+	    "", 30)), 0);
+	r.revoked[0] = 1;
+	want_eq(listen(listener, 16), 0);
+	want_soon(peer_is_shown(&at, ONE, r.cert[1]) == 1);
+	want_has(ours_get(listener, TLS_CERTIFICATE_STATUS), "loaded");
+	want_eq(close(listener), 0);
+	end();
+}
+
+COLD_SCENE(with_nothing_better_hard_refuses_and_soft_serves)
+{
+	struct addr at;
+	int listener;
+
+	begin("");
+	r.revoked[0] = r.revoked[1] = 1;
+	listener = ours_bound(&at, world.families[0]);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue(ONE, "l", 60)), 0);
+	want_eq(ours_set(listener, TLS_REVOCATION_POLICY, "hard"), 0);
+	want_eq(listen(listener, 64), 0);
+	want_soon(peer_is_shown(&at, ONE, r.cert[0]) == -1);
+	want_eq(close(listener), 0);
+	listener = ours_listener(&at, world.families[0], issue(TWO, "l", 60), NULL);
+	want_soon(atomic_load(&r.lists) >= 1);
+	want_eq(stapled(listener, &at, TWO, 1, r.cert[1]), 0);
+	want_eq(close(listener), 0);
+	end();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_client_gets_a_staple_that_was_fetched),
+		cmocka_unit_test(each_name_has_the_staple_of_its_certificate),
+		cmocka_unit_test(without_stapling_nobody_is_asked),
+		cmocka_unit_test(
+		    a_responder_that_is_silent_holds_listen_up_for_the_budget_at_most),
+		cmocka_unit_test(a_renewal_is_put_in_service_with_its_staple),
+		cmocka_unit_test(
+		    a_listener_prefers_another_certificate_when_a_list_revokes_its_best),
+		cmocka_unit_test(with_nothing_better_hard_refuses_and_soft_serves),
+	};
+
+	world_begin();
+	(void)snprintf(conf_file, sizeof(conf_file), "%s/machine.conf", world.dir);
+	return world_end(tests);
+}
