@@ -56,22 +56,30 @@ sst_evidence_fresh(const struct sst_evidence *e, int64_t now, int64_t skew)
 }
 
 /* When a good ends under this policy: what was kept may have been judged under
- * one with a greater age. */
+ * one with a greater age, or with a longer life for what announces no end. */
 static int64_t
 end_of(const struct sst_evidence *e, const struct sst_limits *limits)
 {
-	int64_t age = e->source == SST_SOURCE_CRL ? limits->crl_max_age :
-	    limits->ocsp_max_age;
-	int64_t cap = add(e->this_update, age);
+	const int is_list = e->source == SST_SOURCE_CRL;
+	int64_t age = is_list ? limits->crl_max_age : limits->ocsp_max_age;
+	int64_t blind = is_list ? limits->crl_no_next : limits->ocsp_no_next, cap;
 
+	if (e->next_update == 0 && blind < age)
+		age = blind;
+	cap = add(e->this_update, age);
 	return e->source == SST_SOURCE_LOCAL || e->until < cap ? e->until : cap;
+}
+
+int
+sst_evidence_counts(const struct sst_evidence *e, int64_t now, const struct sst_limits *limits)
+{
+	return fresh_between(e->this_update, end_of(e, limits), now, limits->skew);
 }
 
 static int
 is_fresh(const struct scales *s, const struct sst_evidence *e)
 {
-	return fresh_between(e->this_update, end_of(e, &s->limits), s->c->now,
-	    s->limits.skew);
+	return sst_evidence_counts(e, s->c->now, &s->limits);
 }
 
 /* Neither fresh nor from a time to come. */

@@ -35,6 +35,10 @@ void	sst_verdict_of(const struct sst_case *, const struct sst_evidence *list, si
 /* Whether evidence is fresh at `now`: thisUpdate - skew <= now < until + skew,
  * with skew at most a quarter of its life (a response for 5 minutes is usable). */
 int	sst_evidence_fresh(const struct sst_evidence *, int64_t now, int64_t skew);
+/* The same under a policy's limits, which may be stricter than those that it was
+ * judged and kept under. */
+int	sst_evidence_counts(const struct sst_evidence *, int64_t now,
+	    const struct sst_limits *);
 /* 1: asking the sources could change what the policy says. */
 int	sst_verdict_may_improve(const struct sst_case *, const struct sst_revocation_result *);
 

@@ -23,7 +23,7 @@ sst_crl_about(const struct sst_job *j, const struct sst_subject *s, struct sst_e
 
 	sst_crl_evidence(sst_crl_head(j->list), s->facts, found == 1 ? &entry : NULL, now,
 	    &s->limits, ret);
-	ret->fetched_at = now;
+	ret->fetched_at = sst_work_now(j->w);
 	(void)sst_escape(ret->url, sizeof(ret->url), j->url, strlen(j->url));
 }
 
@@ -68,7 +68,7 @@ sst_crl_begin(struct sst_job *j)
 }
 
 static void
-not_modified(struct sst_job *j, int64_t now)
+not_modified(struct sst_job *j)
 {
 	struct sst_evidence e;
 
@@ -77,7 +77,7 @@ not_modified(struct sst_job *j, int64_t now)
 		return;
 	}
 	/* its times are the list's own: what HTTP says extends nothing */
-	e.fetched_at = now;
+	e.fetched_at = sst_work_now(j->w);
 	sst_job_judged(j, &e);
 }
 
@@ -94,10 +94,11 @@ remember_body(struct sst_job *j, const struct sst_fetch_answer *a)
 
 /* Judges and keeps. 0: *ret is what is wrong with it. */
 static int
-take_list(struct sst_job *j, const struct sst_fetch_answer *a, int64_t now,
-    struct sst_crl **ret_list, struct sst_evidence *ret)
+take_list(struct sst_job *j, const struct sst_fetch_answer *a, struct sst_crl **ret_list,
+    struct sst_evidence *ret)
 {
 	const struct sst_subject *s = j->subject;
+	const int64_t now = sst_subject_now(j->w, s);
 	const struct sst_crl_signers signers = { .issuer = s->issuer, .above = s->above,
 	    .others = s->others };
 	struct sst_error err = { .code = SST_OK };
@@ -109,7 +110,8 @@ take_list(struct sst_job *j, const struct sst_fetch_answer *a, int64_t now,
 		return 0;
 	}
 	/* no room for it in the cache is no fault of the list */
-	if (sst_cache_put_crl(j->w->cache, *ret_list, j->url, now, &err) == SST_E_REFUSED) {
+	if (sst_cache_put_crl(j->w->cache, *ret_list, j->url, sst_work_now(j->w),
+	    &err) == SST_E_REFUSED) {
 		sst_work_error(ret, SST_WORK_CRL, SST_FAULT_REPLAY, j->url, err.text);
 		return 0;
 	}
@@ -120,7 +122,6 @@ static void
 on_list(void *arg, const struct sst_fetch_answer *a)
 {
 	struct sst_job *j = arg;
-	int64_t now = sst_subject_now(j->w, j->subject);
 	struct sst_crl *list = NULL;
 	struct sst_evidence e;
 
@@ -131,10 +132,10 @@ on_list(void *arg, const struct sst_fetch_answer *a)
 	j->source.http_status = a->http_status;
 	j->source.ms = a->ms;
 	if (a->not_modified) {
-		not_modified(j, now);
+		not_modified(j);
 		return;
 	}
-	if (take_list(j, a, now, &list, &e)) {
+	if (take_list(j, a, &list, &e)) {
 		j->list = list;
 		remember_body(j, a);
 		sst_crl_about(j, j->subject, &e);

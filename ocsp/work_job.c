@@ -3,6 +3,10 @@
  * One fetch. Whether it may begin is asked in this order: is the URL of a form
  * that is fetched, did the source or this certificate's answer fail lately, is the
  * host closed, does somebody else have the lease, and did he bring what we want.
+ *
+ * Somebody may judge as of another time. Evidence is put to that; what is noted of
+ * a source, and when evidence was kept, is of the clock, or one such question would
+ * keep sources from everybody and move the time that a cache has seen.
  */
 #include "work_inside.h"
 
@@ -184,7 +188,7 @@ put_off(struct sst_work *w, const struct sst_subject *s, enum sst_work_kind kind
     const char *url, const struct sst_source_state *st, struct sst_evidence *ret)
 {
 	struct sst_cert_key key = negative_key(s, kind);
-	int64_t now = sst_subject_now(w, s);
+	int64_t now = sst_work_now(w);
 	enum sst_fault fault = SST_FAULT_NONE;
 
 	if (sst_cache_negative_get(w->cache, &key, url, now, &fault) == 1) {
@@ -382,7 +386,7 @@ note_negative(struct sst_job *j, enum sst_fault fault, int retry_after, int64_t 
 void
 sst_job_failed(struct sst_job *j, const struct sst_fetch_answer *a)
 {
-	int64_t now = sst_subject_now(j->w, j->subject), again;
+	int64_t now = sst_work_now(j->w), again;
 	int of_source = is_of_source(j, a);
 
 	if (j->w->closing) {
@@ -407,7 +411,7 @@ sst_job_failed(struct sst_job *j, const struct sst_fetch_answer *a)
 void
 sst_job_judged(struct sst_job *j, const struct sst_evidence *e)
 {
-	int64_t now = sst_subject_now(j->w, j->subject), again = 0;
+	int64_t now = sst_work_now(j->w), again = 0;
 
 	sst_schedule_heard(j->w->schedule, j->host, SST_FAULT_NONE, 0, 0, now);
 	if (e->status == SST_EV_ERROR)

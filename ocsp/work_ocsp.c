@@ -139,7 +139,7 @@ static void
 keep(struct sst_job *j, const struct sst_fetch_answer *a, const struct sst_response_ask *ask,
     struct sst_evidence *e)
 {
-	struct kept k = { .job = j, .now = ask->now,
+	struct kept k = { .job = j, .now = sst_work_now(j->w),
 	    .not_after = j->subject->facts->not_after };
 	struct sst_error err = { .code = SST_OK };
 
@@ -186,7 +186,7 @@ on_response(void *arg, const struct sst_fetch_answer *a)
 	j->source.ms = a->ms;
 	j->source.bytes = a->len;
 	sst_response_judge(a->body, a->len, &ask, &e);
-	e.fetched_at = ask.now;
+	e.fetched_at = sst_work_now(j->w);
 	(void)sst_escape(e.url, sizeof(e.url), j->url, strlen(j->url));
 	if (e.status == SST_EV_ERROR && asked_anew(j, e.fault, 1))
 		return;

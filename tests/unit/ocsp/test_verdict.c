@@ -167,6 +167,30 @@ evidence_is_not_believed_longer_than_the_policys_age(void **state)
 	assert_int_equal(r.until, NOW + DAY);
 }
 
+/* What another policy's age kept alive is none of this one's. */
+static void
+rv_30_65_what_announces_no_end_lives_as_long_as_this_policy_has_it(void **state)
+{
+	const struct sst_revocation_policy month = { .max_age = 30 * DAY };
+	static const struct { enum sst_evidence_source source; int64_t life; } kinds[] = {
+		{ SST_SOURCE_OCSP, HOUR }, { SST_SOURCE_STAPLE, HOUR }, { SST_SOURCE_CRL, DAY } };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct sst_evidence e = ev(kinds[i].source, SST_EV_GOOD, -kinds[i].life + 60,
+		    20 * DAY);
+
+		e.next_update = 0;
+		IS(SST_VERDICT_GOOD, e);
+		assert_int_equal(weigh(&leaf, NULL, NOW, &e, 1).until, NOW + 60);
+		e.this_update -= 400;
+		IS(SST_VERDICT_STALE, e);
+		assert_int_equal(weigh(&leaf, &month, NOW, &e, 1).verdict, SST_VERDICT_GOOD);
+		e.next_update = e.until;
+		IS(SST_VERDICT_GOOD, e);
+	}
+}
+
 static void
 rv_37_revoked_stays_whatever_says_good_and_however_old(void **state)
 {
@@ -676,6 +700,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_source_alone_makes_a_good),
 		cmocka_unit_test(rv_33_fresh_ends_with_the_skew_after_next_update),
+		cmocka_unit_test(rv_30_65_what_announces_no_end_lives_as_long_as_this_policy_has_it),
 		cmocka_unit_test(rv_32_a_start_in_the_future_is_believed_within_the_skew),
 		cmocka_unit_test(times_at_the_ends_of_the_range_do_not_wrap),
 		cmocka_unit_test(evidence_is_not_believed_longer_than_the_policys_age),
