@@ -5,6 +5,8 @@
 # exit code and the JSON. Nothing is fetched, but from a port that nobody serves.
 # shellcheck source=tests/install/common.sh disable=SC1091
 . "$SST_SOURCE/tests/install/common.sh"
+# shellcheck source=tests/unit/tools/verify_pki.sh disable=SC1091
+. "$SST_SOURCE/tests/unit/tools/verify_pki.sh"
 
 SSTOOL=$SST_BUILD/tools/sstool
 LD_LIBRARY_PATH=$(dirname "$(library securesockets)"):$(dirname "$(library securesockets-openssl)")
@@ -44,69 +46,6 @@ assert eval(sys.argv[2]), o' "$SST_TMP/out" "$1" 2>"$SST_TMP/json" || {
 	}
 }
 
-EC=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
-# issue NAME ISSUER SERIAL EXTENSIONS [KEY...]
-issue()
-{
-	local name=$1 by=$2 serial=$3
-	local key=("${@:5}")
-	((${#key[@]})) || key=("${EC[@]}")
-	printf '%b' "$4" >"$name.ext"
-	openssl req "${key[@]}" -keyout "$name.key" -out "$name.csr" -subj "/CN=$name" &&
-		openssl x509 -req -in "$name.csr" -CA "$by.pem" -CAkey "$by.key" -days 30 \
-			-extfile "$name.ext" -set_serial "$serial" -out "$name.pem"
-}
-# ca_file NAME: the database of a CA
-ca_file()
-{
-	: >"$1.index"
-	echo 01 >"$1.number"
-	printf '%s\n' '[ca]' 'default_ca = d' '[d]' "database = $1.index" \
-		"crlnumber = $1.number" 'default_md = sha256' 'default_crl_days = 7' \
-		'crl_extensions = e' '[e]' 'authorityKeyIdentifier = keyid' >"$1.cnf"
-}
-crl() { openssl ca -gencrl -config "$1.cnf" -keyfile "$1.key" -cert "$1.pem" -out "$2" "${@:3}"; }
-revoke() { openssl ca -config "$1.cnf" -keyfile "$1.key" -cert "$1.pem" -revoke "$2.pem" -crl_reason "$3"; }
-# response CERT FILE ARGUMENTS...: by the CA itself
-response()
-{
-	openssl ocsp -index ca.index -CA ca.pem -rsigner ca.pem -rkey ca.key -issuer ca.pem \
-		-cert "$1.pem" -respout "$2" -no_nonce "${@:3}"
-}
-# Issuers that are no CAs by their own word, each with a certificate below it.
-anchors()
-{
-	local name
-	issue bare root 0x2001 'subjectKeyIdentifier = hash\n' &&
-	issue old root 0x2002 '' &&
-	issue bareku root 0x2003 'keyUsage = keyCertSign\n' &&
-	issue barewww root 0x2004 'extendedKeyUsage = serverAuth\n' &&
-	issue bareclient root 0x2005 'extendedKeyUsage = clientAuth\n' &&
-	issue baree root 0x2006 'basicConstraints = CA:FALSE\n' &&
-	issue bareno root 0x2007 'keyUsage = digitalSignature,cRLSign\n' || return
-	for name in bare old bareku barewww bareclient baree bareno; do
-		issue below_$name $name 0x3001 'subjectAltName = DNS:www.example.com\n' || return
-	done
-	issue client_bareclient bareclient 0x3002 'extendedKeyUsage = clientAuth\n' &&
-	ca_file bare && crl bare bare.crl
-}
-make()
-{
-	openssl req -x509 "${EC[@]}" -keyout root.key -out root.pem -subj /CN=Root -days 40 &&
-	issue ca root 0x1001 'basicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign,cRLSign\n' &&
-	issue leaf ca 0xabcdef 'subjectAltName = DNS:www.example.com,IP:192.0.2.1,IP:2001:db8::1\nextendedKeyUsage = serverAuth\nauthorityInfoAccess = OCSP;URI:http://127.0.0.1:9/\n' &&
-	issue twin ca 0xabcd00 'subjectAltName = DNS:www.example.com\n' &&
-	issue client ca 0x77 'extendedKeyUsage = clientAuth\n' &&
-	issue must ca 0x88 'tlsfeature = status_request\n' &&
-	issue small ca 0x99 'extendedKeyUsage = serverAuth\n' -newkey rsa:1024 -nodes &&
-	anchors && ca_file root && ca_file ca && crl root root.crl && crl ca good.crl -crldays 5 &&
-	openssl ca -config ca.cnf -keyfile ca.key -cert ca.pem -valid leaf.pem &&
-	openssl ca -config ca.cnf -keyfile ca.key -cert ca.pem -valid must.pem &&
-	response leaf good.ocsp -ndays 5 && response must must.ocsp -ndays 5 &&
-	response twin unknown.ocsp -ndays 5 &&
-	revoke ca leaf keyCompromise && crl ca bad.crl && response leaf bad.ocsp -ndays 5 &&
-	revoke root ca cACompromise && crl root rootbad.crl
-}
 cd "$SST_TMP" || exit 1
 make >make.log 2>&1 || {
 	tail make.log >&2
@@ -192,6 +131,18 @@ a_named_anchor_need_not_say_that_it_is_one()
 	# it signs answers as any CA
 	verify 0 --policy hard --trust bare.pem --crl bare.crl below_bare.pem
 	says '^good +CN = below_bare '
+	verify 0 --policy hard --trust bare.pem --ocsp bare.ocsp below_bare.pem
+	says '^good +CN = below_bare '
+	verify 1 --policy hard --trust bare.pem --crl root.crl below_bare.pem
+}
+
+# RFC 5280 4.2.1.11: the CA demands that its policies hold.
+policies_count_where_a_ca_demands_them()
+{
+	verify 0 --trust root.pem --untrusted strict.pem policed.pem
+	verify 1 --trust root.pem --untrusted strict.pem unpoliced.pem
+	says 'no explicit policy'
+	chain 0 policed_otherwise.pem
 }
 
 a_list_decides()
@@ -305,6 +256,21 @@ the_security_level_counts()
 	chain 0 --security-level 0 small.pem
 	chain 0 --security-level 3 --crl good.crl --policy hard leaf.pem
 	chain 1 --security-level 4 leaf.pem
+	local option
+	for option in '--crl weak.crl' '--ocsp weak.ocsp' '--staple weak.ocsp'; do
+		# shellcheck disable=SC2086
+		verify 0 --security-level 0 --policy hard --trust weak.pem $option below_weak.pem
+		# shellcheck disable=SC2086
+		verify 1 --security-level 1 --trust weak.pem $option below_weak.pem
+		says 'the chain does not verify'
+	done
+	for option in '--crl sha1.crl' '--ocsp sha1.ocsp'; do
+		# shellcheck disable=SC2086
+		chain 0 --security-level 0 --policy hard $option leaf.pem
+		# shellcheck disable=SC2086
+		chain 1 --security-level 1 --policy hard $option leaf.pem
+		says 'SHA1, which is below security level 1'
+	done
 }
 
 files_may_hold_many_objects_in_both_forms()
@@ -471,6 +437,7 @@ a_name_cannot_speak_to_the_terminal()
 the_command_line_is_judged
 a_chain_must_reach_an_anchor
 a_named_anchor_need_not_say_that_it_is_one
+policies_count_where_a_ca_demands_them
 a_list_decides
 an_intermediate_is_judged
 a_response_decides
