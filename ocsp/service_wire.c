@@ -32,11 +32,17 @@ sst_service_ask_pack(const struct sst_service_ask *ask, void *out, size_t size)
 	return at;
 }
 
-/* Magic, version, verb. */
+/* Magic, version, verb; *ret_at and *ret_left are what follows the head. */
 static int
-head_check(const struct sst_service_head *h, enum sst_service_verb verb,
+head_unpack(const void *packet, size_t len, enum sst_service_verb verb,
+    struct sst_service_head *h, const uint8_t **ret_at, size_t *ret_left,
     struct sst_error *err)
 {
+	if (len < sizeof(*h))
+		return sst_fail(err, SST_E_MALFORMED, "a message of %zu octets", len);
+	memcpy(h, packet, sizeof(*h));
+	*ret_at = (const uint8_t *)packet + sizeof(*h);
+	*ret_left = len - sizeof(*h);
 	if (h->magic != SST_SERVICE_MAGIC)
 		return sst_fail(err, SST_E_MALFORMED, "not a message of the cache service");
 	if (h->version != SST_SERVICE_VERSION)
@@ -58,12 +64,7 @@ sst_service_ask_unpack(const void *packet, size_t len, struct sst_service_ask *r
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
-	if (len < sizeof(h))
-		return sst_fail(err, SST_E_MALFORMED, "a message of %zu octets", len);
-	memcpy(&h, packet, sizeof(h));
-	at = (const uint8_t *)packet + sizeof(h);
-	left = len - sizeof(h);
-	rc = head_check(&h, SST_SERVICE_ASK, err);
+	rc = head_unpack(packet, len, SST_SERVICE_ASK, &h, &at, &left, err);
 	if (rc < 0)
 		return rc;
 	ret->id = h.id;
@@ -149,12 +150,7 @@ sst_service_answer_unpack(const void *packet, size_t len, const struct sst_cert_
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
-	if (len < sizeof(h))
-		return sst_fail(err, SST_E_MALFORMED, "a message of %zu octets", len);
-	memcpy(&h, packet, sizeof(h));
-	at = (const uint8_t *)packet + sizeof(h);
-	left = len - sizeof(h);
-	rc = head_check(&h, SST_SERVICE_ANSWER, err);
+	rc = head_unpack(packet, len, SST_SERVICE_ANSWER, &h, &at, &left, err);
 	if (rc < 0)
 		return rc;
 	if (h.length[0] != left || h.b > SST_SERVICE_PIECES)
