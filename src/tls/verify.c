@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
+#include <openssl/objects.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,15 @@ rule_host(struct sst_rule *rule, const char *host, const struct sockaddr *peer,
 	return host_fold(host, rule->host, ip, ret_ip_len, err);
 }
 
+/* A CA may demand that its policies hold (RFC 5280 4.2.1.11). OpenSSL looks at
+ * that only when told to, and wants to hear that any policy will do here. */
+static int
+policies_count(X509_VERIFY_PARAM *param)
+{
+	return X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_POLICY_CHECK) &&
+	    X509_VERIFY_PARAM_add0_policy(param, OBJ_nid2obj(NID_any_policy));
+}
+
 int
 sst_rule_new(SSL *ssl, const char *host, const struct sockaddr *peer,
     struct sst_rule **ret_rule, struct sst_error *err)
@@ -133,10 +143,11 @@ sst_rule_new(SSL *ssl, const char *host, const struct sockaddr *peer,
 	if (rc < 0)
 		goto out;
 	X509_VERIFY_PARAM_set_hostflags(param, HOST_FLAGS);
+	ok = policies_count(param);
 	if (ip_len > 0)
-		ok = X509_VERIFY_PARAM_set1_ip(param, ip, ip_len);
+		ok = ok && X509_VERIFY_PARAM_set1_ip(param, ip, ip_len);
 	else
-		ok = X509_VERIFY_PARAM_set1_host(param, rule->host, 0) &&
+		ok = ok && X509_VERIFY_PARAM_set1_host(param, rule->host, 0) &&
 		    SSL_set_tlsext_host_name(ssl, rule->host);
 	if (!ok || !SSL_set_app_data(ssl, rule)) {
 		rc = sst_fail_ossl(err, SST_E_NOMEM, "name to verify");

@@ -216,6 +216,26 @@ an_intermediate_must_come_from_somewhere(void **state)
 }
 
 static void
+policies_count_where_a_ca_demands_them(void **state)
+{
+	struct pki_cert *strict, *fit, *unfit;
+
+	(void)state;
+	strict = pki_issue(w.root, &(struct pki_spec){ .cn = "Strict", .ca = 1,
+	    .extra = "policyConstraints = critical,requireExplicitPolicy:0\n"
+	    "certificatePolicies = 1.3.6.1.4.1.1.1\n" });
+	fit = pki_issue(strict, &(struct pki_spec){ .san = "www.example.com",
+	    .extra = "certificatePolicies = 1.3.6.1.4.1.1.1\n" });
+	unfit = pki_issue(strict, &(struct pki_spec){ .san = "www.example.com",
+	    .extra = "certificatePolicies = 1.3.6.1.4.1.1.2\n" });
+	accepted("www.example.com", fit);
+	refused(w.trust, "www.example.com", unfit, "no explicit policy", 46);
+	pki_free(unfit);
+	pki_free(fit);
+	pki_free(strict);
+}
+
+static void
 only_the_pinned_leaf_is_accepted(void **state)
 {
 	struct sst_trust *pin = meet_trust(w.lone, NULL);
@@ -450,6 +470,7 @@ main(void)
 		cmocka_unit_test(a_chain_to_another_root_is_refused),
 		cmocka_unit_test(dates_and_purpose_are_checked),
 		cmocka_unit_test(an_intermediate_must_come_from_somewhere),
+		cmocka_unit_test(policies_count_where_a_ca_demands_them),
 		cmocka_unit_test(only_the_pinned_leaf_is_accepted),
 		cmocka_unit_test(what_a_pinned_leaf_signed_is_refused),
 		cmocka_unit_test(without_a_name_the_address_must_be_in_the_certificate),
