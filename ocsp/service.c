@@ -164,6 +164,15 @@ on_conn(struct sst_service *s, struct sst_conn *c, int64_t now_ms)
 		conn_close(s, c);
 }
 
+/* 1: nobody was here for as long as the service waits. */
+static int
+is_idle(struct sst_service *s, int64_t now_ms)
+{
+	if (s->n_conns > 0 || s->questions != NULL)
+		s->busy_ms = now_ms;
+	return s->idle_ms > 0 && now_ms - s->busy_ms >= s->idle_ms;
+}
+
 /* Closes who was silent for too long; returns for how long nothing is to be done. */
 static int
 idle_step(struct sst_service *s, int64_t now_ms)
@@ -178,8 +187,7 @@ idle_step(struct sst_service *s, int64_t now_ms)
 	}
 	if (c != NULL && c->heard_ms + CONN_IDLE_MS < until)
 		until = c->heard_ms + CONN_IDLE_MS;
-	if (s->n_conns > 0 || s->questions != NULL)
-		s->busy_ms = now_ms;
+	(void)is_idle(s, now_ms);
 	if (s->idle_ms > 0 && s->busy_ms + s->idle_ms < until)
 		until = s->busy_ms + s->idle_ms;
 	return until > now_ms ? (int)(until - now_ms) : 0;
@@ -221,7 +229,7 @@ loop(struct sst_service *s, struct sst_error *err)
 		if (n < 0 && errno != EINTR)
 			return sst_fail_errno(err, errno, "waiting for questions");
 		/* whoever is waiting to be let in was an event */
-		if (n == 0 && s->idle_ms > 0 && sst_clock_ms() - s->busy_ms >= s->idle_ms)
+		if (n == 0 && is_idle(s, sst_clock_ms()))
 			return SST_OK;
 		listens = 0;
 		for (int i = 0; i < n; i++) {

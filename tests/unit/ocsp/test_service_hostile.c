@@ -100,7 +100,13 @@ garbage_is_told_so_and_shown_out(void **state)
 	packet[sizeof(head)] ^= 1;
 	assert_int_equal(world_met(w), 0);
 	assert_int_equal(send(fd, packet, len, MSG_NOSIGNAL), len);
-	assert_int_not_equal(heard(fd, NULL), 1);
+	assert_int_equal(heard(fd, NULL), SST_OK);
+	/* nor is one that goes on behind its end */
+	memcpy(&head, packet, sizeof(head));
+	head.length[1]++;
+	memcpy(packet, &head, sizeof(head));
+	assert_int_equal(send(fd, packet, len + 1, MSG_NOSIGNAL), len + 1);
+	assert_int_equal(heard(fd, NULL), SST_E_MALFORMED);
 	(void)close(fd);
 	assert_int_equal(world_met(w), 1);
 	world_is_good(w, w->cert);
@@ -140,7 +146,7 @@ so_many_at_once_and_the_same_once_more_is_free(void **state)
 	responder_let_go(w->scene->r);
 	for (int i = 0; i < 6; i++)
 		if (i != 1 && i != 4)
-			assert_int_not_equal(heard(fd[i], NULL), 1);
+			assert_int_equal(heard(fd[i], NULL), SST_OK);
 	for (int i = 0; i < 6; i++)
 		if (i != 1)
 			(void)close(fd[i]);
@@ -231,20 +237,73 @@ ten_thousand_silent_connections_keep_nobody_out(void **state)
 }
 
 static void
+a_connection_waits_for_so_many_answers(void **state)
+{
+	struct world *w = *state;
+	uint8_t *packet = malloc(SST_SERVICE_ASK_MAX);
+	struct pki_cert *certs[6];
+	char text[256];
+	int fd;
+
+	w->serve.in_flight = 20;
+	world_start(w);
+	for (int i = 0; i < 6; i++)
+		certs[i] = scene_cert(w->scene, NULL, "/ocsp");
+	fd = world_dial(w);
+	responder_hold(w->scene->r);
+	for (int i = 0; i < 5; i++)
+		assert_true(send(fd, packet, question(certs[i], 1, packet), MSG_NOSIGNAL) > 0);
+	assert_int_equal(heard(fd, text), SST_E_LIMIT);
+	assert_non_null(strstr(text, "waits for 4 answers"));
+	responder_let_go(w->scene->r);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(heard(fd, NULL), SST_OK);
+	/* those that were answered no longer count */
+	for (int i = 4; i < 6; i++) {
+		assert_true(send(fd, packet, question(certs[i], 1, packet), MSG_NOSIGNAL) > 0);
+		assert_int_equal(heard(fd, NULL), SST_OK);
+	}
+	assert_int_equal(world_met(w), 6);
+	(void)close(fd);
+	free(packet);
+}
+
+/* Within ten seconds: before it would be shown out for its silence. */
+static int
+is_over(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 10000) == 1 && heard(fd, NULL) == 1;
+}
+
+static void
 a_full_house_shows_out_who_has_most(void **state)
 {
 	struct world *w = *state;
+	uint8_t *packet = malloc(SST_SERVICE_ASK_MAX);
+	struct pki_cert *other = scene_cert(w->scene, NULL, "/ocsp");
+	struct pollfd p = { .events = POLLIN };
 	struct sst_evidence e;
 	int fd[8];
 
 	w->serve.connections = 8;
 	world_start(w);
 	world_is_good(w, w->cert);
-	for (int i = 0; i < 8; i++)
+	responder_hold(w->scene->r);
+	fd[0] = world_dial(w);
+	assert_true(send(fd[0], packet, question(other, 1, packet), MSG_NOSIGNAL) > 0);
+	responder_wait(w->scene->r, 2);
+	for (int i = 1; i < 8; i++)
 		fd[i] = world_dial(w);
-	/* the one that was silent longest goes */
+	/* the one that was silent longest goes, and not one that waits for an answer */
 	assert_int_equal(world_ask(w, w->cert, &e, NULL), 1);
-	assert_int_equal(heard(fd[0], NULL), 1);
+	assert_true(is_over(fd[1]));
+	p.fd = fd[7];
+	assert_int_equal(poll(&p, 1, 0), 0);
+	responder_let_go(w->scene->r);
+	assert_int_equal(heard(fd[0], NULL), SST_OK);
+	free(packet);
 	for (int i = 0; i < 8; i++)
 		(void)close(fd[i]);
 }
@@ -258,6 +317,7 @@ main(int argc, char **argv)
 		T(garbage_is_told_so_and_shown_out),
 		T(so_many_at_once_and_the_same_once_more_is_free),
 		T(ten_thousand_silent_connections_keep_nobody_out),
+		T(a_connection_waits_for_so_many_answers),
 		T(a_full_house_shows_out_who_has_most),
 	};
 	int rc = herd_main(argc, argv);

@@ -258,6 +258,11 @@ an_answer_that_is_cut_is_refused(void **state)
 	assert_int_equal(sst_service_answer_unpack(packet, len, &key, &out, NULL),
 	    SST_E_MALFORMED);
 	head.b = 3;
+	head.length[0]++;
+	memcpy(packet, &head, sizeof(head));
+	assert_int_equal(sst_service_answer_unpack(packet, len, &key, &out, NULL),
+	    SST_E_MALFORMED);
+	head.length[0]--;
 	memcpy(packet, &head, sizeof(head));
 	assert_int_equal(sst_service_answer_unpack(packet, len, &key, &out, NULL), SST_OK);
 }
