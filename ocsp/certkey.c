@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * certkey - names of certificates: compared, hashed and printed. Facts are in
+ * certkey - names of certificates: compared and hashed. Facts are in
  * facts.c (read) and notes.c (kept).
  */
 /* The one-shot and EVP forms fetch or allocate, and so may fail and take a
@@ -9,7 +9,6 @@
 #include "certkey.h"
 
 #include <openssl/sha.h>
-#include <stdio.h>
 #include <string.h>
 
 int
@@ -34,18 +33,4 @@ sst_cert_key_hash(const struct sst_cert_key *key, uint8_t ret[32])
 	(void)SHA256_Update(&ctx, &key->serial_len, 1);
 	(void)SHA256_Update(&ctx, key->serial, key->serial_len);
 	(void)SHA256_Final(ret, &ctx);
-}
-
-char *
-sst_serial_text(const struct sst_cert_key *key, char *out, size_t size)
-{
-	static const char hex[] = "0123456789abcdef";
-	size_t used = 0;
-
-	for (size_t i = 0; i < key->serial_len && used + 3 <= size; i++) {
-		out[used++] = hex[key->serial[i] >> 4];
-		out[used++] = hex[key->serial[i] & 15];
-	}
-	out[used] = '\0';
-	return out;
 }

@@ -77,7 +77,8 @@ struct sst_cert_facts {
 /*
  * The facts of `cert`, issued by `issuer`. Borrowed: valid while `cert` is.
  * SST_E_MALFORMED: a revocation extension does not parse; SST_E_LIMIT: the serial
- * is too long, or too many issuers were given with one certificate; SST_E_MISMATCH: `issuer` has not the name that `cert` says.
+ * is too long, or too many issuers were given with one certificate; SST_E_MISMATCH:
+ * `issuer` has not the name that `cert` says.
  */
 int	sst_facts_of(X509 *cert, X509 *issuer, const struct sst_cert_facts **ret,
 	    struct sst_error *err);
@@ -87,7 +88,5 @@ int	sst_issuer_id_of(X509 *ca, struct sst_issuer_id *ret, struct sst_error *err)
 int	sst_cert_key_cmp(const struct sst_cert_key *, const struct sst_cert_key *);
 /* SHA-256 over issuer, length and serial: what tables and buckets are keyed by. */
 void	sst_cert_key_hash(const struct sst_cert_key *, uint8_t ret[32]);
-/* Serial in lower-case hex; `size` >= 2 * SST_SERIAL_MAX + 1. Returns `out`. */
-char	*sst_serial_text(const struct sst_cert_key *, char *out, size_t size);
 
 #endif

@@ -150,8 +150,6 @@ struct sst_job *sst_job_for(struct sst_work *, struct sst_subject *, enum sst_wo
 	    const char *url, struct sst_evidence *ret_ev);
 /* A job for what the schedule says is due. */
 void	sst_job_background(struct sst_work *, struct sst_work_item *);
-void	sst_job_key(const struct sst_subject *, enum sst_work_kind, const char *url,
-	    uint8_t key[32]);
 /* The end by a fault of the way to the source (`a`: what the fetcher said). */
 void	sst_job_failed(struct sst_job *, const struct sst_fetch_answer *a);
 /* The end by what was fetched: `e` is about the job's own subject. */

@@ -25,8 +25,8 @@
 #define BLOCKED_S	3600
 
 /* A list is about an issuer's certificates, a response about one. */
-void
-sst_job_key(const struct sst_subject *s, enum sst_work_kind kind, const char *url,
+static void
+job_key(const struct sst_subject *s, enum sst_work_kind kind, const char *url,
     uint8_t key[32])
 {
 	uint8_t bytes[33 + 32 + 32 + 32] = { (uint8_t)kind };
@@ -110,7 +110,7 @@ sst_job_plan(struct sst_work *w, struct sst_subject *s, enum sst_work_kind kind,
 	item->kind = kind;
 	item->subject = sst_subject_ref(s);
 	item->url = strdup(url);
-	sst_job_key(s, kind, url, item->key);
+	job_key(s, kind, url, item->key);
 	if (item->url == NULL || sst_schedule_put(w->schedule, item->key, host, e,
 	    sst_work_now(w), item) != 1)
 		sst_item_free(item);
@@ -213,7 +213,7 @@ sst_job_for(struct sst_work *w, struct sst_subject *s, enum sst_work_kind kind,
 	struct sst_job *j;
 	uint8_t key[32];
 
-	sst_job_key(s, kind, url, key);
+	job_key(s, kind, url, key);
 	j = job_find(w, key);
 	if (j == NULL && !sst_guard_url(w->guard, url, &err)) {
 		sst_work_error(ret_ev, kind, SST_FAULT_BLOCKED, url, err.text);

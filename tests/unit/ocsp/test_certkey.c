@@ -97,7 +97,6 @@ rv_66_serials_keep_their_octets(void **state)
 	static const size_t len[] = { 1, 2, 1, 2, 1, 2, 1 };
 	struct sst_cert_facts all[7];
 	uint8_t h1[32], h2[32];
-	char text[2 * SST_SERIAL_MAX + 1];
 
 	(void)state;
 	for (int i = 0; i < 7; i++) {
@@ -117,8 +116,6 @@ rv_66_serials_keep_their_octets(void **state)
 			assert_int_equal(memcmp(h1, h2, 32) == 0, i == j);
 		}
 	}
-	assert_string_equal(sst_serial_text(&all[3].key, text, sizeof(text)), "0080");
-	assert_string_equal(sst_serial_text(&all[5].key, text, sizeof(text)), "ff7f");
 }
 
 static void
@@ -126,13 +123,12 @@ a_serial_of_64_octets_is_read_and_65_are_refused(void **state)
 {
 	unsigned char serial[65];
 	struct sst_cert_facts f;
-	char text[2 * SST_SERIAL_MAX + 1];
 
 	(void)state;
 	memset(serial, 0x5a, sizeof(serial));
 	f = with_serial((const char *)serial, 64);
 	assert_int_equal(f.key.serial_len, 64);
-	assert_int_equal(strlen(sst_serial_text(&f.key, text, sizeof(text))), 128);
+	assert_memory_equal(f.key.serial, serial, 64);
 	refused(&(struct pki_spec){ .cn = "www", .serial = serial, .serial_len = 65 },
 	    SST_E_LIMIT, "65 octets");
 }
