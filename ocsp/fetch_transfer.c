@@ -49,10 +49,26 @@ sst_transfer_free(struct sst_transfer *t)
 	free(t);
 }
 
+/* Whether the last label is a number, behind which a dot may stand: no name of the
+ * DNS, and to who drops that dot or is lenient about numbers an address. */
+static int
+is_numeric(const char *host)
+{
+	size_t end = strlen(host), at;
+
+	if (end > 0 && host[end - 1] == '.')
+		end--;
+	for (at = end; at > 0 && host[at - 1] != '.'; at--)
+		;
+	if (end - at >= 2 && host[at] == '0' && (host[at + 1] | 0x20) == 'x')
+		return 1;
+	return strspn(host + at, "0123456789") >= end - at;
+}
+
 /*
  * Behind a proxy no socket address of the target is ever seen here, so at least
  * a URL that is written with an address is judged by it. libcurl's parser knows
- * all the spellings (0x7f.1, 2130706433).
+ * all the spellings (0x7f.1, 2130706433) but those with a dot at the end.
  */
 static int
 literal_ok(const struct sst_fetcher *f, const char *url, struct sst_error *err)
@@ -74,9 +90,9 @@ literal_ok(const struct sst_fetcher *f, const char *url, struct sst_error *err)
 		host[strlen(host) - 1] = '\0';
 	if (inet_pton(AF_INET, host, &in.sin_addr) == 1)
 		ok = sst_guard_address(f->guard, (struct sockaddr *)&in, sizeof(in), err);
-	else if (host[0] != '[')
+	else if (host[0] != '[' && !is_numeric(host))
 		ok = 1;
-	else if (inet_pton(AF_INET6, host + 1, &in6.sin6_addr) == 1)
+	else if (host[0] == '[' && inet_pton(AF_INET6, host + 1, &in6.sin6_addr) == 1)
 		ok = sst_guard_address(f->guard, (struct sockaddr *)&in6, sizeof(in6), err);
 	else
 		sst_fail(err, SST_E_REFUSED, "the URL's address does not parse");

@@ -442,6 +442,9 @@ rv_86_the_environment_names_no_proxy(void **state)
 	struct responder *proxy = responder_new(answer, w);
 	struct sst_fetch_ask ask = ask_of(responder_url(w->r, "/x"));
 	struct sst_fetch_ask inside = ask_of("http://0x7f.1/");
+	static const char *const odd[] = { "http://127.0.0.1./", "http://0x7f.1./",
+		"http://2130706433./", "http://127.0.0.0x1./", "http://127.0.0.256/",
+		"http://a.127.0.0.1/", "http://127.1../", "http://./" };
 	struct got got = { 0 };
 
 	(void)state;
@@ -464,9 +467,21 @@ rv_86_the_environment_names_no_proxy(void **state)
 	assert_int_equal(sst_fetcher_ask(w->f, &inside, took, &got, NULL), SST_E_REFUSED);
 	inside.url = "http://[fe80::1]/";
 	assert_int_equal(sst_fetcher_ask(w->f, &inside, took, &got, NULL), SST_E_REFUSED);
+	/* what no parser here takes for an address, and the proxy's may */
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		inside.url = odd[i];
+		if (sst_fetcher_ask(w->f, &inside, took, &got, NULL) != SST_E_REFUSED)
+			fail_msg("%s", odd[i]);
+	}
+	ask.url = "http://9.name.test./x";
+	fetch(w, &ask, &got);
+	assert_string_equal(w->path, "http://9.name.test./x");
+	ask.url = "http://a.0y/x";
+	fetch(w, &ask, &got);
+	assert_int_equal(responder_requests(proxy), 3);
 	inside.url = "http://8.8.8.8/";
 	fetch(w, &inside, &got);
-	assert_int_equal(responder_requests(proxy), 2);
+	assert_int_equal(responder_requests(proxy), 4);
 	assert_int_equal(responder_requests(w->r), 1);
 	(void)unsetenv("http_proxy");
 	(void)unsetenv("all_proxy");
