@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,11 @@ static time_t now;
 static struct pki_cert *www, *other;	/* that name no source */
 static char conf_file[700], cache_dir[700];
 
-/* What the responder does. */
+/* What the responder does; its threads look. */
 static struct {
 	struct responder *http;
-	struct pki_cert *leaf;		/* names its list */
-	int	revoked;		/* the leaf is on the list */
+	struct pki_cert *_Atomic leaf;	/* names its list */
+	atomic_int revoked;		/* the leaf is on the list */
 	enum responder_manner manner;
 } r;
 

@@ -241,6 +241,43 @@ a_wrong_value_is_refused_with_file_and_line(void **state)
 	assert_string_equal(m->cache_dir, "");
 	assert_null(m->allow[0]);
 	sst_machine_unref(m);
+	put(p->file, "revocation: { max_age = 31536000L; };\ncache: { dir = \"/a b\"; };");
+	m = load(p);
+	assert_int_equal(m->revocation.max_age, 31536000);
+	assert_string_equal(m->cache_dir, "/a b");
+	sst_machine_unref(m);
+}
+
+/* A path of `len` octets; a list of `n` addresses. */
+static void
+put_large(const struct place *p, int len, int n)
+{
+	FILE *f = fopen(p->file, "w");
+
+	assert_non_null(f);
+	(void)fprintf(f, "cache: { dir = \"/%0*d\"; };\nfetch: { allow = [ ", len - 1, 0);
+	for (int i = 0; i < n; i++)
+		(void)fprintf(f, "%s\"10.0.0.1\"", i > 0 ? ", " : "");
+	(void)fprintf(f, " ]; };\n");
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+strings_and_lists_have_a_largest_size(void **state)
+{
+	struct place *p = *state;
+	struct sst_machine *m;
+
+	put_large(p, 1024, 1024);
+	m = load(p);
+	assert_int_equal(strlen(m->cache_dir), 1024);
+	assert_non_null(m->allow[1023]);
+	assert_null(m->allow[1024]);
+	sst_machine_unref(m);
+	put_large(p, 1025, 1);
+	refuses(p, SST_E_USAGE, "main.conf:1", "1024 octets");
+	put_large(p, 1, 1025);
+	refuses(p, SST_E_USAGE, "main.conf:2", "1024 strings");
 }
 
 static void
@@ -255,6 +292,11 @@ a_file_that_cannot_be_read_whole_is_refused(void **state)
 	assert_int_equal(fwrite("#\0", 1, 2, f), 2);
 	assert_int_equal(fclose(f), 0);
 	refuses(p, SST_E_MALFORMED, p->file, "NUL");
+	f = fopen(p->file, "w");	/* a comment of the largest size */
+	for (int i = 0; i < 1024 * 1024; i++)
+		assert_true(fputc(i < 1024 * 1024 - 1 ? '#' : '\n', f) != EOF);
+	assert_int_equal(fclose(f), 0);
+	sst_machine_unref(load(p));
 	assert_int_equal(truncate(p->file, 1024 * 1024 + 1), 0);
 	refuses(p, SST_E_USAGE, p->file, "1 MiB");
 	assert_int_equal(unlink(p->file), 0);
@@ -363,10 +405,18 @@ somebody_elses_file_is_no_users_file(void **state)
 	m = load(p);
 	assert_int_equal(m->revocation.mode, SST_REVOCATION_DEFAULT);
 	sst_machine_unref(m);
-	/* one that cannot even be looked at */
-	assert_int_equal(chown(p->user, 65534, 65534), 0);
+	/* root's counts for everybody */
 	assert_int_equal(chmod(p->root, 0711), 0);
 	assert_int_equal(chmod(p->file, 0644), 0);
+	assert_int_equal(chmod(p->user, 0644), 0);
+	assert_int_equal(chown(p->user, 0, 0), 0);
+	assert_int_equal(seteuid(65534), 0);
+	m = load(p);
+	assert_int_equal(m->revocation.mode, SST_REVOCATION_HARD);
+	sst_machine_unref(m);
+	assert_int_equal(seteuid(0), 0);
+	/* one that cannot even be looked at */
+	assert_int_equal(chown(p->user, 65534, 65534), 0);
 	assert_int_equal(mkdir(p->dir, 0755), 0);
 	(void)snprintf(p->user, sizeof(p->user), "%s/closed/user.conf", p->root);
 	(void)snprintf(p->other, sizeof(p->other), "%s/closed", p->root);
@@ -672,6 +722,7 @@ main(void)
 		EACH(every_key_has_its_effect_and_its_origin),
 		EACH(every_mode_has_its_word),
 		EACH(a_wrong_value_is_refused_with_file_and_line),
+		EACH(strings_and_lists_have_a_largest_size),
 		EACH(a_file_that_cannot_be_read_whole_is_refused),
 		EACH(later_files_replace_keys_in_the_order_of_their_bytes),
 		EACH(the_variables_file_counts_only_where_the_machine_has_none),
