@@ -5,6 +5,7 @@
  *	OpenSSL, in a client's handshake --on_status()--> judge
  *	program, after a handshake --sst_openssl_judge()--> judge
  *	judge --> attach_rules.c (policy), sslcheck.c (chain, staple), sst_check_wait()
+ *	OpenSSL, in a server with a store --on_status()--> ours.c (staple)
  *
  * Always true: openssl.h's list, and:
  *   1. One handshake costs one check: what the hook has judged the first
@@ -14,6 +15,7 @@
  */
 #include <openssl/err.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,13 +25,18 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/ossl.h"
+#include "ours.h"
+#include "sni.h"
 #include "sslcheck.h"
+
+#define BUDGET_MS	3000	/* what 0 stands for */
 
 /* Of one SSL_CTX; freed with it. */
 struct attachment {
 	struct sst_checker *checker;
 	struct sst_openssl_check wish;
 	int		(*before)(SSL *, void *);	/* in the slot; or NULL */
+	struct sst_ours	*_Atomic ours;	/* since a client asked a server; or NULL */
 };
 
 /* Of one SSL. */
@@ -49,6 +56,7 @@ attachment_free(struct attachment *a)
 {
 	if (a == NULL)
 		return;
+	sst_ours_unref(atomic_load(&a->ours));
 	sst_checker_unref(a->checker);
 	free(a);
 }
@@ -103,7 +111,7 @@ indexes_ready(void)
 }
 
 /* Of the SSL_CTX that the SSL has now: SSL_set_SSL_CTX() may have changed it. */
-static const struct attachment *
+static struct attachment *
 attachment_of(const SSL *ssl)
 {
 	return indexes_ready() ? SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ctx_index) : NULL;
@@ -171,6 +179,44 @@ judge(SSL *ssl, const struct attachment *a, struct judged *j, struct sst_error *
 	return rc < 0 || j->check == NULL ? rc : sst_check_wait(j->check, err);
 }
 
+/* What sees to the staples of this SSL_CTX, made when the first client asks for one. */
+static struct sst_ours *
+ours_of(SSL *ssl, struct attachment *a)
+{
+	struct sst_store *store = sst_sni_store(SSL_get_SSL_CTX(ssl));
+	struct sst_ours *ours = atomic_load(&a->ours), *none = NULL;
+	struct sst_revocation_policy policy;
+	const struct sst_ours_config config = { .checker = a->checker, .policy = &policy,
+	    .store = store };
+
+	if (ours != NULL || store == NULL ||
+	    sst_attach_policy(&a->wish, sst_clock_ms(), &policy, NULL) < 0)
+		return ours;
+	if (a->wish.mode == SST_OPENSSL_CACHE_ONLY)
+		policy.fetch = SST_SWITCH_OFF;
+	if (sst_ours_new(&config, &ours, NULL) < 0)
+		return NULL;
+	if (atomic_compare_exchange_strong(&a->ours, &none, ours))
+		return ours;
+	sst_ours_unref(ours);	/* another thread was faster */
+	return none;
+}
+
+/* In a server: a staple of the certificate that the store chose. */
+static int
+serve(SSL *ssl, struct attachment *a)
+{
+	struct sst_ours *ours = ours_of(ssl, a);
+	unsigned ms = 0;
+
+	if (ours == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	if (a->wish.mode != SST_OPENSSL_CACHE_ONLY)
+		ms = a->wish.wait_ms != 0 ? a->wish.wait_ms :
+		    a->wish.policy.budget_ms != 0 ? a->wish.policy.budget_ms : BUDGET_MS;
+	return sst_ours_give_met(ssl, ours, ms);
+}
+
 /*
  * OpenSSL calls it in a client when chain and signature were verified, with or
  * without a staple; in TLS 1.3 on a resumed session as well. 0 is the alert
@@ -179,14 +225,14 @@ judge(SSL *ssl, const struct attachment *a, struct judged *j, struct sst_error *
 static int
 on_status(SSL *ssl, void *arg)
 {
-	const struct attachment *a = attachment_of(ssl);
+	struct attachment *a = attachment_of(ssl);
 	struct sst_error err = { 0 };
 	struct judged *j;
 	int rc;
 
 	if (SSL_is_server(ssl))
-		return a != NULL && a->before != NULL ? a->before(ssl, arg) :
-		    SSL_TLSEXT_ERR_NOACK;
+		return a == NULL ? SSL_TLSEXT_ERR_NOACK : a->before != NULL ?
+		    a->before(ssl, arg) : serve(ssl, a);
 	j = a != NULL ? judged_of(ssl) : NULL;
 	if (j == NULL)
 		return -1;

@@ -308,6 +308,15 @@ out:
 	return rc;
 }
 
+struct sst_store *
+sst_sni_store(SSL_CTX *ctx)
+{
+	const struct attachment *a = indexes_ready() ?
+	    SSL_CTX_get_ex_data(ctx, ctx_index) : NULL;
+
+	return a != NULL ? a->store : NULL;
+}
+
 const struct sst_choice *
 sst_openssl_choice(const SSL *ssl)
 {

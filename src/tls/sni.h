@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 struct sst_choice;
+struct sst_store;
 
 /* What the hook keeps of one connection. */
 struct sst_sni {
@@ -32,6 +33,8 @@ struct sst_sni {
  * allocation. Without it the hook makes one. 0 or SST_E_NOMEM.
  */
 int	sst_sni_embed(SSL *ssl, struct sst_sni *state);
+/* What is attached to the SSL_CTX; NULL: nothing. Borrowed. */
+struct sst_store *sst_sni_store(SSL_CTX *);
 /* Frees what `state` owns, not the state. */
 void	sst_sni_done(struct sst_sni *state);
 

@@ -45,7 +45,7 @@ struct says {
 	int		 http;		/* 0: 200 */
 	int		 other;		/* speaks of another certificate */
 	time_t		 this_update, life;	/* 0: the wall clock's; a day */
-	int		 listed;	/* by the list */
+	int		 listed;	/* by the list; 2: on hold */
 };
 
 #define CERTS	4
@@ -79,8 +79,10 @@ answer(void *arg, const struct responder_request *q, struct responder_reply *rep
 	    (time_t)atomic_load(&wall);
 	const time_t to = from + (s->life != 0 ? s->life : PKI_DAY);
 	struct make_crl_row rows[CERTS];
+	char number[8];
 	size_t n = 0;
 
+	(void)snprintf(number, sizeof(number), "%02x", atomic_load(&w->lists) + 1);
 	reply->status = s->http;
 	if (q->path[1] == 'o') {
 		atomic_fetch_add(&w->asked[i], 1);
@@ -95,9 +97,11 @@ answer(void *arg, const struct responder_request *q, struct responder_reply *rep
 	for (int k = 0; k < w->n; k++)
 		if (w->says[k].listed)
 			rows[n++] = (struct make_crl_row){ .cert = w->cert[k],
-			    .extra = MAKE_CRL_REASON(1), .date = from - HOUR };
+			    .date = from - HOUR, .extra = w->says[k].listed == 2 ?
+			    MAKE_CRL_REASON(6) : MAKE_CRL_REASON(1) };
 	reply->type = "application/pkix-crl";
-	reply->body = make_crl(&(struct make_crl){ .issuer = w->ca, .this_update = from,
+	reply->body = make_crl(&(struct make_crl){ .this_update = from,
+	    .issuer = q->path[1] == 'r' ? w->root : w->ca, .number = number,
 	    .next_update = to, .rows = rows, .n_rows = n });
 }
 
@@ -460,6 +464,56 @@ a_list_revokes_what_names_no_responder(void **state)
 }
 
 static void
+a_hold_is_taken_back_when_a_list_lifts_it(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "c");
+
+	w->says[0].life = HOUR;
+	w->says[0].listed = 2;
+	add(w, c);
+	settle(w);
+	assert_true(is_revoked(w, c));
+	assert_int_equal(w->reason, 6);
+	/* nobody says anything newer */
+	w->says[0].http = 500;
+	go(w, 2 * HOUR);
+	assert_true(is_revoked(w, c));
+	assert_int_equal(w->n_words, 1);
+	w->says[0].http = 0;
+	w->says[0].listed = 0;
+	go(w, 2 * HOUR);
+	assert_false(is_revoked(w, c));
+	assert_int_equal(w->n_words, 2);
+	assert_int_equal(w->revoked, 0);
+}
+
+static void
+a_certificate_is_revoked_with_its_ca(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *ca = pki_issue(w->root, &(struct pki_spec){ .cn = "Listed CA",
+	    .ca = 1, .crl = responder_url(w->r, "/r0") });
+	struct pki_cert *leaf = pki_issue(ca, &(struct pki_spec){ .san = "www.example" });
+	STACK_OF(X509) *above = sk_X509_new_null();
+
+	w->cert[0] = ca;
+	w->n = 1;
+	w->says[0].life = HOUR;
+	(void)sk_X509_push(above, ca->cert);
+	(void)sk_X509_push(above, w->root->cert);
+	assert_int_equal(sst_own_add(w->own, leaf->cert, above, NULL), SST_OK);
+	settle(w);
+	assert_false(is_revoked(w, leaf));
+	w->says[0].listed = 1;
+	go(w, 2 * HOUR);
+	assert_true(is_revoked(w, leaf));
+	assert_non_null(strstr(w->text, "Listed CA"));
+	sk_X509_free(above);
+	pki_free(leaf);
+}
+
+static void
 a_responder_that_says_revoked_ends_the_staple(void **state)
 {
 	struct world *w = *state;
@@ -658,6 +712,8 @@ main(void)
 		EACH(rv_57_a_staple_outlives_its_certificate),
 		EACH(the_next_process_has_the_staple_at_once),
 		EACH(a_list_revokes_what_names_no_responder),
+		EACH(a_hold_is_taken_back_when_a_list_lifts_it),
+		EACH(a_certificate_is_revoked_with_its_ca),
 		EACH(a_responder_that_says_revoked_ends_the_staple),
 		EACH(a_list_and_a_responder_that_differ_are_both_heard),
 		EACH(a_policy_without_fetching_asks_nobody),
