@@ -117,17 +117,16 @@ store_of(const struct sst_question *q, const struct given *g)
 /*
  * A certificate that was named with --trust is an anchor as a name and a key (RFC
  * 5280 6.1.1 d): it need not say that it is a CA's. One that says that it is not, or
- * that its key is for other things, is taken at its word.
+ * that it is for other things, is taken at its word; to one whose key usage is not
+ * for certificates no path leads anyway.
  */
 static int
 is_named_anchor(X509_STORE_CTX *x, const struct given *g)
 {
 	X509 *cert = X509_STORE_CTX_get_current_cert(x);
-	const int depth = X509_STORE_CTX_get_error_depth(x);
 
-	if (depth == 0 || depth != sk_X509_num(X509_STORE_CTX_get0_chain(x)) - 1 ||
+	if (X509_STORE_CTX_get_error_depth(x) == 0 ||
 	    (X509_get_extension_flags(cert) & EXFLAG_BCONS) ||
-	    !(X509_get_key_usage(cert) & KU_KEY_CERT_SIGN) ||
 	    (g->eku != 0 && !(X509_get_extended_key_usage(cert) & g->eku)))
 		return 0;
 	for (int i = 0; i < sk_X509_num(g->trust); i++)

@@ -125,6 +125,12 @@ a_named_anchor_need_not_say_that_it_is_one()
 	verify 1 --trust bareclient.pem below_bareclient.pem
 	verify 0 --purpose any --trust bareclient.pem below_bareclient.pem
 	verify 0 --purpose client --trust bareclient.pem client_bareclient.pem
+	# also where the path goes on; but not as what it cannot be itself
+	verify 0 --trust root.pem --trust bare.pem below_bare.pem
+	verify 1 --trust bareku.pem bareku.pem
+	# nobody named the system's
+	SSL_CERT_FILE=root.pem verify 0 --untrusted ca.pem leaf.pem
+	SSL_CERT_FILE=bare.pem verify 1 below_bare.pem
 	# an intermediate must say so, whatever is named beside it
 	verify 1 --trust root.pem --untrusted bare.pem below_bare.pem
 	verify 1 --trust root.pem --trust twin.pem --untrusted bare.pem below_bare.pem
