@@ -118,15 +118,11 @@ static void
 cancel(struct sst_check *k)
 {
 	struct sst_work *work = sst_checker_work(k->checker);
-	int waiting;
 
-	for (int i = 0; i < k->n_links; i++) {
-		(void)pthread_mutex_lock(&k->mu);
-		waiting = k->links[i].waiting;
-		(void)pthread_mutex_unlock(&k->mu);
-		if (waiting)
+	/* Also one that was answered: its call of `done` may be under way. */
+	for (int i = 0; i < k->n_links; i++)
+		if (k->links[i].ticket != NULL)
 			sst_work_cancel(work, k->links[i].ticket);
-	}
 }
 
 void

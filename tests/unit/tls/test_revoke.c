@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* revoke - a client's verdict on its peer. The server is plain OpenSSL. */
 #include <openssl/ocsp.h>
+#include <poll.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -471,6 +473,41 @@ a_wait_that_is_given_up_is_not_told(void **state)
 	sst_revoke_unref(by);
 }
 
+struct slow {
+	sem_t	entered;
+	atomic_int left;
+};
+
+/* Gives whoever does not wait for it the time to be wrong. */
+static void
+dawdle(void *arg)
+{
+	struct slow *s = arg;
+
+	(void)sem_post(&s->entered);
+	(void)poll(NULL, 0, 100);
+	s->left = 1;
+}
+
+static void
+a_call_that_is_under_way_is_waited_for(void **state)
+{
+	struct sst_revoke *by = judge(SST_REVOCATION_SOFT, NULL, 0);
+	struct slow slow = { .left = 0 };
+	struct meet m;
+
+	(void)state;
+	assert_int_equal(sem_init(&slow.entered, 0, 0), 0);
+	assert_int_equal(meet(&m, by, w.listed, NULL, 0), SST_STEP_WANT_VERDICT);
+	assert_int_equal(sst_conn_judge_start(m.conn, dawdle, &slow, NULL), 0);
+	assert_int_equal(sem_wait(&slow.entered), 0);
+	sst_conn_judge_end(m.conn);
+	assert_int_equal(slow.left, 1);
+	meet_done(&m);
+	(void)sem_destroy(&slow.entered);
+	sst_revoke_unref(by);
+}
+
 static void
 a_live_connection_learns_of_a_revocation(void **state)
 {
@@ -575,6 +612,7 @@ main(void)
 		EACH(what_is_missing_is_fetched_once_and_kept),
 		EACH(what_is_fetched_may_refuse),
 		EACH(a_wait_that_is_given_up_is_not_told),
+		EACH(a_call_that_is_under_way_is_waited_for),
 		EACH(a_live_connection_learns_of_a_revocation),
 		EACH(rv_51_who_comes_again_to_a_server_with_tickets_is_judged_again),
 		EACH(a_connection_is_judged_by_one_and_not_when_plain),
