@@ -12,8 +12,8 @@
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct pki_cert *ca;
-static const struct sst_cert_facts *facts[5];
+static struct pki_cert *ca, *certs[5];
+static const struct sst_cert_facts *facts[5];	/* of those */
 static struct sst_limits limits;
 
 static void
@@ -36,11 +36,10 @@ world_make(void)
 
 	ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
-		struct pki_cert *c = pki_issue(ca, &(struct pki_spec){ .cn = "c",
+		certs[i] = pki_issue(ca, &(struct pki_spec){ .cn = "c",
 		    .extra = points[i], .ca = i == 4, .serial = (const unsigned char *)"\x11",
 		    .serial_len = 1 });
-
-		must(sst_facts_of(c->cert, ca->cert, &facts[i], NULL) == 0);
+		must(sst_facts_of(certs[i]->cert, ca->cert, &facts[i], NULL) == 0);
 	}
 	sst_limits_of(NULL, &limits);
 }
