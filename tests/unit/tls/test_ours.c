@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: ISC */
+/* ours - staples that were fetched for what a server shows, in both ways. */
+#include <openssl/ocsp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "duo.h"
+#include "meet.h"
+#include "tls/ours.h"
+#include "tls/staple.h"
+
+#define OTHER	"other.example.com"
+#define WAIT_MS	20000
+
+static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+
+/* What a responder says of two certificates: the number ends its path. */
+static struct {
+	struct responder *http;
+	struct pki_cert	*cert[2];	/* DUO_HOST, OTHER */
+	struct sst_checker *checker;
+	struct sst_store *store;
+	_Atomic int	 asked;
+} r;
+
+static void
+answer(void *arg, const struct responder_request *q, struct responder_reply *reply)
+{
+	(void)arg;
+	atomic_fetch_add(&r.asked, 1);
+	reply->type = "application/ocsp-response";
+	reply->body = duo_response(w.mid, r.cert[q->path[1] - '0'], MADE_GOOD);
+}
+
+static int
+set_up(void **state)
+{
+	const char *allow[2] = { NULL, NULL };
+
+	(void)duo_setup(state);
+	r.http = responder_new(answer, NULL);
+	allow[0] = responder_allow(r.http);
+	r.cert[0] = pki_issue(w.mid, &(struct pki_spec){ .cn = "www", .san = DUO_HOST,
+	    .ocsp = responder_url(r.http, "/0") });
+	r.cert[1] = pki_issue(w.mid, &(struct pki_spec){ .cn = "other", .san = OTHER,
+	    .ocsp = responder_url(r.http, "/1") });
+	r.store = meet_store(r.cert, 2);
+	atomic_store(&r.asked, 0);
+	return sst_checker_new(&(struct sst_checker_config){ .cache_dir = "",
+	    .allow = allow, .no_service = 1 }, &r.checker, NULL);
+}
+
+static int
+tear_down(void **state)
+{
+	sst_checker_unref(r.checker);
+	sst_store_unref(r.store);
+	responder_free(r.http);
+	pki_free(r.cert[0]);
+	pki_free(r.cert[1]);
+	return duo_teardown(state);
+}
+
+static struct sst_ours *
+ours_new(int no_staples)
+{
+	struct sst_ours *ours = NULL;
+
+	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
+	    .store = r.store, .no_staples = no_staples }, &ours, NULL), SST_OK);
+	sst_ours_sync(ours);
+	assert_true(sst_ours_wait(ours, WAIT_MS));
+	return ours;
+}
+
+/* 1: what was got is about `cert`. */
+static int
+is_about(const unsigned char *der, long len, const struct pki_cert *cert)
+{
+	OCSP_RESPONSE *response = len > 0 ? d2i_OCSP_RESPONSE(NULL, &der, len) : NULL;
+	OCSP_BASICRESP *basic;
+	OCSP_CERTID *id;
+	int found;
+
+	if (response == NULL)
+		return 0;
+	basic = OCSP_response_get1_basic(response);
+	id = OCSP_cert_to_id(EVP_sha1(), cert->cert, w.mid->cert);
+	found = OCSP_resp_find(basic, id, -1) >= 0;
+	OCSP_CERTID_free(id);
+	OCSP_BASICRESP_free(basic);
+	OCSP_RESPONSE_free(response);
+	return found;
+}
+
+/* Way 1: what a client of this name is shown. -1: none; else of which certificate. */
+static int
+shown(struct sst_ours *ours, struct sst_staples *staples, const char *sni, int ask,
+    int version)
+{
+	const unsigned char *der = NULL;
+	struct meet m;
+	int which = -1;
+	long len;
+
+	meet_server(&m, &(struct sst_tls_settings){ .server = 1, .store = r.store,
+	    .ours = ours, .staples = staples }, &(struct raw){ .ask_staple = ask,
+	    .sni = sni, .version = version });
+	assert_int_equal(m.step, SST_STEP_DONE);
+	len = SSL_get_tlsext_status_ocsp_resp(m.ssl, &der);
+	for (int i = 0; i < 2; i++)
+		if (is_about(der, len, r.cert[i]))
+			which = i;
+	if (len > 0)
+		assert_true(which >= 0);
+	meet_done(&m);
+	return which;
+}
+
+static void
+rv_53_a_fetched_staple_is_shown_to_who_asks_and_to_nobody_else(void **state)
+{
+	struct sst_ours *ours = ours_new(0), *none = ours_new(1);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(shown(ours, NULL, DUO_HOST, 1, versions[i]), 0);
+		assert_int_equal(shown(ours, NULL, DUO_HOST, 0, versions[i]), -1);
+		assert_int_equal(shown(none, NULL, DUO_HOST, 1, versions[i]), -1);
+	}
+	sst_ours_unref(ours);
+	sst_ours_unref(none);
+}
+
+static void
+rv_54_a_fetched_staple_is_that_of_the_certificate_that_was_chosen(void **state)
+{
+	struct sst_ours *ours = ours_new(0);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(shown(ours, NULL, OTHER, 1, versions[i]), 1);
+		assert_int_equal(shown(ours, NULL, DUO_HOST, 1, versions[i]), 0);
+	}
+	sst_ours_unref(ours);
+}
+
+static void
+what_the_program_gave_goes_before_what_was_fetched(void **state)
+{
+	struct pki_buf der = duo_response_of(w.mid, r.cert[0], MADE_GOOD, w.now - 77,
+	    w.now + 3600);
+	struct sst_ours *ours = ours_new(0);
+	struct sst_staples *staples = NULL;
+	const unsigned char *got = NULL;
+	struct meet m;
+
+	(void)state;
+	assert_int_equal(sst_staples_with(NULL, der.data, der.len, &staples, NULL), 0);
+	meet_server(&m, &(struct sst_tls_settings){ .server = 1, .store = r.store,
+	    .ours = ours, .staples = staples }, &(struct raw){ .ask_staple = 1,
+	    .sni = DUO_HOST });
+	assert_int_equal(SSL_get_tlsext_status_ocsp_resp(m.ssl, &got), (long)der.len);
+	assert_memory_equal(got, der.data, der.len);
+	meet_done(&m);
+	/* and where it does not fit, the fetched one is there */
+	assert_int_equal(shown(ours, staples, OTHER, 1, 0), 1);
+	pki_buf_free(&der);
+	sst_staples_unref(staples);
+	sst_ours_unref(ours);
+}
+
+static void
+what_leaves_the_store_leaves_with_its_staple(void **state)
+{
+	struct sst_ours *ours = ours_new(0);
+	struct sst_store *both = r.store;
+
+	(void)state;
+	assert_int_equal(sst_store_remove(both, "*", NULL), SST_OK);
+	sst_ours_sync(ours);
+	(void)sst_ours_step(ours);
+	r.store = meet_store(r.cert, 2);
+	assert_int_equal(shown(ours, NULL, DUO_HOST, 1, 0), -1);
+	/* what is about to be served is met before */
+	sst_ours_meet(ours, r.store);
+	assert_true(sst_ours_wait(ours, WAIT_MS));
+	assert_int_equal(shown(ours, NULL, DUO_HOST, 1, 0), 0);
+	sst_store_unref(both);
+	sst_ours_unref(ours);
+}
+
+static void
+after_the_stop_the_store_is_not_told(void **state)
+{
+	uint64_t generation = sst_store_generation(r.store);
+	struct sst_ours *ours = ours_new(0), *stopped = ours_new(0);
+
+	(void)state;
+	duo_revoke(r.checker, r.cert[0]);
+	sst_ours_stop(stopped);
+	/* who is new looks at once */
+	sst_ours_unref(stopped);
+	assert_int_equal(sst_store_generation(r.store), generation);
+	stopped = ours_new(0);
+	assert_int_equal(sst_store_generation(r.store), generation + 1);
+	sst_ours_unref(stopped);
+	sst_ours_unref(ours);
+}
+
+/* --- way 2 ---------------------------------------------------------------- */
+
+static SSL_CTX *
+server_of(const struct sst_openssl_check *wish)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	assert_int_equal(sst_openssl_attach_store(ctx, r.store, NULL, NULL), SST_OK);
+	if (wish != NULL)
+		assert_int_equal(sst_openssl_attach_checker(ctx, r.checker, wish, NULL),
+		    SST_OK);
+	return ctx;
+}
+
+static SSL_CTX *
+asking(void)
+{
+	SSL_CTX *ctx = duo_client(NULL, NULL);
+
+	(void)SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp);
+	return ctx;
+}
+
+/* A handshake that succeeds; -1: without a staple. */
+static int
+met(SSL_CTX *client, SSL_CTX *server, SSL_SESSION **session, int *ret_reused)
+{
+	const unsigned char *der = NULL;
+	struct duo d;
+	int which = -1;
+	long len;
+
+	duo_begin(&d, client, server, session != NULL ? *session : NULL);
+	(void)SSL_set_tlsext_host_name(d.client, DUO_HOST);
+	duo_shake(&d);
+	assert_true(d.client_ok && d.server_ok);
+	len = SSL_get_tlsext_status_ocsp_resp(d.client, &der);
+	for (int i = 0; i < 2; i++)
+		if (is_about(der, len, r.cert[i]))
+			which = i;
+	if (ret_reused != NULL)
+		*ret_reused = SSL_session_reused(d.client);
+	if (session != NULL) {
+		duo_talk(&d);	/* the tickets of TLS 1.3 come after it */
+		SSL_SESSION_free(*session);
+		*session = SSL_get1_session(d.client);
+	}
+	duo_done(&d);
+	return which;
+}
+
+static void
+a_store_and_a_checker_make_staples(void **state)
+{
+	static const struct sst_openssl_check wait = { .mode = SST_OPENSSL_WAIT,
+	    .wait_ms = WAIT_MS }, cached = { .mode = SST_OPENSSL_CACHE_ONLY };
+	SSL_CTX *client = asking(), *silent = duo_client(NULL, NULL);
+	SSL_CTX *alone = server_of(NULL), *waits = server_of(&wait);
+	SSL_CTX *cache = server_of(&cached);
+
+	(void)state;
+	/* nobody asks, or nobody may be asked */
+	assert_int_equal(met(silent, waits, NULL, NULL), -1);
+	assert_int_equal(met(client, alone, NULL, NULL), -1);
+	assert_int_equal(met(client, cache, NULL, NULL), -1);
+	assert_int_equal(r.asked, 0);
+	/* the first client has it already */
+	assert_int_equal(met(client, waits, NULL, NULL), 0);
+	assert_int_equal(r.asked, 1);
+	SSL_CTX_free(cache);
+	/* what is kept costs no network */
+	cache = server_of(&cached);
+	assert_int_equal(met(client, cache, NULL, NULL), 0);
+	assert_int_equal(r.asked, 1);
+	SSL_CTX_free(client);
+	SSL_CTX_free(silent);
+	SSL_CTX_free(alone);
+	SSL_CTX_free(waits);
+	SSL_CTX_free(cache);
+}
+
+static void
+rv_51_a_resumed_session_gets_no_staple(void **state)
+{
+	static const struct sst_openssl_check wait = { .mode = SST_OPENSSL_WAIT,
+	    .wait_ms = WAIT_MS };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		SSL_CTX *client = asking(), *server = server_of(&wait);
+		SSL_SESSION *session = NULL;
+		int reused = 0;
+
+		duo_version(client, server, versions[i]);
+		/* as a program does that wants sessions after all */
+		SSL_CTX_clear_options(server, SSL_OP_NO_TICKET);
+		(void)SSL_CTX_set_num_tickets(server, 1);
+		(void)SSL_CTX_set_session_id_context(server, (const unsigned char *)"x", 1);
+		SSL_CTX_set_session_cache_mode(server, SSL_SESS_CACHE_SERVER);
+		assert_int_equal(met(client, server, &session, &reused), 0);
+		assert_false(reused);
+		assert_int_equal(met(client, server, &session, &reused), -1);
+		assert_true(reused);
+		SSL_SESSION_free(session);
+		SSL_CTX_free(client);
+		SSL_CTX_free(server);
+	}
+}
+
+#define EACH(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(rv_53_a_fetched_staple_is_shown_to_who_asks_and_to_nobody_else),
+		EACH(rv_54_a_fetched_staple_is_that_of_the_certificate_that_was_chosen),
+		EACH(what_the_program_gave_goes_before_what_was_fetched),
+		EACH(what_leaves_the_store_leaves_with_its_staple),
+		EACH(after_the_stop_the_store_is_not_told),
+		EACH(a_store_and_a_checker_make_staples),
+		EACH(rv_51_a_resumed_session_gets_no_staple),
+	};
+
+	return cmocka_run_group_tests_name("ours", tests, duo_world_make, duo_world_free);
+}
