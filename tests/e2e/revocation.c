@@ -512,6 +512,102 @@ COLD_SCENE(a_listener_shows_its_staple_to_who_asks)
 	end();
 }
 
+/* Plain at first: the peer is judged when the connection becomes TLS. */
+static int
+upgraded(const struct pki_cert *cert, const struct pki_buf *staple)
+{
+	struct addr at;
+	struct peer peer;
+	int l = tcp_listen(&at, world.families[0], 8), fd, tcp, code;
+
+	fd = ours_client(world.families[0], 0, NULL);
+	want_eq(ours_set_int(fd, TLS_START_PLAIN, 1), 0);
+	want_eq(ours_connect(fd, &at), 0);
+	tcp = tcp_accept(l);
+	want_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	want_errno(setsockopt(fd, IPPROTO_TCP, TCP_UPGRADE_TLS, "one.example", 12),
+	    EINPROGRESS);
+	want_eq(peer_server_on(&peer, tcp, &(struct peer_opts){ .cert = cert,
+	    .staple = staple, .no_tickets = 1 }), 0);
+	want(ours_poll(fd, POLLOUT, WORLD_PATIENCE_MS) != 0);
+	code = ours_get_int(fd, SOL_SOCKET, SO_ERROR);
+	want_has(ours_get(fd, TLS_OCSP_RESULT), code == 0 ? "verdict=good" :
+	    "verdict=revoked");
+	(void)close(fd);
+	(void)close(l);
+	peer_drop(&peer);
+	return code;
+}
+
+COLD_SCENE(a_connection_that_becomes_tls_is_judged_as_well)
+{
+	struct pki_buf good, bad;
+
+	begin("", RESPONDER_PLAIN);
+	good = staple_of(www, MADE_GOOD);
+	bad = staple_of(www, MADE_REVOKED);
+	want_eq(upgraded(www, &good), 0);
+	want_eq(upgraded(www, &bad), EPROTO);
+	/* and what is to be fetched for it is fetched */
+	want_eq(upgraded(r.leaf, NULL), 0);
+	want_eq(responder_requests(r.http), 1);
+	pki_buf_free(&good);
+	pki_buf_free(&bad);
+	end();
+}
+
+/* 1: the staple was shown; -1: nobody answers yet. */
+static int
+shows(const struct addr *at, const struct pki_buf *staple)
+{
+	const unsigned char *der = NULL;
+	struct peer p;
+	long len;
+
+	if (peer_client(&p, at, &(struct peer_opts){ .sni = "two.example",
+	    .ask_staple = 1 }) != 0)
+		return -1;
+	len = SSL_get_tlsext_status_ocsp_resp(p.ssl, &der);
+	peer_drop(&p);
+	return len == (long)staple->len;
+}
+
+COLD_SCENE(a_listeners_staple_outlives_the_relay)
+{
+	struct pki_cert *middle, *leaf;
+	struct pki_buf staple = { 0 }, pem = { 0 };
+	pid_t keeper, relay;
+	struct addr at;
+	int l, got;
+
+	begin("", RESPONDER_PLAIN);
+	middle = pki_issue(world.ca, &(struct pki_spec){ .cn = "Middle", .ca = 1 });
+	leaf = pki_issue(middle, &(struct pki_spec){ .cn = "two", .san = "two.example" });
+	make_response(&(struct made_response){ .signer = middle, .produced_at = now - 60,
+	    .singles = { { .cert = leaf, .this_update = now - 60,
+	    .next_update = now + 3600 } } }, &staple);
+	pki_put_chain(&pem, leaf);
+	pki_put_key(&pem, leaf);
+	l = ours_bound(&at, world.families[0]);
+	want_eq(setsockopt(l, IPPROTO_TLS, TLS_CERTIFICATE_CHAIN, pem.data,
+	    (socklen_t)pem.len), 0);
+	want_eq(setsockopt(l, IPPROTO_TLS, TLS_OCSP_STAPLE, staple.data,
+	    (socklen_t)staple.len), 0);
+	want_eq(listen(l, 8), 0);
+	want_eq(shows(&at, &staple), 1);
+	want_eq(world_pair(l, &keeper, &relay), 0);
+	want_eq(kill(relay, SIGKILL), 0);
+	want_soon((got = shows(&at, &staple)) >= 0);
+	want_eq(got, 1);
+	want_eq(ours_get_int(l, IPPROTO_TLS, TLS_SERVER_OCSP_STAPLING), 1);
+	(void)close(l);
+	pki_buf_free(&staple);
+	pki_buf_free(&pem);
+	pki_free(leaf);
+	pki_free(middle);
+	end();
+}
+
 int
 main(void)
 {
@@ -530,6 +626,8 @@ main(void)
 		cmocka_unit_test(a_wrong_file_refuses_sockets_to_who_starts_and_not_to_who_runs),
 		cmocka_unit_test(a_live_connection_ends_when_its_peer_is_revoked),
 		cmocka_unit_test(a_listener_shows_its_staple_to_who_asks),
+		cmocka_unit_test(a_connection_that_becomes_tls_is_judged_as_well),
+		cmocka_unit_test(a_listeners_staple_outlives_the_relay),
 	};
 
 	world_begin();
