@@ -309,3 +309,40 @@ duo_refused(SSL *ssl, const char *word)
 	if (strstr(err.text, word) == NULL)
 		fail_msg("'%s' is not about '%s'", err.text, word);
 }
+
+void
+duo_scene(struct duo_scene *s, const struct sst_openssl_check *config,
+    const struct pki_cert *cert, struct pki_buf *staple, int version)
+{
+	memset(s, 0, sizeof(*s));
+	if (staple != NULL)
+		s->staple = *staple;
+	s->client = duo_client(w.checker, config);
+	s->server = duo_server(cert, staple != NULL ? &s->staple : NULL);
+	if (version != 0)
+		duo_version(s->client, s->server, version);
+	duo_meet(&s->d, s->client, s->server, NULL);
+}
+
+void
+duo_scene_over(struct duo_scene *s)
+{
+	duo_over(&s->d, s->client, s->server);
+	pki_buf_free(&s->staple);
+}
+
+void
+duo_scene_accepted(struct duo_scene *s)
+{
+	assert_true(s->d.client_ok);
+	assert_true(s->d.server_ok);
+	duo_accepted(s->d.client);
+}
+
+void
+duo_scene_refused(struct duo_scene *s, const char *word)
+{
+	assert_false(s->d.client_ok);
+	assert_int_equal(s->d.alert, SSL_AD_BAD_CERTIFICATE_STATUS_RESPONSE);
+	duo_refused(s->d.client, word);
+}

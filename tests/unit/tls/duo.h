@@ -78,6 +78,22 @@ void	duo_done(struct duo *);
 /* Frees both contexts as well. */
 void	duo_over(struct duo *, SSL_CTX *client, SSL_CTX *server);
 
+/* A handshake with all that belongs to it. */
+struct duo_scene {
+	SSL_CTX *client, *server;
+	struct pki_buf staple;
+	struct duo d;
+};
+
+/* With who shows `cert` and `staple` (NULL: none; taken over); `version` 0: any. */
+void	duo_scene(struct duo_scene *, const struct sst_openssl_check *,
+	    const struct pki_cert *cert, struct pki_buf *staple, int version);
+void	duo_scene_over(struct duo_scene *);
+/* By handshake and call. */
+void	duo_scene_accepted(struct duo_scene *);
+/* In the handshake already, with the alert of RFC 6066 8. */
+void	duo_scene_refused(struct duo_scene *, const char *word);
+
 /* The verdict of sst_openssl_judge(), and whether its text has the word. */
 void	duo_accepted(SSL *);
 void	duo_refused(SSL *, const char *word);
