@@ -199,6 +199,13 @@ find_locked(struct sst_own *o, const uint8_t leaf[32])
 	return e;
 }
 
+/* Whether anybody is asked for a staple. */
+static int
+has_responder(const struct sst_own_cert *e)
+{
+	return !e->own->no_staples && e->facts->n_ocsp > 0;
+}
+
 static struct sst_own_cert *
 cert_new(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_error *err)
 {
@@ -216,7 +223,7 @@ cert_new(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_error 
 		cert_free(e);
 		return NULL;
 	}
-	e->answered = o->no_staples || e->facts->n_ocsp == 0;
+	e->answered = !has_responder(e);
 	if (e->answered)
 		e->fetch_at = INT64_MAX;
 	return e;
@@ -234,6 +241,11 @@ serve_on(struct sst_own *o, X509 *leaf)
 		return 0;
 	lock(o);
 	e = find_locked(o, digest);
+	if (e != NULL && e->gone) {	/* it is back */
+		e->gone = 0;
+		e->look_at = 0;
+		e->fetch_at = has_responder(e) ? 0 : INT64_MAX;
+	}
 	if (e != NULL)
 		e->epoch = o->epoch;
 	unlock(o);
@@ -290,6 +302,7 @@ sst_own_sync_end(struct sst_own *o)
 	for (size_t i = 0; i < SST_OWN_BUCKETS; i++)
 		for (struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next)
 			if (e->epoch != o->epoch) {
+				e->gone = 1;
 				e->fetch_at = e->look_at = INT64_MAX;
 				e->answered = 1;
 			}
@@ -310,7 +323,7 @@ reap_locked(struct sst_own *o)
 				e->check = NULL;
 				e->looking = SST_OWN_IDLE;
 			}
-			if (e->epoch == o->epoch || e->asking || e->looking) {
+			if (!e->gone || e->asking || e->looking != SST_OWN_IDLE) {
 				at = &e->next;
 				continue;
 			}
@@ -477,7 +490,7 @@ sst_own_staple(struct sst_own *o, const uint8_t leaf[32])
 
 	lock(o);
 	e = find_locked(o, leaf);
-	if (e != NULL && !e->revoked && e->staple != NULL && now < e->staple->until &&
+	if (e != NULL && !e->gone && !e->revoked && e->staple != NULL && now < e->staple->until &&
 	    now >= e->evidence.this_update) {
 		s = e->staple;
 		(void)atomic_fetch_add(&counted_of(s)->refs, 1);

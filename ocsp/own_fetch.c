@@ -127,7 +127,7 @@ settle(struct sst_own_cert *e, int64_t now, int fetched, int revoked)
 		e->evidence.fetched_at = now;
 	if (revoked)
 		e->look_at = 0;
-	if (e->epoch == o->epoch)
+	if (!e->gone)
 		e->fetch_at = next_fetch_locked(e, now);
 	e->answered = 1;
 	e->asking = 0;

@@ -38,6 +38,7 @@ struct sst_own_cert {
 	unsigned	 epoch;		/* own's mu guards all below, but who works on an
 					   entry may read what only he changes */
 	int64_t		 fetch_at, look_at;	/* UNIX s */
+	int		 gone;		/* served no more: freed when nobody works on it */
 	int		 asking;	/* somebody sees to its staple */
 	int		 answered;	/* once at least, or there is nobody to ask */
 	enum sst_own_look looking;	/* somebody judges it; he is done */

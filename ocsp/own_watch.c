@@ -52,7 +52,7 @@ conclude(struct sst_own_cert *e, struct sst_check *k, int64_t now)
 	was = e->revoked;
 	is = r != NULL || (was && sst_check_result(k, 0)->verdict != SST_VERDICT_GOOD);
 	e->revoked = is;
-	if (e->epoch == o->epoch)
+	if (!e->gone)
 		e->look_at = now + LOOK_S + e->facts->sha256[2] % 8;
 	(void)pthread_mutex_unlock(&o->mu);
 	if (is != was)
@@ -63,7 +63,7 @@ static void
 finish(struct sst_own_cert *e, int64_t look_at)
 {
 	(void)pthread_mutex_lock(&e->own->mu);
-	if (look_at != 0 && e->epoch == e->own->epoch)
+	if (look_at != 0 && !e->gone)
 		e->look_at = look_at;
 	e->looking = SST_OWN_LOOKED;
 	(void)pthread_mutex_unlock(&e->own->mu);

@@ -384,11 +384,42 @@ rv_56_the_staple_of_the_certificate_before_is_not_used(void **state)
 	sst_own_sync_begin(w->own);
 	add(w, new);
 	sst_own_sync_end(w->own);
+	assert_false(has_staple(w, old, NULL));
 	settle(w);
 	assert_false(has_staple(w, old, NULL));
 	w->says[1].http = 0;
 	go(w, 2 * HOUR);
 	assert_true(has_staple(w, new, NULL));
+}
+
+static void
+what_comes_back_is_seen_to_again(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "o");
+
+	/* it goes while its responder is being asked, and so cannot be forgotten yet */
+	responder_hold(w->r);
+	add(w, c);
+	assert_false(sst_own_wait(w->own, 10));
+	responder_wait(w->r, 1);
+	sst_own_sync_begin(w->own);
+	sst_own_sync_end(w->own);
+	(void)sst_own_step(w->own);
+	add(w, c);
+	responder_let_go(w->r);
+	settle(w);
+	assert_true(has_staple(w, c, NULL));
+	go(w, PKI_DAY * 2 / 3);
+	assert_true(w->asked[0] >= 2);
+	/* the same with nobody at work */
+	sst_own_sync_begin(w->own);
+	sst_own_sync_end(w->own);
+	assert_false(has_staple(w, c, NULL));
+	add(w, c);
+	assert_true(has_staple(w, c, NULL));
+	go(w, PKI_DAY * 2 / 3);
+	assert_true(w->asked[0] >= 3);
 }
 
 static void
@@ -709,6 +740,7 @@ main(void)
 		EACH(rv_55_none_is_served_at_its_end_or_after_it),
 		EACH(who_has_a_staple_keeps_it_when_a_newer_one_comes),
 		EACH(rv_56_the_staple_of_the_certificate_before_is_not_used),
+		EACH(what_comes_back_is_seen_to_again),
 		EACH(rv_57_a_staple_outlives_its_certificate),
 		EACH(the_next_process_has_the_staple_at_once),
 		EACH(a_list_revokes_what_names_no_responder),
