@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Tests of who asks the machine's cache service, and what he does without it. */
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -7,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +17,7 @@
 #include <cmocka.h>
 
 #include "make_service.h"
+#include "ocsp/service_wire.h"
 
 /* The scene asks through the service, with the machine's clock. */
 static void
@@ -200,6 +204,37 @@ a_service_that_dies_over_a_question_is_replaced_by_a_fetch(void **state)
 	herd_free(h);
 }
 
+/* Answers before it has read the question, and goes: a service with no room. */
+static void *
+turn_away(void *arg)
+{
+	const struct world *w = arg;
+	const struct sst_service_answer no = { .code = SST_E_LIMIT, .text = "no room" };
+	uint8_t packet[SST_SERVICE_ANSWER_MAX];
+	struct pollfd p = { .events = POLLIN };
+	size_t len = sst_service_answer_pack(&no, NULL, packet);
+
+	p.fd = accept(w->serve.listen_fd, NULL, NULL);
+	(void)poll(&p, 1, -1);
+	(void)!send(p.fd, packet, len, MSG_NOSIGNAL);
+	(void)close(p.fd);
+	return NULL;
+}
+
+static void
+who_is_turned_away_unread_hears_why(void **state)
+{
+	struct world *w = *state;
+	struct sst_error err = { .code = SST_OK };
+	struct sst_evidence e;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, turn_away, w), 0);
+	assert_int_equal(world_ask(w, w->cert, &e, &err), SST_E_LIMIT);
+	assert_string_equal(err.text, "no room");
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void
 a_stranger_who_poses_as_the_service_is_not_asked(void **state)
 {
@@ -244,6 +279,7 @@ main(int argc, char **argv)
 		T(without_a_service_each_fetches_for_himself),
 		T(what_the_service_refuses_the_asker_fetches),
 		T(a_service_that_dies_over_a_question_is_replaced_by_a_fetch),
+		T(who_is_turned_away_unread_hears_why),
 		T(a_stranger_who_poses_as_the_service_is_not_asked),
 	};
 	int rc = herd_main(argc, argv);

@@ -3,9 +3,11 @@
  * Tests of many processes that miss the same thing at the same moment: the server
  * counts what reaches it.
  */
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -125,11 +127,11 @@ rv_95_when_who_fetches_is_killed_one_other_fetches(void **state)
 	herd_free(first);
 }
 
-/* What is published says it to who only reads. */
+/* What is kept says it: of the file itself, or to who only reads. */
 static enum sst_evidence_status
-published(const struct place *p)
+kept(const struct place *p, int is_writer)
 {
-	const struct sst_cache_config config = { .dir = p->cache };
+	const struct sst_cache_config config = { .dir = p->cache, .may_write = is_writer };
 	const struct sst_cert_facts *facts;
 	struct sst_evidence list[4];
 	struct sst_limits limits;
@@ -138,12 +140,41 @@ published(const struct place *p)
 
 	assert_int_equal(sst_facts_of(p->cert->cert, p->scene->ca->cert, &facts, NULL), 0);
 	assert_int_equal(sst_cache_open(&config, &c, NULL), SST_OK);
-	if (sst_cache_mode(c) != SST_CACHE_SNAPSHOT)
+	if (sst_cache_mode(c) != (is_writer ? SST_CACHE_WRITER : SST_CACHE_SNAPSHOT))
 		fail_msg("%s", sst_cache_why(c));
 	sst_limits_of(NULL, &limits);
 	n = sst_cache_get(c, facts, time(NULL), &limits, list, 4);
 	sst_cache_close(c);
 	return n == 1 ? list[0].status : SST_EV_NOTHING;
+}
+
+/* Else what was fetched would be in one process's memory, and fetched once more by the
+ * next. */
+static void
+who_fetches_waits_for_another_writer(void **state)
+{
+	struct place *p = *state;
+	struct herd *h = herd_new(2);
+	const struct herd_check check = { .dir = p->dir, .name = "cert", .cache = p->cache };
+	sqlite3 *db = NULL;
+	pid_t pid = herd_check(h, &check);
+
+	while (atomic_load(&h->missed) == 0)
+		(void)sched_yield();
+	assert_int_equal(sqlite3_open(pki_path(p->cache, "live.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	(void)pthread_barrier_wait(&h->barrier);
+	while (atomic_load(&h->asked) == 0)
+		(void)sched_yield();
+	/* far longer than others wait, far shorter than this one does */
+	(void)poll(NULL, 0, 300);
+	assert_int_equal(responder_requests(p->scene->r), 0);
+	assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_int_equal(herd_end(pid), 0);
+	assert_int_equal(responder_requests(p->scene->r), 1);
+	assert_int_equal(kept(p, 1), SST_EV_GOOD);
+	herd_free(h);
 }
 
 static void
@@ -177,7 +208,7 @@ rv_95_three_users_and_the_machines_service_fetch_once(void **state)
 	assert_int_equal(responder_requests(p->scene->r), 1);
 	assert_int_equal(write(stop[1], "", 1), 1);
 	assert_int_equal(herd_end(service), 0);
-	assert_int_equal(published(p), SST_EV_GOOD);
+	assert_int_equal(kept(p, 0), SST_EV_GOOD);
 	(void)close(serve.listen_fd);
 	(void)close(stop[0]);
 	(void)close(stop[1]);
@@ -193,6 +224,7 @@ main(int argc, char **argv)
 		T(rv_95_fifty_processes_that_miss_fetch_once),
 		T(fifty_processes_learn_of_a_revocation_from_one_fetch),
 		T(rv_95_when_who_fetches_is_killed_one_other_fetches),
+		T(who_fetches_waits_for_another_writer),
 		T(rv_95_three_users_and_the_machines_service_fetch_once),
 	};
 	int rc = herd_main(argc, argv);

@@ -141,13 +141,17 @@ so_many_at_once_and_the_same_once_more_is_free(void **state)
 	fd[5] = world_dial(w);
 	assert_int_not_equal(send(fd[5], packet, question(certs[0], 1, packet), MSG_NOSIGNAL),
 	    -1);
+	/* questions of one connection are taken in turn: this one is after that */
+	assert_true(send(fd[5], packet, 1, MSG_NOSIGNAL) > 0);
+	assert_int_equal(heard(fd[5], NULL), SST_E_MALFORMED);
+	(void)close(fd[5]);
 	/* whose asker goes before the answer comes */
 	(void)close(fd[1]);
 	responder_let_go(w->scene->r);
-	for (int i = 0; i < 6; i++)
-		if (i != 1 && i != 4)
+	for (int i = 0; i < 4; i++)
+		if (i != 1)
 			assert_int_equal(heard(fd[i], NULL), SST_OK);
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 5; i++)
 		if (i != 1)
 			(void)close(fd[i]);
 	assert_int_equal(world_met(w), 4);
