@@ -26,17 +26,30 @@ must(int ok, const char *what, int line)
 	abort();
 }
 
+/* Made before anybody asks: a key that signs serves one thread at a time. */
+static struct pki_buf list_empty, list_listed, list_user;
+
+static struct pki_buf
+list_of(const struct pki_cert *revoked)
+{
+	const struct make_crl_row row = { .cert = revoked, .date = w.now - PKI_DAY };
+
+	return make_crl(&(struct make_crl){ .issuer = w.mid, .rows = &row,
+	    .n_rows = revoked != NULL, .this_update = w.now - PKI_DAY,
+	    .next_update = w.now + PKI_DAY });
+}
+
 static void
 give_list(void *arg, const struct responder_request *q, struct responder_reply *reply)
 {
 	const struct pki_cert *revoked = w.revoked;
-	const struct make_crl_row row = { .cert = revoked, .date = w.now - PKI_DAY };
+	const struct pki_buf *list = revoked == NULL ? &list_empty :
+	    revoked == w.listed ? &list_listed : &list_user;
 
 	(void)arg, (void)q;
+	MUST(revoked == NULL || revoked == w.listed || revoked == w.user_listed);
 	reply->type = "application/pkix-crl";
-	reply->body = make_crl(&(struct make_crl){ .issuer = w.mid, .rows = &row,
-	    .n_rows = revoked != NULL, .this_update = w.now - PKI_DAY,
-	    .next_update = w.now + PKI_DAY });
+	pki_put(&reply->body, list->data, list->len);
 }
 
 int
@@ -62,6 +75,9 @@ duo_world_make(void **state)
 	w.user = pki_issue(w.mid, &(struct pki_spec){ .cn = "user", .eku = "clientAuth" });
 	w.user_listed = pki_issue(w.mid, &(struct pki_spec){ .cn = "user 2",
 	    .eku = "clientAuth", .crl = url });
+	list_empty = list_of(NULL);
+	list_listed = list_of(w.listed);
+	list_user = list_of(w.user_listed);
 	return 0;
 }
 
@@ -75,6 +91,9 @@ duo_world_free(void **state)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		pki_free(all[i]);
 	responder_free(w.lists);
+	pki_buf_free(&list_empty);
+	pki_buf_free(&list_listed);
+	pki_buf_free(&list_user);
 	return 0;
 }
 

@@ -31,7 +31,8 @@ struct duo_world {
 	struct responder *lists;
 	struct sst_checker *checker;
 	time_t		 now;
-	/* the list has it; NULL: it is empty. The responder's thread reads it. */
+	/* the list has it (listed or user_listed); NULL: it is empty. The responder's
+	 * thread reads it. */
 	const struct pki_cert *_Atomic revoked;
 	int		 asked;		/* requests before this test */
 };
