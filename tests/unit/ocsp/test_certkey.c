@@ -12,54 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ocsp/certkey.h"
-#include "support/pki.h"
-
-static struct pki_cert *ca;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	pki_free(ca);
-	return 0;
-}
-
-static const struct sst_cert_facts *
-facts(const struct pki_cert *c)
-{
-	const struct sst_cert_facts *f = NULL;
-	struct sst_error err = { .code = SST_OK };
-	int rc = sst_facts_of(c->cert, c->issuer != NULL ? c->issuer->cert : c->cert, &f, &err);
-
-	if (rc < 0)
-		print_error("%s\n", err.text);
-	assert_int_equal(rc, SST_OK);
-	return f;
-}
-
-static void
-refused(const struct pki_spec *spec, int code, const char *word)
-{
-	struct pki_cert *c = pki_issue(ca, spec);
-	const struct sst_cert_facts *f = NULL;
-	struct sst_error err = { .code = SST_OK };
-
-	if (sst_facts_of(c->cert, ca->cert, &f, &err) == SST_OK)
-		print_error("read: %s\n", spec->extra);
-	assert_int_equal(err.code, code);
-	assert_non_null(strstr(err.text, word));
-	assert_null(f);
-	pki_free(c);
-}
+#include "world_facts.h"
 
 static void
 another_issuer_is_refused(void **state)
@@ -83,7 +36,7 @@ with_serial(const char *bytes, size_t len)
 {
 	struct pki_cert *c = pki_issue(ca, &(struct pki_spec){ .cn = "www",
 	    .serial = (const unsigned char *)bytes, .serial_len = len });
-	struct sst_cert_facts f = *facts(c);
+	struct sst_cert_facts f = *facts_read(c);
 
 	pki_free(c);
 	return f;
@@ -129,7 +82,7 @@ a_serial_of_64_octets_is_read_and_65_are_refused(void **state)
 	f = with_serial((const char *)serial, 64);
 	assert_int_equal(f.key.serial_len, 64);
 	assert_memory_equal(f.key.serial, serial, 64);
-	refused(&(struct pki_spec){ .cn = "www", .serial = serial, .serial_len = 65 },
+	facts_refused(&(struct pki_spec){ .cn = "www", .serial = serial, .serial_len = 65 },
 	    SST_E_LIMIT, "65 octets");
 }
 
@@ -140,7 +93,7 @@ rv_113_a_serial_that_is_not_minimal_never_becomes_another(void **state)
 {
 	struct pki_cert *c = pki_issue(ca, &(struct pki_spec){ .cn = "www",
 	    .serial = (const unsigned char *)"\x40\x01", .serial_len = 2 });
-	struct sst_cert_key padded = facts(c)->key, other = padded;
+	struct sst_cert_key padded = facts_read(c)->key, other = padded;
 	struct pki_buf der = { 0 };
 	const unsigned char *p;
 	X509 *x;
@@ -229,11 +182,11 @@ facts_are_found_once_and_not_copied_with_a_certificate(void **state)
 {
 	struct pki_cert *c = pki_issue(ca, &(struct pki_spec){ .cn = "www",
 	    .ocsp = "http://a/", .crl = "http://l/" });
-	const struct sst_cert_facts *f = facts(c), *copy;
+	const struct sst_cert_facts *f = facts_read(c), *copy;
 	X509 *dup = X509_dup(c->cert);
 
 	(void)state;
-	assert_ptr_equal(facts(c), f);
+	assert_ptr_equal(facts_read(c), f);
 	assert_int_equal(sst_facts_of(dup, ca->cert, &copy, NULL), 0);
 	assert_ptr_not_equal(copy, f);
 	assert_int_equal(sst_cert_key_cmp(&copy->key, &f->key), 0);
@@ -373,5 +326,5 @@ main(void)
 		cmocka_unit_test(a_second_look_is_quick),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, facts_world_make, facts_world_free);
 }

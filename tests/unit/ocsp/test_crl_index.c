@@ -13,29 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "make_crl_judge.h"
+#include "world_crl.h"
 
 #define SERIALS	5000
-
-static struct pki_cert *root, *ca;
-
-static int
-world_make(void **state)
-{
-	(void)state;
-	root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
-	ca = pki_issue(root, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	return 0;
-}
-
-static int
-world_free(void **state)
-{
-	(void)state;
-	pki_free(ca);
-	pki_free(root);
-	return 0;
-}
 
 static struct sst_crl *
 opened(const struct pki_buf *der)
@@ -494,5 +474,5 @@ main(void)
 		cmocka_unit_test(lists_of_one_kind_and_scope_have_one_scope_key),
 	};
 
-	return cmocka_run_group_tests(tests, world_make, world_free);
+	return cmocka_run_group_tests(tests, crl_world_make, crl_world_free);
 }

@@ -12,31 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "make_crl_judge.h"
+#include "world_crl.h"
 
-static struct pki_cert *root, *ca, *www, *other;
-
-static int
-world_make(void **state)
-{
-	(void)state;
-	root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
-	ca = pki_issue(root, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	www = pki_issue(ca, &(struct pki_spec){ .cn = "www" });
-	other = pki_issue(ca, &(struct pki_spec){ .cn = "other" });
-	return 0;
-}
-
-static int
-world_free(void **state)
-{
-	(void)state;
-	pki_free(other);
-	pki_free(www);
-	pki_free(ca);
-	pki_free(root);
-	return 0;
-}
+#define assert_good(e)		assert_int_equal((e).status, SST_EV_GOOD)
 
 static struct sst_evidence
 ask(const struct make_crl *m)
@@ -48,13 +26,7 @@ ask(const struct make_crl *m)
 	return crl_judge_made(&made, &(struct crl_ask){ .cert = www });
 }
 
-#define assert_good(e)		assert_int_equal((e).status, SST_EV_GOOD)
 #define assert_revoked(e)	assert_int_equal((e).status, SST_EV_REVOKED)
-#define assert_fault(e, f)	do {						\
-	struct sst_evidence e_ = (e);						\
-	assert_int_equal(e_.status, SST_EV_ERROR);				\
-	assert_int_equal(e_.fault, (f));					\
-} while (0)
 
 /* A list with `www` in it, or with another. */
 #define LISTED		.rows = (struct make_crl_row[]){ { .cert = www } }, .n_rows = 1
@@ -387,5 +359,5 @@ main(void)
 		cmocka_unit_test(of_two_entries_with_one_serial_the_stricter_counts),
 	};
 
-	return cmocka_run_group_tests(tests, world_make, world_free);
+	return cmocka_run_group_tests(tests, crl_world_make, crl_world_free);
 }

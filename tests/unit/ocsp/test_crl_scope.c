@@ -12,27 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "make_crl_judge.h"
-
-static struct pki_cert *root, *ca;
-
-static int
-world_make(void **state)
-{
-	(void)state;
-	root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
-	ca = pki_issue(root, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	return 0;
-}
-
-static int
-world_free(void **state)
-{
-	(void)state;
-	pki_free(ca);
-	pki_free(root);
-	return 0;
-}
+#include "world_crl.h"
 
 #define DP(x)		"crlDistributionPoints = " x "\n"
 #define IDP(x)		"issuingDistributionPoint = critical," x "\n"
@@ -326,15 +306,15 @@ rv_76_a_relative_name_is_resolved_against_the_issuer(void **state)
 	static const char list[] = IDP("relativename:r") "[r]\nCN = shard\n";
 	static const char list_full[] = IDP("fullname:dirName:d") "[d]\n0.CN = CA\n"
 	    "1.CN = shard\n";
-	static const char other[] = IDP("relativename:r") "[r]\nCN = shark\n";
+	static const char shark[] = IDP("relativename:r") "[r]\nCN = shark\n";
 
 	(void)state;
 	assert_good(status_of(full, list));
 	assert_good(status_of(relative, list));
 	assert_good(status_of(relative, list_full));
 	assert_good(status_of(full, list_full));
-	assert_nothing(status_of(full, other));
-	assert_nothing(status_of(relative, other));
+	assert_nothing(status_of(full, shark));
+	assert_nothing(status_of(relative, shark));
 	assert_nothing(status_of(DP("dirName:d") "[d]\nCN = shard\n", list));
 	assert_nothing(status_of(NULL, list));
 }
@@ -443,5 +423,5 @@ main(void)
 		cmocka_unit_test(rv_79_a_swapped_shard_with_a_valid_signature_is_out_of_scope),
 	};
 
-	return cmocka_run_group_tests(tests, world_make, world_free);
+	return cmocka_run_group_tests(tests, crl_world_make, crl_world_free);
 }

@@ -11,38 +11,9 @@
 
 #include <string.h>
 
-#include "make_crl_judge.h"
-
-static struct pki_cert *root, *ca, *www, *other;
-
-static int
-world_make(void **state)
-{
-	(void)state;
-	root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
-	ca = pki_issue(root, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	www = pki_issue(ca, &(struct pki_spec){ .cn = "www" });
-	other = pki_issue(ca, &(struct pki_spec){ .cn = "other" });
-	return 0;
-}
-
-static int
-world_free(void **state)
-{
-	(void)state;
-	pki_free(other);
-	pki_free(www);
-	pki_free(ca);
-	pki_free(root);
-	return 0;
-}
+#include "world_crl.h"
 
 #define assert_good(e)		assert_int_equal((e).status, SST_EV_GOOD)
-#define assert_fault(e, f)	do {						\
-	struct sst_evidence e_ = (e);						\
-	assert_int_equal(e_.status, SST_EV_ERROR);				\
-	assert_int_equal(e_.fault, (f));					\
-} while (0)
 
 static void
 rv_59_a_serial_on_another_issuers_list_has_no_effect(void **state)
@@ -445,5 +416,5 @@ main(void)
 		cmocka_unit_test(the_name_may_be_written_with_another_string_type),
 	};
 
-	return cmocka_run_group_tests(tests, world_make, world_free);
+	return cmocka_run_group_tests(tests, crl_world_make, crl_world_free);
 }

@@ -9,54 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ocsp/certkey.h"
-#include "support/pki.h"
-
-static struct pki_cert *ca;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	pki_free(ca);
-	return 0;
-}
-
-static const struct sst_cert_facts *
-facts(const struct pki_cert *c)
-{
-	const struct sst_cert_facts *f = NULL;
-	struct sst_error err = { .code = SST_OK };
-	int rc = sst_facts_of(c->cert, c->issuer != NULL ? c->issuer->cert : c->cert, &f, &err);
-
-	if (rc < 0)
-		print_error("%s\n", err.text);
-	assert_int_equal(rc, SST_OK);
-	return f;
-}
-
-static void
-refused(const struct pki_spec *spec, int code, const char *word)
-{
-	struct pki_cert *c = pki_issue(ca, spec);
-	const struct sst_cert_facts *f = NULL;
-	struct sst_error err = { .code = SST_OK };
-
-	if (sst_facts_of(c->cert, ca->cert, &f, &err) == SST_OK)
-		print_error("read: %s\n", spec->extra);
-	assert_int_equal(err.code, code);
-	assert_non_null(strstr(err.text, word));
-	assert_null(f);
-	pki_free(c);
-}
+#include "world_facts.h"
 
 static void
 sources_are_read_in_order_and_counted(void **state)
@@ -70,7 +23,7 @@ sources_are_read_in_order_and_counted(void **state)
 	    "reasons = keyCompromise,CACompromise\n"
 	    "[three]\nrelativename = rel\n"
 	    "[who]\nCN = Somebody\n[rel]\nCN = part\n" });
-	const struct sst_cert_facts *f = facts(c);
+	const struct sst_cert_facts *f = facts_read(c);
 
 	(void)state;
 	assert_int_equal(f->n_ocsp, 2);
@@ -108,10 +61,10 @@ rv_87_only_http_is_kept_and_the_rest_is_counted(void **state)
 	struct pki_cert *none = pki_issue(ca, &(struct pki_spec){ .cn = "www" });
 
 	(void)state;
-	assert_int_equal(facts(c)->n_ocsp, 0);
-	assert_int_equal(facts(c)->n_sources, 4);
-	assert_int_equal(facts(c)->has_dp, 0);
-	assert_int_equal(facts(none)->n_sources, 0);
+	assert_int_equal(facts_read(c)->n_ocsp, 0);
+	assert_int_equal(facts_read(c)->n_sources, 4);
+	assert_int_equal(facts_read(c)->has_dp, 0);
+	assert_int_equal(facts_read(none)->n_sources, 0);
 	pki_free(none);
 	pki_free(c);
 }
@@ -127,10 +80,10 @@ urls_with(unsigned char x1, unsigned char x2)
 	(void)snprintf(extra, sizeof(extra), "1.3.6.1.5.5.7.1.1 = DER:301B301906082B0601050507"
 	    "3001860D687474703A2F2F612F%02X%02X3132\n", x1, x2);
 	c = pki_issue(ca, &(struct pki_spec){ .cn = "www", .extra = extra });
-	assert_int_equal(facts(c)->n_sources, 1);
-	n = facts(c)->n_ocsp;
+	assert_int_equal(facts_read(c)->n_sources, 1);
+	n = facts_read(c)->n_ocsp;
 	if (n == 1)
-		assert_int_equal(strlen(facts(c)->ocsp[0]), 13);
+		assert_int_equal(strlen(facts_read(c)->ocsp[0]), 13);
 	pki_free(c);
 	return n;
 }
@@ -162,10 +115,10 @@ many_sources_are_cut_and_counted(void **state)
 		    i == 0 ? "" : ",", i);
 	}
 	c = pki_issue(ca, &(struct pki_spec){ .cn = "www", .extra = extra });
-	assert_int_equal(facts(c)->n_sources, 100);
-	assert_int_equal(facts(c)->n_crl, SST_URLS_MAX);
-	assert_int_equal(facts(c)->n_dps, SST_DPS_MAX);
-	assert_string_equal(facts(c)->crl[7], "http://l/7");
+	assert_int_equal(facts_read(c)->n_sources, 100);
+	assert_int_equal(facts_read(c)->n_crl, SST_URLS_MAX);
+	assert_int_equal(facts_read(c)->n_dps, SST_DPS_MAX);
+	assert_string_equal(facts_read(c)->crl[7], "http://l/7");
 	pki_free(c);
 }
 
@@ -179,11 +132,11 @@ rv_106_facts_no_revocation_counts_for_a_leaf_alone(void **state)
 	struct pki_cert *plain = pki_issue(ca, &(struct pki_spec){ .cn = "www" });
 
 	(void)state;
-	assert_int_equal(facts(leaf)->no_rev_avail, 1);
-	assert_int_equal(facts(leaf)->is_ca, 0);
-	assert_int_equal(facts(sub)->no_rev_avail, 0);
-	assert_int_equal(facts(sub)->is_ca, 1);
-	assert_int_equal(facts(plain)->no_rev_avail, 0);
+	assert_int_equal(facts_read(leaf)->no_rev_avail, 1);
+	assert_int_equal(facts_read(leaf)->is_ca, 0);
+	assert_int_equal(facts_read(sub)->no_rev_avail, 0);
+	assert_int_equal(facts_read(sub)->is_ca, 1);
+	assert_int_equal(facts_read(plain)->no_rev_avail, 0);
 	pki_free(plain);
 	pki_free(sub);
 	pki_free(leaf);
@@ -193,7 +146,7 @@ static unsigned
 must_staple(const char *extra)
 {
 	struct pki_cert *c = pki_issue(ca, &(struct pki_spec){ .cn = "www", .extra = extra });
-	unsigned is = facts(c)->must_staple;
+	unsigned is = facts_read(c)->must_staple;
 
 	pki_free(c);
 	return is;
@@ -204,7 +157,7 @@ features_and_marks_are_read(void **state)
 {
 	struct pki_cert *c = pki_issue(ca, &(struct pki_spec){ .cn = "ocsp",
 	    .extra = "noCheck = ignored\nissuerAltName = DNS:ca.example\n" });
-	const struct sst_cert_facts *f = facts(c);
+	const struct sst_cert_facts *f = facts_read(c);
 
 	(void)state;
 	assert_int_equal(must_staple("tlsfeature = status_request\n"), 1);
@@ -213,10 +166,10 @@ features_and_marks_are_read(void **state)
 	assert_int_equal(must_staple("1.3.6.1.5.5.7.1.24 = DER:300702050500000005\n"), 0);
 	assert_int_equal(must_staple(NULL), 0);
 	assert_int_equal(f->ocsp_nocheck, 1);
-	assert_int_equal(facts(ca)->ocsp_nocheck, 0);
+	assert_int_equal(facts_read(ca)->ocsp_nocheck, 0);
 	assert_int_equal(f->issuer_alt_len, 14);
 	assert_memory_equal(f->issuer_alt, "\x30\x0c\x82\x0a" "ca.example", 14);
-	assert_null(facts(ca)->issuer_alt);
+	assert_null(facts_read(ca)->issuer_alt);
 	assert_int_equal(f->not_before, 1577836800);
 	assert_int_equal(f->not_after, 2208988800);
 	pki_free(c);
@@ -247,9 +200,9 @@ an_extension_that_does_not_parse_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		refused(&(struct pki_spec){ .cn = "www", .extra = bad[i][0] }, SST_E_MALFORMED,
-		    bad[i][1]);
-	refused(&(struct pki_spec){ .cn = "www", .crl = "http://l/",
+		facts_refused(&(struct pki_spec){ .cn = "www", .extra = bad[i][0] },
+		    SST_E_MALFORMED, bad[i][1]);
+	facts_refused(&(struct pki_spec){ .cn = "www", .crl = "http://l/",
 	    .extra = "2.5.29.31 = DER:300A3008A006A00486026162\n" }, SST_E_MALFORMED, "twice");
 }
 
@@ -293,5 +246,5 @@ main(void)
 		cmocka_unit_test(an_extension_without_content_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, facts_world_make, facts_world_free);
 }

@@ -11,55 +11,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "make_response_judge.h"
-
-static struct pki_cert *ca, *stranger, *www, *other;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	stranger = pki_issue(NULL, &(struct pki_spec){ .cn = "Stranger", .ca = 1 });
-	www = pki_issue(ca, &(struct pki_spec){ .cn = "www" });
-	other = pki_issue(ca, &(struct pki_spec){ .cn = "other" });
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	pki_free(other);
-	pki_free(www);
-	pki_free(stranger);
-	pki_free(ca);
-	return 0;
-}
-
-/* By the CA, about www unless it says otherwise. */
-static struct sst_evidence
-judge(struct made_response r)
-{
-	if (r.signer == NULL)
-		r.signer = ca;
-	if (r.singles[0].cert == NULL)
-		r.singles[0].cert = www;
-	return response_judge_made(&r, &(struct response_ask){ .cert = www });
-}
-
-static struct sst_evidence
-single(struct made_single s)
-{
-	s.cert = www;
-	return judge((struct made_response){ .singles = { s } });
-}
+#include "world_response.h"
 
 static void
 rv_01_good_by_the_issuer(void **state)
 {
 	static const uint8_t zero[32];
-	struct sst_evidence e = judge((struct made_response){ 0 });
+	struct sst_evidence e = world_judge((struct made_response){ 0 });
 
 	(void)state;
 	assert_good(e);
@@ -75,13 +33,13 @@ rv_01_good_by_the_issuer(void **state)
 	assert_memory_equal(e.signer, zero, 32);
 	assert_int_equal(e.from_cache + e.partial + e.not_issued + (int)e.fetched_at, 0);
 	assert_string_equal(e.url, "");
-	assert_good(judge((struct made_response){ .by_key = 1 }));
+	assert_good(world_judge((struct made_response){ .by_key = 1 }));
 }
 
 static void
 revoked_comes_with_date_and_reason(void **state)
 {
-	struct sst_evidence e = single((struct made_single){ .status = MADE_REVOKED,
+	struct sst_evidence e = world_single((struct made_single){ .status = MADE_REVOKED,
 	    .reason = 1, .revoked_at = PKI_NOW - 5 * PKI_DAY });
 
 	(void)state;
@@ -89,7 +47,7 @@ revoked_comes_with_date_and_reason(void **state)
 	assert_int_equal(e.reason, 1);
 	assert_int_equal(e.revoked_at, PKI_NOW - 5 * PKI_DAY);
 	assert_int_equal(e.covered, 0);
-	assert_int_equal(single((struct made_single){ .status = MADE_REVOKED }).reason, -1);
+	assert_int_equal(world_single((struct made_single){ .status = MADE_REVOKED }).reason, -1);
 }
 
 static void
@@ -101,7 +59,7 @@ rv_82_a_reason_that_is_not_assigned_is_none(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-		e = single((struct made_single){ .status = MADE_REVOKED,
+		e = world_single((struct made_single){ .status = MADE_REVOKED,
 		    .reason = reasons[i][0] });
 		assert_revoked(e);
 		assert_int_equal(e.reason, reasons[i][1]);
@@ -112,9 +70,9 @@ static void
 rv_13_another_serial_is_no_match(void **state)
 {
 	(void)state;
-	assert_fault(judge((struct made_response){ .singles = { { .cert = other } } }),
+	assert_fault(world_judge((struct made_response){ .singles = { { .cert = other } } }),
 	    SST_FAULT_NO_MATCH);
-	assert_good(judge((struct made_response){ .singles = { { .cert = www } } }));
+	assert_good(world_judge((struct made_response){ .singles = { { .cert = www } } }));
 }
 
 static enum sst_fault
@@ -148,12 +106,12 @@ rv_15_rv_16_both_hashes_of_the_issuer_must_match(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		assert_good(single((struct made_single){ .hash = hashes[i] }));
-		assert_fault(single((struct made_single){ .hash = hashes[i], .wrong_name = 1 }),
-		    SST_FAULT_NO_MATCH);
-		assert_fault(single((struct made_single){ .hash = hashes[i], .wrong_key = 1 }),
-		    SST_FAULT_NO_MATCH);
-		assert_fault(single((struct made_single){ .hash = hashes[i],
+		assert_good(world_single((struct made_single){ .hash = hashes[i] }));
+		assert_fault(world_single((struct made_single){ .hash = hashes[i],
+		    .wrong_name = 1 }), SST_FAULT_NO_MATCH);
+		assert_fault(world_single((struct made_single){ .hash = hashes[i],
+		    .wrong_key = 1 }), SST_FAULT_NO_MATCH);
+		assert_fault(world_single((struct made_single){ .hash = hashes[i],
 		    .issuer = stranger }), SST_FAULT_NO_MATCH);
 	}
 }
@@ -162,18 +120,18 @@ static void
 rv_17_the_hash_is_the_answers_own(void **state)
 {
 	(void)state;
-	assert_good(single((struct made_single){ .hash = "SHA256" }));
-	assert_good(single((struct made_single){ .hash = "SHA384" }));
-	assert_good(single((struct made_single){ .hash = "SHA512" }));
+	assert_good(world_single((struct made_single){ .hash = "SHA256" }));
+	assert_good(world_single((struct made_single){ .hash = "SHA384" }));
+	assert_good(world_single((struct made_single){ .hash = "SHA512" }));
 }
 
 static void
 rv_18_an_answer_in_md5_matches_nothing(void **state)
 {
 	(void)state;
-	assert_fault(single((struct made_single){ .hash = "MD5" }), SST_FAULT_ALGORITHM);
-	assert_fault(single((struct made_single){ .hash = "SHA224" }), SST_FAULT_ALGORITHM);
-	assert_good(judge((struct made_response){ .singles = { { .cert = www, .hash = "MD5",
+	assert_fault(world_single((struct made_single){ .hash = "MD5" }), SST_FAULT_ALGORITHM);
+	assert_fault(world_single((struct made_single){ .hash = "SHA224" }), SST_FAULT_ALGORITHM);
+	assert_good(world_judge((struct made_response){ .singles = { { .cert = www, .hash = "MD5",
 	    .status = MADE_REVOKED }, { .cert = www } } }));
 }
 
@@ -184,8 +142,8 @@ either_order(struct made_single a, struct made_single b)
 	struct sst_evidence x, y;
 
 	a.cert = b.cert = www;
-	x = judge((struct made_response){ .singles = { a, { .cert = other }, b } });
-	y = judge((struct made_response){ .singles = { b, { .cert = other }, a } });
+	x = world_judge((struct made_response){ .singles = { a, { .cert = other }, b } });
+	y = world_judge((struct made_response){ .singles = { b, { .cert = other }, a } });
 	assert_int_equal(x.status, y.status);
 	assert_int_equal(x.fault, y.fault);
 	assert_int_equal(x.reason, y.reason);
@@ -224,7 +182,7 @@ rv_19_the_strictest_of_several_answers_wins(void **state)
 static void
 rv_21_unknown_is_unknown(void **state)
 {
-	struct sst_evidence e = single((struct made_single){ .status = MADE_UNKNOWN });
+	struct sst_evidence e = world_single((struct made_single){ .status = MADE_UNKNOWN });
 
 	(void)state;
 	assert_unknown(e);
@@ -235,8 +193,8 @@ rv_21_unknown_is_unknown(void **state)
 static struct sst_evidence
 extended(int with, const char *when, int reason)
 {
-	return judge((struct made_response){ .singles = { { .cert = www, .status = MADE_REVOKED,
-	    .revoked_text = when, .reason = reason } }, .extensions = { { with ?
+	return world_judge((struct made_response){ .singles = { { .cert = www,
+	    .status = MADE_REVOKED, .revoked_text = when, .reason = reason } }, .extensions = { { with ?
 	    "1.3.6.1.5.5.7.48.1.9" : "1.2.3.4", 0, "\x05\x00", 2 } } });
 }
 
@@ -347,8 +305,8 @@ rv_43_an_issuer_whose_name_is_encoded_otherwise_is_no_match(void **state)
 	    (const unsigned char *)"CA", -1, -1, 0));
 	assert_true(X509_set_subject_name(twin->cert, name));
 	assert_int_equal(X509_NAME_cmp(name, X509_get_issuer_name(www->cert)), 0);
-	assert_fault(single((struct made_single){ .issuer = twin }), SST_FAULT_NO_MATCH);
-	assert_good(single((struct made_single){ .issuer = ca }));
+	assert_fault(world_single((struct made_single){ .issuer = twin }), SST_FAULT_NO_MATCH);
+	assert_good(world_single((struct made_single){ .issuer = ca }));
 	X509_NAME_free(name);
 	pki_free(twin);
 }
@@ -382,7 +340,7 @@ rv_20_others_are_told_when_the_issuer_says_so(void **state)
 	struct told t = { 0 };
 
 	(void)state;
-	assert_good(judge(r));
+	assert_good(world_judge(r));
 	assert_int_equal(others(r, &t, 0), 0);
 	assert_int_equal(t.n, 2);
 	assert_int_equal(sst_facts_of(other->cert, ca->cert, &f, NULL), 0);
@@ -429,5 +387,5 @@ main(void)
 		cmocka_unit_test(rv_46_a_staple_of_another_certificate_of_the_chain_is_an_error),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, response_world_make, response_world_free);
 }

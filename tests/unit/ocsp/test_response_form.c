@@ -11,49 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "make_response_judge.h"
-
-static struct pki_cert *ca, *stranger, *www, *other;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	stranger = pki_issue(NULL, &(struct pki_spec){ .cn = "Stranger", .ca = 1 });
-	www = pki_issue(ca, &(struct pki_spec){ .cn = "www" });
-	other = pki_issue(ca, &(struct pki_spec){ .cn = "other" });
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	pki_free(other);
-	pki_free(www);
-	pki_free(stranger);
-	pki_free(ca);
-	return 0;
-}
-
-/* By the CA, about www unless it says otherwise. */
-static struct sst_evidence
-judge(struct made_response r)
-{
-	if (r.signer == NULL)
-		r.signer = ca;
-	if (r.singles[0].cert == NULL)
-		r.singles[0].cert = www;
-	return response_judge_made(&r, &(struct response_ask){ .cert = www });
-}
-
-static struct sst_evidence
-single(struct made_single s)
-{
-	s.cert = www;
-	return judge((struct made_response){ .singles = { s } });
-}
+#include "world_response.h"
 
 static void
 rv_23_what_a_responder_says_instead_of_an_answer(void **state)
@@ -76,7 +34,7 @@ rv_23_what_a_responder_says_instead_of_an_answer(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		e = judge((struct made_response){ .status = all[i].status });
+		e = world_judge((struct made_response){ .status = all[i].status });
 		assert_fault(e, all[i].fault);
 		assert_non_null(strstr(e.text, all[i].word));
 	}
@@ -86,20 +44,20 @@ static void
 rv_24_successful_without_bytes_is_an_error(void **state)
 {
 	(void)state;
-	assert_fault(judge((struct made_response){ .no_bytes = 1 }), SST_FAULT_MALFORMED);
+	assert_fault(world_judge((struct made_response){ .no_bytes = 1 }), SST_FAULT_MALFORMED);
 }
 
 static void
 rv_25_another_type_of_response_is_an_error(void **state)
 {
 	(void)state;
-	assert_fault(judge((struct made_response){ .not_basic = 1 }), SST_FAULT_MALFORMED);
+	assert_fault(world_judge((struct made_response){ .not_basic = 1 }), SST_FAULT_MALFORMED);
 }
 
 static void
 rv_26_an_empty_list_of_answers_is_an_error(void **state)
 {
-	struct sst_evidence e = judge((struct made_response){ .no_singles = 1 });
+	struct sst_evidence e = world_judge((struct made_response){ .no_singles = 1 });
 
 	(void)state;
 	assert_fault(e, SST_FAULT_MALFORMED);
@@ -162,24 +120,24 @@ rv_27_nothing_may_follow_the_end_of_any_part(void **state)
 		r.singles[0] = (struct made_single){ .status = (enum made_status)status,
 		    .reason = 1, .cert = www };
 		r.junk = 0;
-		assert_int_equal(judge(r).fault, SST_FAULT_NONE);
+		assert_int_equal(world_judge(r).fault, SST_FAULT_NONE);
 		for (int junk = 1; junk < MADE_JUNK_LAST; junk++) {
 			if (status == MADE_REVOKED ? junk == MADE_JUNK_STATUS :
 			    junk == MADE_JUNK_REVOKED || junk == MADE_JUNK_REASON)
 				continue;
 			r.junk = (enum made_junk)junk;
-			if (judge(r).fault != SST_FAULT_MALFORMED)
+			if (world_judge(r).fault != SST_FAULT_MALFORMED)
 				print_error("junk %d is taken\n", junk);
-			assert_fault(judge(r), SST_FAULT_MALFORMED);
+			assert_fault(world_judge(r), SST_FAULT_MALFORMED);
 		}
 	}
 	/* of an answer's own extensions */
 	r.extensions[0].oid = NULL;
 	r.singles[0].extensions[0] = (struct made_extension){ "1.2.3.4", 0, "", 0 };
 	r.junk = 0;
-	assert_unknown(judge(r));
+	assert_unknown(world_judge(r));
 	r.junk = MADE_JUNK_EXTENSIONS;
-	assert_fault(judge(r), SST_FAULT_MALFORMED);
+	assert_fault(world_judge(r), SST_FAULT_MALFORMED);
 }
 
 static void
@@ -197,13 +155,15 @@ rv_45_garbage_is_an_error(void **state)
 static struct sst_evidence
 with_extension(const char *oid, int critical)
 {
-	return judge((struct made_response){ .extensions = { { oid, critical, "\x05\x00", 2 } } });
+	return world_judge((struct made_response){ .extensions = {
+	    { oid, critical, "\x05\x00", 2 } } });
 }
 
 static struct sst_evidence
 with_single_extension(const char *oid, int critical)
 {
-	return single((struct made_single){ .extensions = { { oid, critical, "\x05\x00", 2 } } });
+	return world_single((struct made_single){ .extensions = {
+	    { oid, critical, "\x05\x00", 2 } } });
 }
 
 static void
@@ -221,17 +181,17 @@ rv_28_a_critical_extension_must_be_understood(void **state)
 	/* SCTs belong to an answer */
 	assert_fault(with_extension("1.3.6.1.4.1.11129.2.4.5", 1), SST_FAULT_MALFORMED);
 	/* another certificate's answer is not ours */
-	assert_good(judge((struct made_response){ .singles = { { .cert = www }, { .cert = other,
-	    .extensions = { { "1.2.3.4", 1, "", 0 } } } } }));
+	assert_good(world_judge((struct made_response){ .singles = { { .cert = www },
+	    { .cert = other, .extensions = { { "1.2.3.4", 1, "", 0 } } } } }));
 }
 
 static void
 rv_29_only_version_1_is_read_spelled_out_or_not(void **state)
 {
 	(void)state;
-	assert_good(judge((struct made_response){ .version = 0 }));
-	assert_good(judge((struct made_response){ .version = 1 }));
-	assert_fault(judge((struct made_response){ .version = 2 }), SST_FAULT_MALFORMED);
+	assert_good(world_judge((struct made_response){ .version = 0 }));
+	assert_good(world_judge((struct made_response){ .version = 1 }));
+	assert_fault(world_judge((struct made_response){ .version = 2 }), SST_FAULT_MALFORMED);
 }
 
 static struct sst_evidence
@@ -304,5 +264,5 @@ main(void)
 		cmocka_unit_test(a_replay_of_revoked_is_revoked),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, response_world_make, response_world_free);
 }
