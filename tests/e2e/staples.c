@@ -311,6 +311,79 @@ COLD_SCENE(with_nothing_better_hard_refuses_and_soft_serves)
 	end();
 }
 
+/* --- other people's clients ------------------------------------------------ */
+
+/* Runs a shell command, to whom this listener answers with a page; 1: what it printed
+ * has `part`. $PORT and $CA are what it needs. */
+static int
+prints(int listener, const struct addr *at, const char *command, const char *part)
+{
+	static const char page[] = "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok";
+	char text[65536], shell[2000], byte;
+	size_t n;
+	FILE *out;
+	int fd;
+
+	(void)snprintf(shell, sizeof(shell), "exec 2>&1; PORT=%d; CA=%s; %s", addr_port(at),
+	    world.ca_file, command);
+	out = popen(shell, "r");
+	want(out != NULL);
+	fd = ours_accept(listener);
+	/* one that refuses what it was shown says nothing */
+	if (read(fd, &byte, 1) == 1)
+		(void)send(fd, page, sizeof(page) - 1, MSG_NOSIGNAL);
+	(void)shutdown(fd, SHUT_RDWR);
+	(void)close(fd);
+	n = fread(text, 1, sizeof(text) - 1, out);
+	text[n] = '\0';
+	(void)pclose(out);
+	return strstr(text, part) != NULL;
+}
+
+/* The command meets a listener that staples, and one that has nothing to. */
+static void
+sees(const char *program, const char *command, const char *with, const char *without)
+{
+	char have[64];
+	struct addr at, bare;
+	int stapling, plain;
+
+	(void)snprintf(have, sizeof(have), "command -v %s >/dev/null", program);
+	if (system(have) != 0)
+		world_skip("it is not installed");
+	begin("");
+	stapling = ours_listener(&at, AF_INET, issue(ONE, "o", 30), NULL);
+	plain = ours_listener(&bare, AF_INET, issue(ONE, "", 30), NULL);
+	want(prints(stapling, &at, command, with));
+	want(prints(plain, &bare, command, without));
+	want_eq(close(stapling), 0);
+	want_eq(close(plain), 0);
+	end();
+}
+
+COLD_SCENE(openssl_s_client_sees_the_staple)
+{
+	sees("openssl", "printf 'GET / HTTP/1.0\r\n\r\n' | openssl s_client -ign_eof "
+	    "-status -connect 127.0.0.1:$PORT -CAfile $CA -servername one.example",
+	    "Cert Status: good", "OCSP response: no response sent");
+}
+
+COLD_SCENE(curl_wants_a_staple_and_gets_it)
+{
+	sees("curl", "curl -sS --noproxy '*' --cert-status --cacert $CA --resolve "
+	    "one.example:$PORT:127.0.0.1 https://one.example:$PORT/", "ok",
+	    "No OCSP response received");
+}
+
+COLD_SCENE(gnutls_cli_sees_the_staple)
+{
+	sees("gnutls-cli", "rm -f $CA.staple; printf 'GET / HTTP/1.0\\r\\n\\r\\n' | "
+	    "gnutls-cli -p $PORT --x509cafile=$CA --sni-hostname=one.example "
+	    "--verify-hostname=one.example --save-ocsp=$CA.staple 127.0.0.1; "
+	    "[ -s $CA.staple ] && echo there is one || echo there is none",
+	    "there is one", "there is none");
+}
+
 int
 main(void)
 {
@@ -324,6 +397,9 @@ main(void)
 		cmocka_unit_test(
 		    a_listener_prefers_another_certificate_when_a_list_revokes_its_best),
 		cmocka_unit_test(with_nothing_better_hard_refuses_and_soft_serves),
+		cmocka_unit_test(openssl_s_client_sees_the_staple),
+		cmocka_unit_test(curl_wants_a_staple_and_gets_it),
+		cmocka_unit_test(gnutls_cli_sees_the_staple),
 	};
 
 	world_begin();
