@@ -19,6 +19,7 @@
 #include "relay/rules.h"
 #include "relay/settings.h"
 #include "support/pki.h"
+#include "tls/lists.h"
 #include "tls/revoke.h"
 
 static struct {
@@ -326,11 +327,13 @@ a_socket_keeps_the_rules_it_was_made_under(void **state)
 	assert_int_equal(sst_revoke_set_policy(old, "hard", NULL), 0);
 	assert_int_equal(sst_revoke_set_int(old, TLS_REVOCATION_LIVE, 1, NULL), 0);
 	assert_int_equal(sst_revoke_set_int(old, TLS_SERVER_OCSP_STAPLING, 0, NULL), 0);
+	assert_int_equal(sst_lists_with(NULL, "\x30\x00", 2, &old->lists, NULL), 0);
 	/* and a copy has all of it */
 	copy = sst_settings_ref(old);
 	assert_int_equal(sst_settings_own(&copy, NULL), 0);
 	assert_ptr_not_equal(copy, old);
 	assert_ptr_equal(copy->rules, old->rules);
+	assert_ptr_equal(copy->lists, old->lists);
 	assert_int_equal(copy->revocation.mode, SST_REVOCATION_HARD);
 	assert_int_equal(got(copy, TLS_REVOCATION_LIVE), 1);
 	assert_int_equal(got(copy, TLS_SERVER_OCSP_STAPLING), 0);
@@ -360,6 +363,39 @@ an_attempt_is_judged_also_where_no_rules_were_read_before(void **state)
 	sst_settings_unref(r.set);
 }
 
+/* What hold.c kept is read as if it were hostile. */
+static void
+a_kept_word_is_taken_whole_or_not_at_all(void **state)
+{
+	struct sst_revocation_policy p = { .mode = SST_REVOCATION_STAPLE,
+	    .use_ocsp = SST_SWITCH_OFF, .nonce = SST_SWITCH_ON, .budget_ms = 60000,
+	    .max_age = 31536000 }, bad;
+	struct sst_settings *set = sst_settings_new(NULL, NULL);
+	enum sst_switch *const switches[] = { &bad.refuse_no_source, &bad.hard_chain,
+	    &bad.use_staples, &bad.use_ocsp, &bad.use_crls, &bad.use_cache, &bad.fetch,
+	    &bad.exempt_short, &bad.nonce };
+
+	(void)state;
+	assert_int_equal(sst_revoke_restore(set, &p, sizeof(p)), 0);
+	assert_memory_equal(&set->revocation, &p, sizeof(p));
+	assert_int_equal(sst_revoke_restore(set, &p, sizeof(p) - 1), SST_E_MALFORMED);
+	for (int i = 0; i < 12; i++) {
+		bad = p;
+		if (i < 9)
+			*switches[i] = (enum sst_switch)3;
+		else if (i == 9)
+			bad.mode = (enum sst_revocation_mode)(SST_REVOCATION_STAPLE + 1);
+		else if (i == 10)
+			bad.budget_ms++;
+		else
+			bad.max_age++;
+		assert_int_equal(sst_revoke_restore(set, &bad, sizeof(bad)),
+		    SST_E_MALFORMED);
+		assert_memory_equal(&set->revocation, &p, sizeof(p));
+	}
+	sst_settings_unref(set);
+}
+
 #define EACH(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -374,6 +410,7 @@ main(void)
 		EACH(a_wrong_file_refuses_sockets_until_it_was_right_once),
 		EACH(an_address_that_is_none_is_refused_with_its_line),
 		EACH(a_socket_keeps_the_rules_it_was_made_under),
+		EACH(a_kept_word_is_taken_whole_or_not_at_all),
 		EACH(an_attempt_is_judged_also_where_no_rules_were_read_before),
 	};
 
