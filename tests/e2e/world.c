@@ -320,9 +320,13 @@ world_begin(void)
 	/* What this machine believes is not what the scenes are about. */
 	(void)unsetenv("SSL_CERT_FILE");
 	(void)unsetenv("SSL_CERT_DIR");
+	(void)unsetenv("SECURESOCKETS_CONF");
 	find_families();
 	world.dir = pki_dir_new();
 	(void)chmod(world.dir, 0711);
+	/* Nor what this user keeps. */
+	(void)setenv("XDG_CACHE_HOME", world.dir, 1);
+	(void)setenv("XDG_CONFIG_HOME", world.dir, 1);
 	link_agent(agent);
 	world.ca = pki_issue(NULL, &(struct pki_spec){ .cn = "e2e CA", .ca = 1 });
 	world.one = pki_issue(world.ca, &(struct pki_spec){
