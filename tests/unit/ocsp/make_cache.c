@@ -3,6 +3,7 @@
 
 #include <openssl/sha.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -178,4 +179,42 @@ list_put(struct sst_cache *c, const struct list *l, struct sst_error *err)
 	free(rows);
 	free(keys);
 	return rc;
+}
+
+int
+cache_world_make(void **state)
+{
+	struct cache_world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	w->dir = pki_dir_new();
+	w->ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
+	w->other = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
+	*state = w;
+	return 0;
+}
+
+int
+cache_world_free(void **state)
+{
+	struct cache_world *w = *state;
+
+	pki_free(w->other);
+	pki_free(w->ca);
+	pki_dir_free(w->dir);
+	free(w);
+	return 0;
+}
+
+void
+cache_sql(const char *path, const char *text)
+{
+	sqlite3 *db = NULL;
+	char *why = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	(void)sqlite3_busy_timeout(db, 2000);
+	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", text, why);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }

@@ -29,6 +29,16 @@ int	cache_says(struct sst_cache *, int ca, int64_t n);
 /* The strictest of all: REVOKED, else the first's. */
 int	cache_strict(struct sst_cache *, int ca, int64_t n);
 
+/* A directory, and two CAs of the same name. */
+struct cache_world {
+	char	*dir;
+	struct pki_cert *ca, *other;
+};
+int	cache_world_make(void **state);
+int	cache_world_free(void **state);
+/* Runs these statements on a file, which somebody else may have locked for a moment. */
+void	cache_sql(const char *path, const char *text);
+
 /* A list of `ca_cert` about serials, taken in. As sst_cache_put_crl(). */
 struct list {
 	const struct pki_cert *ca;

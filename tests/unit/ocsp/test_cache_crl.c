@@ -18,48 +18,6 @@
 #define INDIRECT(u)	"issuingDistributionPoint = critical,@idp\n[idp]\nfullname = URI:" u \
 	"\nindirectCRL = TRUE\n"
 
-struct world {
-	char	*dir;
-	struct pki_cert *ca, *other;
-};
-
-static int
-world_setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	w->dir = pki_dir_new();
-	w->ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	w->other = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	*state = w;
-	return 0;
-}
-
-static int
-world_teardown(void **state)
-{
-	struct world *w = *state;
-
-	pki_free(w->ca);
-	pki_free(w->other);
-	pki_dir_free(w->dir);
-	free(w);
-	return 0;
-}
-
-static void
-sql(const char *path, const char *text)
-{
-	sqlite3 *db = NULL;
-	char *why = NULL;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	(void)sqlite3_busy_timeout(db, 2000);
-	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
-		fail_msg("%s: %s", text, why);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
 static int64_t
 sql_int(const char *path, const char *text)
 {
@@ -79,7 +37,7 @@ sql_int(const char *path, const char *text)
 static void
 rv_58_59_a_serial_is_looked_up_in_its_issuers_list(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	const int64_t rows[] = { 1, 5, 9 };
 	struct sst_cache *c = NULL;
 
@@ -103,7 +61,7 @@ rv_58_59_a_serial_is_looked_up_in_its_issuers_list(void **state)
 static void
 rv_78_a_list_never_goes_back(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	const int64_t five[] = { 5 }, six[] = { 6 };
 	struct sst_cache *c = cache_open(pki_path(w->dir, "78"));
 	struct list l = { .ca = w->ca, .serials = five, .n = 1, .number = 5, .age = 1000 };
@@ -148,7 +106,7 @@ rv_78_a_list_never_goes_back(void **state)
 static void
 rv_37_what_a_list_said_once_stays(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	const int64_t five[] = { 5 };
 	struct sst_cache *c = cache_open(pki_path(w->dir, "37l"));
 	struct list l = { .ca = w->ca, .serials = five, .n = 1, .number = 5, .age = 1000 };
@@ -170,7 +128,7 @@ rv_37_what_a_list_said_once_stays(void **state)
 static void
 rv_38_a_hold_of_a_list_is_lifted_by_the_next(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	const int64_t five[] = { 5 };
 	struct sst_cache *c = cache_open(pki_path(w->dir, "38l"));
 	struct list l = { .ca = w->ca, .serials = five, .n = 1, .number = 5, .age = 1000,
@@ -189,7 +147,7 @@ rv_38_a_hold_of_a_list_is_lifted_by_the_next(void **state)
 static void
 rv_72_a_list_out_of_scope_revokes_and_never_clears(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	const int64_t five[] = { 5 };
 	struct sst_cache *c = cache_open(pki_path(w->dir, "72"));
 	struct sst_cert_key key = listed_facts(w->ca, 5).key;
@@ -227,7 +185,7 @@ rv_100_a_damaged_bucket_says_nothing_and_heals(void **state)
 		"UPDATE list SET head=zeroblob(length(head))",
 		"UPDATE list SET url='http://other/'",
 	};
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	const int64_t rows[] = { 5, 6, 7 };
 	struct list l = { .ca = w->ca, .serials = rows, .n = 3 };
 	const char *dir = pki_path(w->dir, "100l");
@@ -238,7 +196,7 @@ rv_100_a_damaged_bucket_says_nothing_and_heals(void **state)
 		assert_int_equal(list_put(c, &l, NULL), SST_OK);
 		assert_int_equal(list_says(c, w->ca, 8), SST_EV_GOOD);
 		sst_cache_close(c);
-		sql(pki_path(w->dir, "100l/live.db"), harm[i]);
+		cache_sql(pki_path(w->dir, "100l/live.db"), harm[i]);
 		c = cache_open(pki_path(w->dir, "100l"));
 		assert_int_equal(list_says(c, w->ca, 8), 0);
 		assert_int_equal(sst_cache_stats(c, &stats, NULL), SST_OK);
@@ -257,7 +215,7 @@ rv_100_a_damaged_bucket_says_nothing_and_heals(void **state)
 static void
 an_empty_bucket_is_not_a_damaged_one(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	int64_t rows[300], probe[2] = { -1, -1 };
 	struct sst_cert_key key;
 	struct sst_cache *c;
@@ -284,7 +242,7 @@ an_empty_bucket_is_not_a_damaged_one(void **state)
 static void
 a_list_that_is_there_is_renewed_and_not_rewritten(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_cache *c = cache_open(pki_path(w->dir, "renew"));
 	EVP_PKEY *key = pki_key_new(PKI_ED25519);	/* signs the same each time */
 	struct pki_cert *ca = pki_issue(NULL, &(struct pki_spec){ .cn = "ED", .ca = 1,
@@ -296,7 +254,7 @@ a_list_that_is_there_is_renewed_and_not_rewritten(void **state)
 	assert_int_equal(sql_int(pki_path(w->dir, "renew/live.db"),
 	    "SELECT max(id) FROM list"), 1);
 	/* unless it was found to be damaged */
-	sql(pki_path(w->dir, "renew/live.db"), "UPDATE bucket SET digest=x'00'");
+	cache_sql(pki_path(w->dir, "renew/live.db"), "UPDATE bucket SET digest=x'00'");
 	assert_int_equal(list_says(c, ca, 8), 0);
 	assert_int_equal(list_put(c, &l, NULL), SST_OK);
 	assert_int_equal(list_says(c, ca, 8), SST_EV_GOOD);
@@ -310,7 +268,7 @@ a_list_that_is_there_is_renewed_and_not_rewritten(void **state)
 static void
 a_list_too_large_for_the_cache_is_refused(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	const int64_t rows[] = { 1, 2, 3 };
 	struct sst_cache *c = cache_open_as(pki_path(w->dir, "small"), 1, 800, 0);
 	struct sst_error err = { 0 };
@@ -328,13 +286,13 @@ a_list_too_large_for_the_cache_is_refused(void **state)
 static void
 a_staging_that_was_left_is_swept(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	const int64_t rows[] = { 1 };
 	struct sst_cache *c = cache_open(pki_path(w->dir, "sweep"));
 
 	assert_int_equal(list_put(c, &(struct list){ .ca = w->ca, .serials = rows, .n = 1 },
 	    NULL), SST_OK);
-	sql(pki_path(w->dir, "sweep/live.db"), "UPDATE list SET state=0");
+	cache_sql(pki_path(w->dir, "sweep/live.db"), "UPDATE list SET state=0");
 	assert_int_equal(list_says(c, w->ca, 1), 0);
 	assert_int_equal(sst_cache_tidy(c, PKI_NOW + 3500, NULL), SST_OK);
 	assert_int_equal(sql_int(pki_path(w->dir, "sweep/live.db"),
@@ -363,5 +321,5 @@ main(void)
 		cmocka_unit_test(a_staging_that_was_left_is_swept),
 	};
 
-	return cmocka_run_group_tests(tests, world_setup, world_teardown);
+	return cmocka_run_group_tests(tests, cache_world_make, cache_world_free);
 }

@@ -18,44 +18,6 @@
 #define PAGE	8192
 #define CERTS	120	/* a third is revoked */
 
-struct world {
-	char	*dir;
-	struct pki_cert *ca;
-};
-
-static int
-world_setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	w->dir = pki_dir_new();
-	w->ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	*state = w;
-	return 0;
-}
-
-static int
-world_teardown(void **state)
-{
-	struct world *w = *state;
-
-	pki_free(w->ca);
-	pki_dir_free(w->dir);
-	free(w);
-	return 0;
-}
-
-static void
-sql(const char *path, const char *text)
-{
-	sqlite3 *db = NULL;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	(void)sqlite3_busy_timeout(db, 2000);
-	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
 static struct pki_buf
 slurp(const char *path)
 {
@@ -74,7 +36,7 @@ slurp(const char *path)
 
 /* A cache of 120 answers and a list, and nothing in its log. */
 static void
-filled(const struct world *w, const char *name)
+filled(const struct cache_world *w, const char *name)
 {
 	const int64_t rows[] = { 1001, 1002, 1003 };
 	struct sst_evidence good = says(SST_EV_GOOD, -1, 10);
@@ -88,7 +50,7 @@ filled(const struct world *w, const char *name)
 	    NULL), SST_OK);
 	sst_cache_close(c);
 	(void)snprintf(path, sizeof(path), "%s/%s/live.db", w->dir, name);
-	sql(path, "PRAGMA wal_checkpoint(TRUNCATE)");
+	cache_sql(path, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 /* What became of the answers. Nothing is better than it was; a look that had the file
@@ -96,7 +58,7 @@ filled(const struct world *w, const char *name)
 struct count { int good, revoked, none; };
 
 static struct count
-asked(struct sst_cache *c, const struct world *w)
+asked(struct sst_cache *c, const struct cache_world *w)
 {
 	struct count n = { 0, 0, 0 };
 	int is;
@@ -134,7 +96,7 @@ works(struct sst_cache *c, const char *dir)
 static void
 rv_100_the_undamaged_file_says_all(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_cache *c;
 	struct count n;
 
@@ -155,7 +117,7 @@ static void
 rv_100_what_was_revoked_is_saved_from_a_lost_header(void **state)
 {
 	static const size_t harm[] = { 16, 100 };	/* the magic; all of it */
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct pki_buf whole, bad;
 	struct sst_cache *c;
 	struct count n;
@@ -190,7 +152,7 @@ rv_100_what_was_revoked_is_saved_from_a_lost_header(void **state)
 static void
 rv_100_every_page_flipped(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct pki_buf whole;
 	struct count n, sum = { 0, 0, 0 };
 	struct sst_cache *c;
@@ -252,7 +214,7 @@ rv_100_no_column_of_an_answer_can_be_changed(void **state)
 		"UPDATE answer SET body=(SELECT body FROM answer a ORDER BY a.status LIMIT 1),"
 		    "status=1",
 	};
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_evidence revoked = says(SST_EV_REVOKED, 1, 10);
 	struct sst_evidence good = says(SST_EV_GOOD, -1, 10);
 	struct sst_cache_stats stats;
@@ -266,7 +228,7 @@ rv_100_no_column_of_an_answer_can_be_changed(void **state)
 		assert_int_equal(cache_put(c, 1, 1, &revoked), SST_OK);
 		assert_int_equal(cache_put(c, 1, 2, &good), SST_OK);
 		assert_int_equal(cache_says(c, 1, 1), SST_EV_REVOKED);
-		sql(pki_path(w->dir, "col/live.db"), harm[i]);
+		cache_sql(pki_path(w->dir, "col/live.db"), harm[i]);
 		/* the good one is as it was after the first and the last */
 		assert_int_not_equal(cache_strict(c, 1, 1), SST_EV_GOOD);
 		assert_int_equal(cache_says(c, 1, 1), 0);
@@ -283,7 +245,7 @@ rv_100_no_column_of_an_answer_can_be_changed(void **state)
 static void
 rv_100_a_log_cut_anywhere_is_an_older_state(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_evidence good = says(SST_EV_GOOD, -1, 10);
 	struct sst_evidence revoked = says(SST_EV_REVOKED, 1, 5);
 	struct pki_buf main_part, log, cut;
@@ -321,7 +283,7 @@ rv_100_a_log_cut_anywhere_is_an_older_state(void **state)
 static void
 rv_100_an_empty_file_is_a_new_one(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct pki_buf none = { 0 };
 	struct sst_cache *c;
 
@@ -342,7 +304,7 @@ rv_100_an_empty_file_is_a_new_one(void **state)
 static void
 rv_100_damage_while_it_is_open(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct pki_buf noise = { 0 };
 	struct sst_cache *c, *other;
 	int fd, is;
@@ -375,7 +337,7 @@ rv_100_damage_while_it_is_open(void **state)
 static void
 a_file_that_was_taken_away_is_not_written_to(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_evidence e = says(SST_EV_REVOKED, 1, 1);
 	struct sst_cache *c, *other;
 
@@ -406,7 +368,7 @@ sum_of(const char *path)
 static void
 rv_103_a_newer_schema_is_left_alone(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_evidence e = says(SST_EV_REVOKED, 1, 1);
 	struct sst_cache *c, *was;
 	uint64_t before;
@@ -414,7 +376,7 @@ rv_103_a_newer_schema_is_left_alone(void **state)
 	filled(w, "newer");
 	was = cache_open(pki_path(w->dir, "newer"));
 	assert_int_equal(cache_says(was, 1, 0), SST_EV_REVOKED);
-	sql(pki_path(w->dir, "newer/live.db"), "UPDATE meta SET schema=2;"
+	cache_sql(pki_path(w->dir, "newer/live.db"), "UPDATE meta SET schema=2;"
 	    "PRAGMA user_version=2;PRAGMA wal_checkpoint(TRUNCATE)");
 	before = sum_of(pki_path(w->dir, "newer/live.db"));
 	c = cache_open(pki_path(w->dir, "newer"));
@@ -433,7 +395,7 @@ rv_103_a_newer_schema_is_left_alone(void **state)
 	assert_int_equal(sum_of(pki_path(w->dir, "newer/live.db")), before);
 	assert_int_not_equal(access(pki_path(w->dir, "newer/live.db.damaged"), F_OK), 0);
 	/* one of the two numbers alone is a bit that flipped */
-	sql(pki_path(w->dir, "newer/live.db"), "UPDATE meta SET schema=1");
+	cache_sql(pki_path(w->dir, "newer/live.db"), "UPDATE meta SET schema=1");
 	c = cache_open(pki_path(w->dir, "newer"));
 	assert_int_equal(sst_cache_mode(c), SST_CACHE_WRITER);
 	assert_int_equal(cache_says(c, 1, 0), SST_EV_REVOKED);
@@ -455,5 +417,5 @@ main(void)
 		cmocka_unit_test(rv_103_a_newer_schema_is_left_alone),
 	};
 
-	return cmocka_run_group_tests(tests, world_setup, world_teardown);
+	return cmocka_run_group_tests(tests, cache_world_make, cache_world_free);
 }

@@ -25,39 +25,12 @@
 #include "make_cache.h"
 #include "make_vfs.h"
 
-struct world {
-	char	*dir;
-	struct pki_cert *ca;
-};
-
-static int
-world_setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	w->dir = pki_dir_new();
-	w->ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	*state = w;
-	return 0;
-}
-
-static int
-world_teardown(void **state)
-{
-	struct world *w = *state;
-
-	pki_free(w->ca);
-	pki_dir_free(w->dir);
-	free(w);
-	return 0;
-}
-
 static const int64_t listed[] = { 501, 502, 503 };
 
 /* A bit of everything; what was said to be kept is there, while it lasts. `lossy`: the
  * file cannot be read, so what it had may be gone. */
 static void
-use(struct sst_cache *c, const struct world *w, int lossy)
+use(struct sst_cache *c, const struct cache_world *w, int lossy)
 {
 	struct list l = { .ca = w->ca, .serials = listed, .n = 3, .number = 2 };
 	struct sst_evidence revoked = says(SST_EV_REVOKED, 1, 5);
@@ -105,7 +78,7 @@ use(struct sst_cache *c, const struct world *w, int lossy)
 
 /* What is left is whole, and can be written to. */
 static void
-look_after(const char *dir, const struct world *w)
+look_after(const char *dir, const struct cache_world *w)
 {
 	struct sst_evidence revoked = says(SST_EV_REVOKED, 1, 4);
 	struct sst_cache *c = cache_open(dir);
@@ -134,7 +107,7 @@ wipe(const char *dir)
 
 /* Every call of `kinds` fails in turn; `lasting`: and all after it. */
 static void
-each_fails(const struct world *w, unsigned kinds, int code, int lasting)
+each_fails(const struct cache_world *w, unsigned kinds, int code, int lasting)
 {
 	char dir[256];
 	struct sst_cache *c;
@@ -187,7 +160,7 @@ every_open_and_lock_fails_in_turn(void **state)
 static void
 rv_99_a_revocation_that_cannot_be_written_holds(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_evidence good = says(SST_EV_GOOD, -1, 5);
 	struct sst_evidence revoked = says(SST_EV_REVOKED, 1, 5);
 	char dir[256];
@@ -213,7 +186,7 @@ rv_99_a_revocation_that_cannot_be_written_holds(void **state)
 static void
 rv_99_a_small_disk_fills_up(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_evidence revoked = says(SST_EV_REVOKED, 1, 5);
 	char dir[256];
 	struct sst_cache *c;
@@ -269,7 +242,7 @@ limited(const char *dir)
 static void
 rv_99_a_limit_of_file_sizes(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	char dir[256];
 	int status;
 	pid_t pid;
@@ -337,7 +310,7 @@ lite_realloc(void *p, int n)
 }
 
 static void
-starve(const struct world *w, const char *name)
+starve(const struct cache_world *w, const char *name)
 {
 	const struct sst_cache_config config = { name[0] == '\0' ? NULL : pki_path(w->dir,
 	    name), 1, 0, 100 };
@@ -418,5 +391,5 @@ main(void)
 	ours.xRealloc = lite_realloc;
 	(void)sqlite3_config(SQLITE_CONFIG_MALLOC, &ours);
 	vfs_install();
-	return cmocka_run_group_tests(tests, world_setup, world_teardown);
+	return cmocka_run_group_tests(tests, cache_world_make, cache_world_free);
 }

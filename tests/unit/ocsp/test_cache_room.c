@@ -15,35 +15,8 @@
 
 #define CAP	(UINT64_C(2) << 20)
 
-struct world {
-	char	*dir;
-	struct pki_cert *ca;
-};
-
-static int
-world_setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	w->dir = pki_dir_new();
-	w->ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	*state = w;
-	return 0;
-}
-
-static int
-world_teardown(void **state)
-{
-	struct world *w = *state;
-
-	pki_free(w->ca);
-	pki_dir_free(w->dir);
-	free(w);
-	return 0;
-}
-
 static struct sst_cache *
-fresh(const struct world *w, const char *name, uint64_t cap)
+fresh(const struct cache_world *w, const char *name, uint64_t cap)
 {
 	char dir[256];
 
@@ -73,7 +46,7 @@ put_at(struct sst_cache *c, int ca, int i, const struct sst_evidence *e)
 
 /* An attacker's CA makes as many valid responses as it likes. */
 static void
-rv_105_in(const struct world *w, const char *name)
+rv_105_in(const struct cache_world *w, const char *name)
 {
 	struct sst_cache *c = fresh(w, name, CAP);
 	struct sst_evidence good = says(SST_EV_GOOD, -1, 10);
@@ -155,7 +128,7 @@ what_was_used_stays_longer(void **state)
 static void
 what_has_ended_is_dropped_and_the_file_shrinks(void **state)
 {
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_cache *c = fresh(w, "ended", 0);
 	struct sst_evidence revoked = says(SST_EV_REVOKED, 1, 10);
 	struct sst_source_state source = { .last_try = PKI_NOW };
@@ -335,7 +308,7 @@ static void
 every_row_is_shown_once(void **state)
 {
 	const int64_t rows[] = { 1, 2, 3 };
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_evidence good = says(SST_EV_GOOD, -1, 10), local = good;
 	struct sst_source_state source = { .last_try = PKI_NOW };
 	uint8_t leaf[32] = { 0 };
@@ -380,7 +353,7 @@ static void
 purging_spares_what_is_revoked_unless_told(void **state)
 {
 	const int64_t rows[] = { 1, 2, 3 };
-	const struct world *w = *state;
+	const struct cache_world *w = *state;
 	struct sst_evidence good = says(SST_EV_GOOD, -1, 10);
 	struct sst_evidence revoked = says(SST_EV_REVOKED, 1, 10);
 	struct sst_issuer_id one = cert_key(1, 0).issuer;
@@ -430,5 +403,5 @@ main(void)
 		cmocka_unit_test(purging_spares_what_is_revoked_unless_told),
 	};
 
-	return cmocka_run_group_tests(tests, world_setup, world_teardown);
+	return cmocka_run_group_tests(tests, cache_world_make, cache_world_free);
 }
