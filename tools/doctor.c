@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,6 +84,14 @@ collect(int fd, pid_t pid, struct sst_trial *t)
 		t->signal = WTERMSIG(status);
 }
 
+int
+sst_ends(int ends[2])
+{
+	if (pipe2(ends, O_CLOEXEC) == 0)
+		return 0;
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+}
+
 void
 sst_try(void (*body)(struct sst_trial *, const void *), const void *arg,
     struct sst_trial *t)
@@ -91,7 +100,7 @@ sst_try(void (*body)(struct sst_trial *, const void *), const void *arg,
 	pid_t pid;
 
 	memset(t, 0, sizeof(*t));
-	if (pipe2(ends, O_CLOEXEC) != 0) {
+	if (sst_ends(ends) != 0) {
 		t->error = errno;
 		return;
 	}

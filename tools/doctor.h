@@ -48,6 +48,9 @@ struct sst_trial {
 	char	text[700];	/* a sentence, or "" */
 };
 
+/* What a process writes and another reads: a pipe, or sockets where a filter takes
+ * pipe2(). Both are closed on exec. 0, or -1 with errno. */
+int	sst_ends(int ends[2]);
 /* Runs `body` in a process of its own, 10 s at most. */
 void	sst_try(void (*body)(struct sst_trial *, const void *), const void *arg,
 	    struct sst_trial *);

@@ -203,7 +203,7 @@ sst_try_command(struct sst_trial *t, const void *arg)
 	int ends[2], status;
 	pid_t pid;
 
-	if (pipe(ends) != 0 || (pid = fork()) < 0) {
+	if (sst_ends(ends) != 0 || (pid = fork()) < 0) {
 		failed(t);
 		return;
 	}

@@ -160,8 +160,10 @@ def apache_serves_with_processes_of_another_user(world):
         raise common.Skipped("it takes root to drop rights")
 
     def workers(a):
-        users = {os.stat(f"/proc/{p}").st_uid for p in a.workers()}
-        want(users == {common.pwd.getpwnam("www-data").pw_uid}, "workers run as", users)
+        # A process that was made this moment has root's rights still.
+        want_user = {common.pwd.getpwnam("www-data").pw_uid}
+        common.until(lambda: {os.stat(f"/proc/{p}").st_uid for p in a.workers()} ==
+                     want_user, "all workers run as www-data")
         return web.asked_at_once(a.way, a.port, "/small.txt")
     each(world, workers)
 

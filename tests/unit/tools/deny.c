@@ -42,7 +42,7 @@ static const struct {
 	CALL(sendfile), CALL(sendmsg), CALL(sendto), CALL(setgroups),
 	CALL(setpriority), CALL(setresgid), CALL(setresuid), CALL(setsid),
 	CALL(setsockopt), CALL(shutdown), CALL(signalfd4), CALL(socketpair),
-	CALL(sysinfo), CALL(umask), CALL(unlink), CALL(wait4),
+	CALL(pipe2), CALL(splice), CALL(sysinfo), CALL(umask), CALL(unlink), CALL(wait4),
 #ifdef SYS_dup2		/* newer architectures have only the general forms */
 	CALL(dup2), CALL(epoll_wait), CALL(poll), CALL(rmdir), CALL(access),
 #endif
