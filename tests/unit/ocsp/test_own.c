@@ -247,7 +247,7 @@ go(struct world *w, int64_t seconds)
 }
 
 static void
-a_staple_is_there_before_anybody_asks(void **state)
+cs_40_a_staple_is_there_before_anybody_asks_where_somebody_can_be_asked(void **state)
 {
 	struct world *w = *state;
 	struct pki_cert *with = issue(w, "o"), *without = issue(w, "");
@@ -266,7 +266,7 @@ a_staple_is_there_before_anybody_asks(void **state)
 }
 
 static void
-what_a_peer_would_be_refused_for_is_not_served(void **state)
+cs_38_what_a_peer_would_be_refused_for_is_not_served(void **state)
 {
 	static const struct says wrong[] = { { .status = MADE_REVOKED },
 	    { .status = MADE_UNKNOWN }, { .other = 1 }, { .http = 500 },
@@ -734,8 +734,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(a_staple_is_there_before_anybody_asks),
-		cmocka_unit_test(what_a_peer_would_be_refused_for_is_not_served),
+		EACH(cs_40_a_staple_is_there_before_anybody_asks_where_somebody_can_be_asked),
+		cmocka_unit_test(cs_38_what_a_peer_would_be_refused_for_is_not_served),
 		EACH(it_is_fetched_anew_at_half_of_its_life_and_a_little_later),
 		EACH(rv_55_none_is_served_at_its_end_or_after_it),
 		EACH(who_has_a_staple_keeps_it_when_a_newer_one_comes),

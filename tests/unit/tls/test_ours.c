@@ -295,7 +295,7 @@ a_store_and_a_checker_make_staples(void **state)
 }
 
 static void
-rv_51_a_resumed_session_gets_no_staple(void **state)
+cs_42_rv_51_a_resumed_session_gets_no_staple(void **state)
 {
 	static const struct sst_openssl_check wait = { .mode = SST_OPENSSL_WAIT,
 	    .wait_ms = WAIT_MS };
@@ -334,7 +334,7 @@ main(void)
 		EACH(what_leaves_the_store_leaves_with_its_staple),
 		EACH(after_the_stop_the_store_is_not_told),
 		EACH(a_store_and_a_checker_make_staples),
-		EACH(rv_51_a_resumed_session_gets_no_staple),
+		EACH(cs_42_rv_51_a_resumed_session_gets_no_staple),
 	};
 
 	return cmocka_run_group_tests_name("ours", tests, duo_world_make, duo_world_free);
