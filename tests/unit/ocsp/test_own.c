@@ -1,250 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/* Tests of own.c: staples for certificates of our own, and the watch over them. */
-#include <pthread.h>
+/* Tests of own.c: staples for certificates of our own. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "make_crl.h"
-#include "make_response.h"
-#include "ocsp/own.h"
-#include "support/responder.h"
-
-#define HOUR	((time_t)3600)
-#define WAIT_MS	20000
-
-/* The wall clock as this program has it (linked with --wrap): 0: as it is. */
-static _Atomic int64_t wall;
-
-int	__real_clock_gettime(clockid_t, struct timespec *);
-int	__wrap_clock_gettime(clockid_t, struct timespec *);
-
-int
-__wrap_clock_gettime(clockid_t id, struct timespec *t)
-{
-	int rc = __real_clock_gettime(id, t);
-
-	if (id == CLOCK_REALTIME && atomic_load(&wall) != 0)
-		t->tv_sec = atomic_load(&wall);
-	return rc;
-}
-
-/* What the server says of the certificate whose number its path has. */
-struct says {
-	enum made_status status;
-	int		 http;		/* 0: 200 */
-	int		 other;		/* speaks of another certificate */
-	time_t		 this_update, life;	/* 0: the wall clock's; a day */
-	int		 listed;	/* by the list; 2: on hold */
-};
-
-#define CERTS	4
-
-struct world {
-	struct pki_cert	*root, *ca, *cert[CERTS];
-	int		 n;
-	struct says	 says[CERTS];
-	struct responder *r;
-	_Atomic int	 asked[CERTS], lists;	/* OCSP requests; lists */
-	char		*dir;
-	struct sst_checker *checker;
-	struct sst_own	*own;
-	/* words that were told */
-	pthread_mutex_t	 mu;
-	int		 n_words;
-	uint8_t		 leaf[32];
-	int		 revoked, reason;
-	int64_t		 revoked_at;
-	enum sst_evidence_source source;
-	char		 text[300];
-};
-
-static void
-answer(void *arg, const struct responder_request *q, struct responder_reply *reply)
-{
-	struct world *w = arg;
-	const int i = q->path[2] - '0';
-	const struct says *s = &w->says[i];
-	const time_t from = s->this_update != 0 ? s->this_update :
-	    (time_t)atomic_load(&wall);
-	const time_t to = from + (s->life != 0 ? s->life : PKI_DAY);
-	struct make_crl_row rows[CERTS];
-	char number[8];
-	size_t n = 0;
-
-	(void)snprintf(number, sizeof(number), "%02x", atomic_load(&w->lists) + 1);
-	reply->status = s->http;
-	if (q->path[1] == 'o') {
-		atomic_fetch_add(&w->asked[i], 1);
-		reply->type = "application/ocsp-response";
-		make_response(&(struct made_response){ .signer = w->ca,
-		    .produced_at = from, .singles = { { .status = s->status,
-		    .cert = w->cert[s->other ? (i + 1) % w->n : i],
-		    .this_update = from, .next_update = to } } }, &reply->body);
-		return;
-	}
-	atomic_fetch_add(&w->lists, 1);
-	for (int k = 0; k < w->n; k++)
-		if (w->says[k].listed)
-			rows[n++] = (struct make_crl_row){ .cert = w->cert[k],
-			    .date = from - HOUR, .extra = w->says[k].listed == 2 ?
-			    MAKE_CRL_REASON(6) : MAKE_CRL_REASON(1) };
-	reply->type = "application/pkix-crl";
-	reply->body = make_crl(&(struct make_crl){ .this_update = from,
-	    .issuer = q->path[1] == 'r' ? w->root : w->ca, .number = number,
-	    .next_update = to, .rows = rows, .n_rows = n });
-}
-
-static void
-on_word(void *arg, const struct sst_own_word *word)
-{
-	struct world *w = arg;
-
-	(void)pthread_mutex_lock(&w->mu);
-	w->n_words++;
-	memcpy(w->leaf, word->leaf, 32);
-	w->revoked = word->revoked;
-	w->reason = word->reason;
-	w->revoked_at = word->revoked_at;
-	w->source = word->source;
-	(void)snprintf(w->text, sizeof(w->text), "%s", word->text);
-	(void)pthread_mutex_unlock(&w->mu);
-}
-
-/* `how`: 'o' names a responder, 'c' a list. */
-static struct pki_cert *
-issue(struct world *w, const char *how)
-{
-	char ocsp[] = "/o0", crl[] = "/c0", san[] = "www0.example";
-	const int i = w->n++;
-
-	ocsp[2] = crl[2] = san[3] = (char)('0' + i);
-	w->cert[i] = pki_issue(w->ca, &(struct pki_spec){ .san = san,
-	    .ocsp = strchr(how, 'o') != NULL ? responder_url(w->r, ocsp) : NULL,
-	    .crl = strchr(how, 'c') != NULL ? responder_url(w->r, crl) : NULL });
-	return w->cert[i];
-}
-
-static void
-open_own(struct world *w, const struct sst_own_config *like)
-{
-	const char *const allow[] = { responder_allow(w->r), NULL };
-	const struct sst_checker_config config = { .cache_dir = pki_path(w->dir, "c"),
-	    .allow = allow };
-	struct sst_own_config own = like != NULL ? *like : (struct sst_own_config){ 0 };
-
-	assert_int_equal(sst_checker_new(&config, &w->checker, NULL), SST_OK);
-	own.checker = w->checker;
-	own.on_word = on_word;
-	own.arg = w;
-	assert_int_equal(sst_own_new(&own, &w->own, NULL), SST_OK);
-}
-
-static void
-close_own(struct world *w)
-{
-	sst_own_unref(w->own);
-	sst_checker_unref(w->checker);
-	w->own = NULL;
-	w->checker = NULL;
-}
-
-static int
-set_up(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	(void)pthread_mutex_init(&w->mu, NULL);
-	w->root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
-	w->ca = pki_issue(w->root, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	w->dir = pki_dir_new();
-	w->r = responder_new(answer, w);
-	atomic_store(&wall, PKI_NOW);
-	open_own(w, NULL);
-	*state = w;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct world *w = *state;
-
-	close_own(w);
-	responder_free(w->r);
-	for (int i = 0; i < w->n; i++)
-		pki_free(w->cert[i]);
-	pki_free(w->ca);
-	pki_free(w->root);
-	pki_dir_free(w->dir);
-	(void)pthread_mutex_destroy(&w->mu);
-	free(w);
-	atomic_store(&wall, 0);
-	return 0;
-}
-
-static void
-add(struct world *w, const struct pki_cert *c)
-{
-	STACK_OF(X509) *above = sk_X509_new_null();
-
-	(void)sk_X509_push(above, w->ca->cert);
-	assert_int_equal(sst_own_add(w->own, c->cert, above, NULL), SST_OK);
-	sk_X509_free(above);
-}
-
-/* 1: there is a staple to be served; then *until is its end. */
-static int
-has_staple(struct world *w, const struct pki_cert *c, int64_t *until)
-{
-	struct sst_own_staple *s;
-	uint8_t leaf[32];
-
-	pki_digest(c, leaf);
-	s = sst_own_staple(w->own, leaf);
-	if (s != NULL && until != NULL)
-		*until = s->until;
-	sst_own_staple_unref(s);
-	return s != NULL;
-}
-
-static int
-is_revoked(struct world *w, const struct pki_cert *c)
-{
-	uint8_t leaf[32];
-
-	pki_digest(c, leaf);
-	return sst_own_is_revoked(w->own, leaf);
-}
-
-/* Steps until what `counter` counts has come to `n` and what it led to is done. */
-static void
-settle(struct world *w)
-{
-	const struct timespec pause = { .tv_nsec = 2000000 };
-
-	assert_true(sst_own_wait(w->own, WAIT_MS));
-	/* a step that wants to be called again after a second waits for somebody */
-	for (int i = 0; i < 5000 && sst_own_step(w->own) <= 1; i++)
-		(void)nanosleep(&pause, NULL);
-}
-
-static void
-go(struct world *w, int64_t seconds)
-{
-	atomic_fetch_add(&wall, seconds);
-	settle(w);
-}
+#include "world_own.h"
 
 static void
 cs_40_a_staple_is_there_before_anybody_asks_where_somebody_can_be_asked(void **state)
@@ -465,123 +232,6 @@ the_next_process_has_the_staple_at_once(void **state)
 }
 
 static void
-a_list_revokes_what_names_no_responder(void **state)
-{
-	struct world *w = *state;
-	struct pki_cert *c = issue(w, "c"), *other = issue(w, "c");
-	uint8_t leaf[32];
-
-	w->says[0].life = w->says[1].life = HOUR;
-	add(w, c);
-	add(w, other);
-	settle(w);
-	assert_int_equal(w->n_words, 0);
-	assert_false(is_revoked(w, c));
-	w->says[0].listed = 1;
-	go(w, 2 * HOUR);
-	assert_int_equal(w->n_words, 1);
-	assert_true(is_revoked(w, c));
-	assert_false(is_revoked(w, other));
-	pki_digest(c, leaf);
-	assert_memory_equal(w->leaf, leaf, 32);
-	assert_int_equal(w->revoked, 1);
-	assert_int_equal(w->reason, 1);
-	assert_int_equal(w->source, SST_SOURCE_CRL);
-	assert_int_equal(w->revoked_at, PKI_NOW + 2 * HOUR - HOUR);
-	assert_non_null(strstr(w->text, "keyCompromise"));
-	/* it is said once */
-	go(w, HOUR);
-	assert_int_equal(w->n_words, 1);
-}
-
-static void
-a_hold_is_taken_back_when_a_list_lifts_it(void **state)
-{
-	struct world *w = *state;
-	struct pki_cert *c = issue(w, "c");
-
-	w->says[0].life = HOUR;
-	w->says[0].listed = 2;
-	add(w, c);
-	settle(w);
-	assert_true(is_revoked(w, c));
-	assert_int_equal(w->reason, 6);
-	/* nobody says anything newer */
-	w->says[0].http = 500;
-	go(w, 2 * HOUR);
-	assert_true(is_revoked(w, c));
-	assert_int_equal(w->n_words, 1);
-	w->says[0].http = 0;
-	w->says[0].listed = 0;
-	go(w, 2 * HOUR);
-	assert_false(is_revoked(w, c));
-	assert_int_equal(w->n_words, 2);
-	assert_int_equal(w->revoked, 0);
-}
-
-static void
-a_certificate_is_revoked_with_its_ca(void **state)
-{
-	struct world *w = *state;
-	struct pki_cert *ca = pki_issue(w->root, &(struct pki_spec){ .cn = "Listed CA",
-	    .ca = 1, .crl = responder_url(w->r, "/r0") });
-	struct pki_cert *leaf = pki_issue(ca, &(struct pki_spec){ .san = "www.example" });
-	STACK_OF(X509) *above = sk_X509_new_null();
-
-	w->cert[0] = ca;
-	w->n = 1;
-	w->says[0].life = HOUR;
-	(void)sk_X509_push(above, ca->cert);
-	(void)sk_X509_push(above, w->root->cert);
-	assert_int_equal(sst_own_add(w->own, leaf->cert, above, NULL), SST_OK);
-	settle(w);
-	assert_false(is_revoked(w, leaf));
-	w->says[0].listed = 1;
-	go(w, 2 * HOUR);
-	assert_true(is_revoked(w, leaf));
-	assert_non_null(strstr(w->text, "Listed CA"));
-	sk_X509_free(above);
-	pki_free(leaf);
-}
-
-static void
-a_responder_that_says_revoked_ends_the_staple(void **state)
-{
-	struct world *w = *state;
-	struct pki_cert *c = issue(w, "o");
-
-	add(w, c);
-	settle(w);
-	assert_true(has_staple(w, c, NULL));
-	w->says[0].status = MADE_REVOKED;
-	/* the staple would be good for hours yet */
-	go(w, PKI_DAY * 2 / 3);
-	assert_int_equal(w->n_words, 1);
-	assert_int_equal(w->revoked, 1);
-	assert_int_equal(w->source, SST_SOURCE_OCSP);
-	assert_true(is_revoked(w, c));
-	assert_false(has_staple(w, c, NULL));
-}
-
-static void
-a_list_and_a_responder_that_differ_are_both_heard(void **state)
-{
-	struct world *w = *state;
-	struct pki_cert *c = issue(w, "oc"), *other = issue(w, "oc");
-
-	/* the responder has not heard of it yet */
-	w->says[0].listed = 1;
-	add(w, c);
-	add(w, other);
-	settle(w);
-	assert_true(is_revoked(w, c));
-	assert_false(has_staple(w, c, NULL));
-	assert_false(is_revoked(w, other));
-	assert_true(has_staple(w, other, NULL));
-	assert_int_equal(w->n_words, 1);
-}
-
-static void
 a_policy_without_fetching_asks_nobody(void **state)
 {
 	static const struct sst_revocation_policy still = { .fetch = SST_SWITCH_OFF };
@@ -606,22 +256,6 @@ a_policy_without_fetching_asks_nobody(void **state)
 	assert_int_equal(w->asked[0], 0);
 	assert_int_equal(w->asked[1], asked);
 	assert_int_equal(w->lists, lists);
-}
-
-static void
-without_staples_they_are_watched_alone(void **state)
-{
-	struct world *w = *state;
-	struct pki_cert *c = issue(w, "oc");
-
-	close_own(w);
-	open_own(w, &(struct sst_own_config){ .no_staples = 1 });
-	w->says[0].listed = 1;
-	add(w, c);
-	assert_int_equal(sst_own_pending(w->own), 0);
-	settle(w);
-	assert_true(is_revoked(w, c));
-	assert_int_equal(w->asked[0], 0);
 }
 
 static void
@@ -743,13 +377,7 @@ main(void)
 		EACH(what_comes_back_is_seen_to_again),
 		EACH(rv_57_a_staple_outlives_its_certificate),
 		EACH(the_next_process_has_the_staple_at_once),
-		EACH(a_list_revokes_what_names_no_responder),
-		EACH(a_hold_is_taken_back_when_a_list_lifts_it),
-		EACH(a_certificate_is_revoked_with_its_ca),
-		EACH(a_responder_that_says_revoked_ends_the_staple),
-		EACH(a_list_and_a_responder_that_differ_are_both_heard),
 		EACH(a_policy_without_fetching_asks_nobody),
-		EACH(without_staples_they_are_watched_alone),
 		EACH(an_issuer_that_the_chain_lacks_is_found_among_the_anchors),
 		EACH(a_wait_ends_when_its_time_is_up),
 		EACH(the_end_waits_for_nobody),
@@ -757,6 +385,5 @@ main(void)
 		EACH(there_is_an_end_to_how_many_are_seen_to),
 	};
 
-	cmocka_set_test_filter(getenv("SST_TEST"));
-	return cmocka_run_group_tests_name("own", tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

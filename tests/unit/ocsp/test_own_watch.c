@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+/* Tests of own.c: certificates of our own that are revoked. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "world_own.h"
+
+static void
+a_list_revokes_what_names_no_responder(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "c"), *other = issue(w, "c");
+	uint8_t leaf[32];
+
+	w->says[0].life = w->says[1].life = HOUR;
+	add(w, c);
+	add(w, other);
+	settle(w);
+	assert_int_equal(w->n_words, 0);
+	assert_false(is_revoked(w, c));
+	w->says[0].listed = 1;
+	go(w, 2 * HOUR);
+	assert_int_equal(w->n_words, 1);
+	assert_true(is_revoked(w, c));
+	assert_false(is_revoked(w, other));
+	pki_digest(c, leaf);
+	assert_memory_equal(w->leaf, leaf, 32);
+	assert_int_equal(w->revoked, 1);
+	assert_int_equal(w->reason, 1);
+	assert_int_equal(w->source, SST_SOURCE_CRL);
+	assert_int_equal(w->revoked_at, PKI_NOW + 2 * HOUR - HOUR);
+	assert_non_null(strstr(w->text, "keyCompromise"));
+	/* it is said once */
+	go(w, HOUR);
+	assert_int_equal(w->n_words, 1);
+}
+
+static void
+a_hold_is_taken_back_when_a_list_lifts_it(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "c");
+
+	w->says[0].life = HOUR;
+	w->says[0].listed = 2;
+	add(w, c);
+	settle(w);
+	assert_true(is_revoked(w, c));
+	assert_int_equal(w->reason, 6);
+	/* nobody says anything newer */
+	w->says[0].http = 500;
+	go(w, 2 * HOUR);
+	assert_true(is_revoked(w, c));
+	assert_int_equal(w->n_words, 1);
+	w->says[0].http = 0;
+	w->says[0].listed = 0;
+	go(w, 2 * HOUR);
+	assert_false(is_revoked(w, c));
+	assert_int_equal(w->n_words, 2);
+	assert_int_equal(w->revoked, 0);
+}
+
+static void
+a_certificate_is_revoked_with_its_ca(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *ca = pki_issue(w->root, &(struct pki_spec){ .cn = "Listed CA",
+	    .ca = 1, .crl = responder_url(w->r, "/r0") });
+	struct pki_cert *leaf = pki_issue(ca, &(struct pki_spec){ .san = "www.example" });
+	STACK_OF(X509) *above = sk_X509_new_null();
+
+	w->cert[0] = ca;
+	w->n = 1;
+	w->says[0].life = HOUR;
+	(void)sk_X509_push(above, ca->cert);
+	(void)sk_X509_push(above, w->root->cert);
+	assert_int_equal(sst_own_add(w->own, leaf->cert, above, NULL), SST_OK);
+	settle(w);
+	assert_false(is_revoked(w, leaf));
+	w->says[0].listed = 1;
+	go(w, 2 * HOUR);
+	assert_true(is_revoked(w, leaf));
+	assert_non_null(strstr(w->text, "Listed CA"));
+	sk_X509_free(above);
+	pki_free(leaf);
+}
+
+static void
+a_responder_that_says_revoked_ends_the_staple(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "o");
+
+	add(w, c);
+	settle(w);
+	assert_true(has_staple(w, c, NULL));
+	w->says[0].status = MADE_REVOKED;
+	/* the staple would be good for hours yet */
+	go(w, PKI_DAY * 2 / 3);
+	assert_int_equal(w->n_words, 1);
+	assert_int_equal(w->revoked, 1);
+	assert_int_equal(w->source, SST_SOURCE_OCSP);
+	assert_true(is_revoked(w, c));
+	assert_false(has_staple(w, c, NULL));
+}
+
+static void
+a_list_and_a_responder_that_differ_are_both_heard(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "oc"), *other = issue(w, "oc");
+
+	/* the responder has not heard of it yet */
+	w->says[0].listed = 1;
+	add(w, c);
+	add(w, other);
+	settle(w);
+	assert_true(is_revoked(w, c));
+	assert_false(has_staple(w, c, NULL));
+	assert_false(is_revoked(w, other));
+	assert_true(has_staple(w, other, NULL));
+	assert_int_equal(w->n_words, 1);
+}
+
+static void
+without_staples_they_are_watched_alone(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "oc");
+
+	close_own(w);
+	open_own(w, &(struct sst_own_config){ .no_staples = 1 });
+	w->says[0].listed = 1;
+	add(w, c);
+	assert_int_equal(sst_own_pending(w->own), 0);
+	settle(w);
+	assert_true(is_revoked(w, c));
+	assert_int_equal(w->asked[0], 0);
+}
+
+#define EACH(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(a_list_revokes_what_names_no_responder),
+		EACH(a_hold_is_taken_back_when_a_list_lifts_it),
+		EACH(a_certificate_is_revoked_with_its_ca),
+		EACH(a_responder_that_says_revoked_ends_the_staple),
+		EACH(a_list_and_a_responder_that_differ_are_both_heard),
+		EACH(without_staples_they_are_watched_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+#include "world_own.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "make_crl.h"
+
+_Atomic int64_t wall;
+
+int	__real_clock_gettime(clockid_t, struct timespec *);
+int	__wrap_clock_gettime(clockid_t, struct timespec *);
+
+int
+__wrap_clock_gettime(clockid_t id, struct timespec *t)
+{
+	int rc = __real_clock_gettime(id, t);
+
+	if (id == CLOCK_REALTIME && atomic_load(&wall) != 0)
+		t->tv_sec = atomic_load(&wall);
+	return rc;
+}
+
+static void
+answer(void *arg, const struct responder_request *q, struct responder_reply *reply)
+{
+	struct world *w = arg;
+	const int i = q->path[2] - '0';
+	const struct says *s = &w->says[i];
+	const time_t from = s->this_update != 0 ? s->this_update :
+	    (time_t)atomic_load(&wall);
+	const time_t to = from + (s->life != 0 ? s->life : PKI_DAY);
+	struct make_crl_row rows[CERTS];
+	char number[8];
+	size_t n = 0;
+
+	(void)snprintf(number, sizeof(number), "%02x", atomic_load(&w->lists) + 1);
+	reply->status = s->http;
+	if (q->path[1] == 'o') {
+		atomic_fetch_add(&w->asked[i], 1);
+		reply->type = "application/ocsp-response";
+		make_response(&(struct made_response){ .signer = w->ca,
+		    .produced_at = from, .singles = { { .status = s->status,
+		    .cert = w->cert[s->other ? (i + 1) % w->n : i],
+		    .this_update = from, .next_update = to } } }, &reply->body);
+		return;
+	}
+	atomic_fetch_add(&w->lists, 1);
+	for (int k = 0; k < w->n; k++)
+		if (w->says[k].listed)
+			rows[n++] = (struct make_crl_row){ .cert = w->cert[k],
+			    .date = from - HOUR, .extra = w->says[k].listed == 2 ?
+			    MAKE_CRL_REASON(6) : MAKE_CRL_REASON(1) };
+	reply->type = "application/pkix-crl";
+	reply->body = make_crl(&(struct make_crl){ .this_update = from,
+	    .issuer = q->path[1] == 'r' ? w->root : w->ca, .number = number,
+	    .next_update = to, .rows = rows, .n_rows = n });
+}
+
+static void
+on_word(void *arg, const struct sst_own_word *word)
+{
+	struct world *w = arg;
+
+	(void)pthread_mutex_lock(&w->mu);
+	w->n_words++;
+	memcpy(w->leaf, word->leaf, 32);
+	w->revoked = word->revoked;
+	w->reason = word->reason;
+	w->revoked_at = word->revoked_at;
+	w->source = word->source;
+	(void)snprintf(w->text, sizeof(w->text), "%s", word->text);
+	(void)pthread_mutex_unlock(&w->mu);
+}
+
+struct pki_cert *
+issue(struct world *w, const char *how)
+{
+	char ocsp[] = "/o0", crl[] = "/c0", san[] = "www0.example";
+	const int i = w->n++;
+
+	ocsp[2] = crl[2] = san[3] = (char)('0' + i);
+	w->cert[i] = pki_issue(w->ca, &(struct pki_spec){ .san = san,
+	    .ocsp = strchr(how, 'o') != NULL ? responder_url(w->r, ocsp) : NULL,
+	    .crl = strchr(how, 'c') != NULL ? responder_url(w->r, crl) : NULL });
+	return w->cert[i];
+}
+
+void
+open_own(struct world *w, const struct sst_own_config *like)
+{
+	const char *const allow[] = { responder_allow(w->r), NULL };
+	const struct sst_checker_config config = { .cache_dir = pki_path(w->dir, "c"),
+	    .allow = allow };
+	struct sst_own_config own = like != NULL ? *like : (struct sst_own_config){ 0 };
+
+	assert_int_equal(sst_checker_new(&config, &w->checker, NULL), SST_OK);
+	own.checker = w->checker;
+	own.on_word = on_word;
+	own.arg = w;
+	assert_int_equal(sst_own_new(&own, &w->own, NULL), SST_OK);
+}
+
+void
+close_own(struct world *w)
+{
+	sst_own_unref(w->own);
+	sst_checker_unref(w->checker);
+	w->own = NULL;
+	w->checker = NULL;
+}
+
+int
+set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	(void)pthread_mutex_init(&w->mu, NULL);
+	w->root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
+	w->ca = pki_issue(w->root, &(struct pki_spec){ .cn = "CA", .ca = 1 });
+	w->dir = pki_dir_new();
+	w->r = responder_new(answer, w);
+	atomic_store(&wall, PKI_NOW);
+	open_own(w, NULL);
+	*state = w;
+	return 0;
+}
+
+int
+tear_down(void **state)
+{
+	struct world *w = *state;
+
+	close_own(w);
+	responder_free(w->r);
+	for (int i = 0; i < w->n; i++)
+		pki_free(w->cert[i]);
+	pki_free(w->ca);
+	pki_free(w->root);
+	pki_dir_free(w->dir);
+	(void)pthread_mutex_destroy(&w->mu);
+	free(w);
+	atomic_store(&wall, 0);
+	return 0;
+}
+
+void
+add(struct world *w, const struct pki_cert *c)
+{
+	STACK_OF(X509) *above = sk_X509_new_null();
+
+	(void)sk_X509_push(above, w->ca->cert);
+	assert_int_equal(sst_own_add(w->own, c->cert, above, NULL), SST_OK);
+	sk_X509_free(above);
+}
+
+int
+has_staple(struct world *w, const struct pki_cert *c, int64_t *until)
+{
+	struct sst_own_staple *s;
+	uint8_t leaf[32];
+
+	pki_digest(c, leaf);
+	s = sst_own_staple(w->own, leaf);
+	if (s != NULL && until != NULL)
+		*until = s->until;
+	sst_own_staple_unref(s);
+	return s != NULL;
+}
+
+int
+is_revoked(struct world *w, const struct pki_cert *c)
+{
+	uint8_t leaf[32];
+
+	pki_digest(c, leaf);
+	return sst_own_is_revoked(w->own, leaf);
+}
+
+void
+settle(struct world *w)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+
+	assert_true(sst_own_wait(w->own, WAIT_MS));
+	/* a step that wants to be called again after a second waits for somebody */
+	for (int i = 0; i < 5000 && sst_own_step(w->own) <= 1; i++)
+		(void)nanosleep(&pause, NULL);
+}
+
+void
+go(struct world *w, int64_t seconds)
+{
+	atomic_fetch_add(&wall, seconds);
+	settle(w);
+}
