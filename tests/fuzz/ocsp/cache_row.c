@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Rows of the cache as bytes: what is read is within its bounds, and is written as
- * the very bytes it was read from, so no two rows mean the same.
+ * the very bytes it was read from, so no two rows mean the same; and another row, or
+ * one cut elsewhere, has another digest.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,32 @@ source(const uint8_t *data, size_t size)
 	same(out, sst_source_pack(&s, out), data, size);
 }
 
+static void
+digest(uint8_t *data, size_t size)
+{
+	static struct sst_db db;
+	uint8_t of[3][SST_DIGEST_LEN];
+	const int64_t ints[] = { 1, 2 };
+
+	if (db.ctx == NULL)
+		db = (struct sst_db){ .md = EVP_MD_fetch(NULL, "SHA256", NULL),
+		    .ctx = EVP_MD_CTX_new() };
+	if (size == 0)
+		return;
+	for (size_t i = 0; i < 3; i++) {
+		const size_t cut = i == 1;
+		const struct sst_span spans[] = { { data, cut }, { data + cut, size - cut } };
+
+		data[size / 2] ^= i == 2;
+		if (sst_db_digest(&db, 'E', ints, 2, spans, 2, of[i]) < 0)
+			abort();
+		data[size / 2] ^= i == 2;
+	}
+	if (memcmp(of[0], of[1], SST_DIGEST_LEN) == 0 ||
+	    memcmp(of[0], of[2], SST_DIGEST_LEN) == 0)
+		abort();
+}
+
 /* The first octet says which. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -77,6 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		head(copy, size - 1);
 	else
 		source(copy, size - 1);
+	digest(copy, size - 1);
 	free(copy);
 	return 0;
 }
