@@ -57,6 +57,11 @@
  *   - SSL_CTX_set_tlsext_status_type(): a client asks for a staple.
  *   - An index of ex_data of SSL_CTX, of SSL and of SSL_SESSION each: the chain is
  *     kept with its session, in this process.
+ * In a server that has a store, too, and no callback of its own, the hook shows staples
+ * to clients that ask: of the certificate that was chosen, out of the cache, or fetched
+ * where the mode allows it, in which case the first client's handshake BLOCKS for it.
+ * A certificate of the store that the checker knows to be revoked is then served only
+ * where nothing else has the name.
  * It does not touch the verification of chains and names, the session cache,
  * tickets, app_data. With the policy SST_REVOCATION_OFF it takes nothing.
  *
