@@ -60,7 +60,17 @@ sst_ans_wins(const struct sst_evidence *new, const struct sst_evidence *old)
 		return 1;
 	if (new->this_update != old->this_update)
 		return new->this_update > old->this_update;
-	return strictness(new) >= strictness(old);
+	if (strictness(new) != strictness(old))
+		return strictness(new) > strictness(old);
+	return new->level >= old->level;
+}
+
+/* The same once more, held to less. */
+static int
+is_weaker_twin(const struct sst_evidence *new, const struct sst_evidence *old)
+{
+	return new->status == old->status && new->this_update == old->this_update &&
+	    new->level < old->level;
 }
 
 static int
@@ -145,7 +155,7 @@ sst_ans_put(struct sst_db *s, const struct sst_ans *a, const void *der, size_t l
 	if (rc < 0)
 		return rc;
 	if (rc == 1 && !sst_ans_wins(&a->ev, &old.ev)) {
-		if (sst_ans_final(&a->ev))
+		if (sst_ans_final(&a->ev) || is_weaker_twin(&a->ev, &old.ev))
 			return SST_OK;	/* says nothing new */
 		if (sst_ans_final(&old.ev))
 			return sst_fail(err, SST_E_REFUSED, "the certificate is"
@@ -205,6 +215,7 @@ is_known(struct sst_cache *c, const struct sst_ans *a)
 		    old.ev.status == a->ev.status && old.ev.reason == a->ev.reason &&
 		    old.ev.this_update == a->ev.this_update &&
 		    old.ev.until == a->ev.until && old.ends == a->ends &&
+		    old.ev.level >= a->ev.level &&
 		    a->ev.fetched_at <= old.ev.fetched_at;
 		sst_db_end(all[i]);
 	}

@@ -45,6 +45,7 @@ struct intake {
 	char		 url[256];
 	uint8_t		 issuer[SST_ISSUER_LEN];
 	int64_t		 id;
+	int		 same_level;	/* what the very list that is there was held to */
 	int		 in_memory;
 	struct sst_db	*s;		/* locked, within a slice; NULL: between */
 	unsigned	 epoch;
@@ -110,8 +111,10 @@ peers(struct intake *k, struct sst_db *s, int flip, int64_t *ret_same, struct ss
 			sst_db_done(st);
 			return sst_fail(err, SST_E_REFUSED, "%s", refused);
 		}
-		if (order == SST_CRL_SAME)
+		if (order == SST_CRL_SAME) {
 			*ret_same = old.id;
+			k->same_level = old.head.level;
+		}
 		if (order != SST_CRL_TWIN && n < 64)
 			out[n++] = old.id;
 	}
@@ -156,6 +159,8 @@ stage_step(struct sst_cache *c, struct sst_db *s, void *arg, struct sst_error *e
 	for (unsigned i = 0; s == &c->change && i < c->n_bad; i++)
 		if (c->bad[i] == same)
 			same = 0;
+	if (same != 0 && k->head->level < k->same_level)
+		return SST_OK;
 	if (same != 0)
 		return sst_db_do(s, again_text, "iiitbb", same, k->head->until, k->now,
 		    k->url, head, len, digest, (size_t)SST_DIGEST_LEN);

@@ -16,6 +16,7 @@
 #include "cache_inside.h"
 
 #define ROW_FORM	1
+#define LEVEL_FORM	2	/* what follows the form is a level: not the default */
 
 struct pack {
 	uint8_t	*p;
@@ -113,6 +114,28 @@ get_text(struct unpack *u, char *out, size_t size)
 		u->bad = 1;
 }
 
+static void
+put_form(struct pack *k, int level)
+{
+	put_int(k, level == 0 ? ROW_FORM : LEVEL_FORM);
+	if (level != 0)
+		put_int(k, (uint64_t)(level + SST_LEVEL_DEFAULT));
+}
+
+static int
+get_form(struct unpack *u)
+{
+	uint64_t form = get_int(u);
+	int level;
+
+	if (form == ROW_FORM)
+		return 0;
+	level = (int)get_small(u, SST_LEVEL_MAX) - SST_LEVEL_DEFAULT;
+	if (form != LEVEL_FORM || level == 0)
+		u->bad = 1;
+	return level;
+}
+
 int
 sst_db_digest(struct sst_db *s, char tag, const int64_t *ints, size_t n_ints,
     const struct sst_span *spans, size_t n_spans, uint8_t ret[SST_DIGEST_LEN])
@@ -152,7 +175,7 @@ sst_evidence_pack(const struct sst_cert_key *key, const struct sst_evidence *e,
 {
 	struct pack k = { out, 0, SST_ROW_MAX };
 
-	put_int(&k, ROW_FORM);
+	put_form(&k, e->level);
 	put_octets(&k, key->issuer.dn, 32);
 	put_octets(&k, key->issuer.spki, 32);
 	put_octets(&k, key->serial, key->serial_len);
@@ -182,8 +205,7 @@ sst_evidence_unpack(const void *row, size_t len, struct sst_cert_key *key,
 
 	memset(key, 0, sizeof(*key));
 	memset(e, 0, sizeof(*e));
-	if (get_int(&u) != ROW_FORM)
-		return -1;
+	e->level = get_form(&u);
 	(void)get_octets(&u, key->issuer.dn, 32, 32);
 	(void)get_octets(&u, key->issuer.spki, 32, 32);
 	key->serial_len = (uint8_t)get_octets(&u, key->serial, 0, SST_SERIAL_MAX);
@@ -210,7 +232,7 @@ sst_head_pack(const struct sst_crl_head *h, uint8_t out[SST_HEAD_MAX])
 {
 	struct pack k = { out, 0, SST_HEAD_MAX };
 
-	put_int(&k, ROW_FORM);
+	put_form(&k, h->level);
 	put_octets(&k, h->issuer.dn, 32);
 	put_octets(&k, h->issuer.spki, 32);
 	put_int(&k, (uint64_t)h->this_update);
@@ -241,8 +263,7 @@ sst_head_unpack(const void *row, size_t len, struct sst_crl_head *h)
 	unsigned bits;
 
 	memset(h, 0, sizeof(*h));
-	if (get_int(&u) != ROW_FORM)
-		return -1;
+	h->level = get_form(&u);
 	(void)get_octets(&u, h->issuer.dn, 32, 32);
 	(void)get_octets(&u, h->issuer.spki, 32, 32);
 	h->this_update = (int64_t)get_int(&u);

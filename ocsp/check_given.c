@@ -153,7 +153,8 @@ is_known(struct sst_link *l, const struct sst_evidence *e, int64_t now)
 
 	for (int i = 0; i < n; i++)
 		if (list[i].status == e->status && list[i].this_update == e->this_update &&
-		    list[i].until == e->until && list[i].source != SST_SOURCE_CRL)
+		    list[i].until == e->until && list[i].level >= e->level &&
+		    list[i].source != SST_SOURCE_CRL)
 			return 1;
 	return 0;
 }

@@ -178,6 +178,7 @@ sst_crl_open(const void *bytes, size_t len, const struct sst_crl_signers *who, i
 	crl->bytes = bytes;
 	crl->len = len;
 	crl->head.size = len;
+	crl->head.level = limits->security_level - SST_LEVEL_DEFAULT;
 	crl->fault = SST_FAULT_MALFORMED;
 	rc = list_read(crl, who, now, limits, err);
 	ERR_clear_error();

@@ -62,6 +62,7 @@ struct sst_crl_head {
 	uint64_t size;		/* octets */
 	uint64_t entries;
 	unsigned bits;		/* buckets are 1 << bits */
+	int	 level;		/* as of struct sst_evidence */
 };
 
 /* How a list stands to one that is kept, of the same issuer and scope_key (case

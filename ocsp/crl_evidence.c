@@ -102,6 +102,7 @@ sst_crl_evidence(const struct sst_crl_head *h, const struct sst_cert_facts *fact
 	memset(ret, 0, sizeof(*ret));
 	ret->source = SST_SOURCE_CRL;
 	ret->reason = -1;
+	ret->level = h->level;
 	ret->this_update = h->this_update;
 	ret->next_update = h->next_update;
 	ret->until = until_of(h, limits);

@@ -57,6 +57,9 @@ struct sst_evidence {
 	int	reason;		/* -1: none */
 	int	not_issued;	/* RFC 6960 4.4.8: revoked, was never issued */
 	uint32_t covered;	/* reasons that a GOOD speaks for (SST_REASONS_ALL) */
+	int	level;		/* of security that its signatures were held to, less the
+				   default (SST_LEVEL_DEFAULT): a policy that wants more
+				   makes nothing good of it */
 	int	partial;	/* status NOTHING because `covered` is not all: several
 				   such may make a GOOD together */
 	int64_t	this_update, next_update, produced_at, until, revoked_at;
@@ -65,6 +68,9 @@ struct sst_evidence {
 	char	url[256];	/* escaped; "" for none */
 	char	text[192];	/* what it said or what is wrong, one line */
 };
+
+#define SST_LEVEL_DEFAULT	2
+#define SST_LEVEL_MAX		5
 
 /* Lifetimes and limits that the judges apply. sst_limits_of() fills it. */
 struct sst_limits {
@@ -76,6 +82,8 @@ struct sst_limits {
 };
 /* From a policy (NULL: the defaults). In policy.c. */
 void	sst_limits_of(const struct sst_revocation_policy *, struct sst_limits *ret);
+/* Whether its signatures were held to the level that `limits` want. In policy.c. */
+int	sst_evidence_strong(const struct sst_evidence *, const struct sst_limits *);
 
 /* "signature", "try_later", ...; "none". In policy.c. */
 const char *sst_fault_name(enum sst_fault);

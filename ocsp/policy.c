@@ -13,8 +13,6 @@
 #define CRL_NO_NEXT	DAY
 #define OCSP_SIZE	((size_t)64 << 10)
 #define CRL_SIZE	((size_t)32 << 20)
-#define SECURITY_LEVEL	2
-#define SECURITY_MAX	5
 
 static int64_t
 least(int64_t a, int64_t b)
@@ -36,11 +34,18 @@ sst_limits_of(const struct sst_revocation_policy *policy, struct sst_limits *ret
 	ret->crl_no_next = p->max_age != 0 ? p->max_age : CRL_NO_NEXT;
 	ret->ocsp_size = OCSP_SIZE;
 	ret->crl_size = CRL_SIZE;
-	ret->security_level = SECURITY_LEVEL;
+	ret->security_level = SST_LEVEL_DEFAULT;
 	if (p->security_level < 0)
 		ret->security_level = 0;
 	else if (p->security_level > 0)
-		ret->security_level = (int)least(p->security_level, SECURITY_MAX);
+		ret->security_level = (int)least(p->security_level, SST_LEVEL_MAX);
+}
+
+int
+sst_evidence_strong(const struct sst_evidence *e, const struct sst_limits *limits)
+{
+	return e->source == SST_SOURCE_LOCAL ||
+	    e->level >= limits->security_level - SST_LEVEL_DEFAULT;
 }
 
 enum sst_revocation_mode

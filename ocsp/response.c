@@ -38,7 +38,7 @@ static void
 evidence_begin(const struct sst_response_ask *ask, struct sst_evidence *ev)
 {
 	*ev = (struct sst_evidence){ .source = ask->source, .status = SST_EV_ERROR,
-	    .reason = -1 };
+	    .reason = -1, .level = ask->limits->security_level - SST_LEVEL_DEFAULT };
 }
 
 static void

@@ -104,8 +104,12 @@ is_hold(const struct sst_evidence *e)
 
 /* Whether a policy lets this kind make a certificate good. */
 static int
-is_used(const struct sst_revocation_policy *p, const struct sst_evidence *e)
+is_used(const struct scales *s, const struct sst_evidence *e)
 {
+	const struct sst_revocation_policy *p = s->c->policy;
+
+	if (!sst_evidence_strong(e, &s->limits))
+		return 0;
 	switch (e->source) {
 	case SST_SOURCE_STAPLE:
 		return p->use_staples != SST_SWITCH_OFF;
@@ -174,7 +178,7 @@ weigh_against(struct scales *s, const struct sst_evidence *e)
 			s->hold = e;
 		break;
 	case SST_EV_UNKNOWN:
-		if (!is_used(s->c->policy, e) || !is_fresh(s, e))
+		if (!is_used(s, e) || !is_fresh(s, e))
 			break;
 		pick(&s->unknown, e);
 		if (e->this_update > s->unknown_at)
@@ -216,7 +220,7 @@ weigh_for(struct scales *s, const struct sst_evidence *e)
 {
 	int partial = e->status == SST_EV_NOTHING && e->partial;
 
-	if ((e->status != SST_EV_GOOD && !partial) || !is_used(s->c->policy, e))
+	if ((e->status != SST_EV_GOOD && !partial) || !is_used(s, e))
 		return;
 	/* only what is newer lifts a hold */
 	if (s->hold != NULL && e->this_update <= s->hold->this_update &&

@@ -3,10 +3,7 @@
  * One fetch. Whether it may begin is asked in this order: is the URL of a form
  * that is fetched, did the source or this certificate's answer fail lately, is the
  * host closed, does somebody else have the lease, and did he bring what we want.
- *
- * Somebody may judge as of another time. Evidence is put to that; what is noted of
- * a source, and when evidence was kept, is of the clock, or one such question would
- * keep sources from everybody and move the time that a cache has seen.
+ * What is noted of a source is of the clock, whatever time evidence is put to.
  */
 #include "work_inside.h"
 
@@ -24,18 +21,18 @@
 #define LEASE_AGAIN_S	60
 #define BLOCKED_S	3600
 
-/* A list is about an issuer's certificates, a response about one. */
+/* A list is about an issuer's certificates, a response about one; each at a level. */
 static void
 job_key(const struct sst_subject *s, enum sst_work_kind kind, const char *url,
     uint8_t key[32])
 {
-	uint8_t bytes[33 + 32 + 32 + 32] = { (uint8_t)kind };
+	uint8_t bytes[34 + 32 + 32 + 32] = { (uint8_t)kind, (uint8_t)s->limits.security_level };
 
-	(void)SHA256((const uint8_t *)url, strlen(url), bytes + 1);
+	(void)SHA256((const uint8_t *)url, strlen(url), bytes + 2);
 	if (kind == SST_WORK_CRL)
-		memcpy(bytes + 33, &s->facts->key.issuer, sizeof(s->facts->key.issuer));
+		memcpy(bytes + 34, &s->facts->key.issuer, sizeof(s->facts->key.issuer));
 	else
-		sst_cert_key_hash(&s->facts->key, bytes + 33);
+		sst_cert_key_hash(&s->facts->key, bytes + 34);
 	(void)SHA256(bytes, sizeof(bytes), key);
 }
 

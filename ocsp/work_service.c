@@ -94,12 +94,13 @@ errand_for(struct sst_work *w, struct sst_subject *s, int is_leaf, int64_t budge
 }
 
 /* Whether the service is asked at all about this. It judges as of now, by what it
- * keeps. */
+ * keeps, and at the default's level of security: what it refuses may do for less. */
 static int
 is_asked(const struct sst_work *w, const struct sst_subject *s, int64_t now_ms)
 {
 	return w->service != NULL && now_ms >= w->service_again_ms && s->at == 0 &&
-	    s->policy.use_cache != SST_SWITCH_OFF;
+	    s->policy.use_cache != SST_SWITCH_OFF &&
+	    s->limits.security_level >= SST_LEVEL_DEFAULT;
 }
 
 int
@@ -151,7 +152,10 @@ tell(struct sst_work *w, struct sst_ticket *t, const struct sst_errand *e)
 			continue;
 		cap_age(&piece, &t->subject->limits);
 		sst_ticket_tell(w, t, &piece);
-		said = 1;
+		/* and what does for it need not do for us */
+		if ((piece.status != SST_EV_GOOD && piece.status != SST_EV_UNKNOWN) ||
+		    sst_evidence_decides(&piece, sst_work_now(w), &t->subject->limits))
+			said = 1;
 	}
 	/* it asked the sources: they are not asked once more */
 	if (said)

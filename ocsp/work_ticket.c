@@ -15,7 +15,7 @@ sst_evidence_decides(const struct sst_evidence *e, int64_t now, const struct sst
 		return 1;
 	if (e->status != SST_EV_GOOD && e->status != SST_EV_UNKNOWN)
 		return 0;
-	return sst_evidence_counts(e, now, limits);
+	return sst_evidence_strong(e, limits) && sst_evidence_counts(e, now, limits);
 }
 
 void

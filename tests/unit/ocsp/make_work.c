@@ -108,6 +108,7 @@ answer_ocsp(struct scene *s, const struct responder_request *q, struct responder
 	    .next_update = s->next_update,
 	    .status = s->revoked && cert == s->cert[0] ? MADE_REVOKED : MADE_GOOD };
 	made.produced_at = s->this_update;
+	made.digest = s->sha1 ? "SHA1" : NULL;
 	if (s->echo == 2)
 		nonce[0] ^= 1;
 	made.nonce = s->echo != 0 && made.nonce_len > 0 ? nonce : NULL;
@@ -131,6 +132,7 @@ answer_crl(struct scene *s, struct responder_reply *reply)
 	    .this_update = s->this_update, .next_update = s->next_update };
 
 	(void)snprintf(number, sizeof(number), "%02x", s->number);
+	crl.md = s->sha1 ? EVP_sha1() : NULL;
 	reply->type = "application/pkix-crl";
 	if (reply->status == 0)
 		reply->body = make_crl(&crl);

@@ -42,6 +42,7 @@ struct scene {
 	int		 ocsp_status;	/* OCSPResponseStatus */
 	int		 refuse_get, refuse_sha256, refuse_sha256_http;
 	int		 echo;		/* 1: the nonce, 2: another one */
+	int		 sha1;		/* what signatures are made over */
 
 	/* what it met; read while nothing is under way */
 	char		 log[SCENE_LOG][200];	/* "METHOD PATH HASH NONCE" */

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "make_cache.h"
+#include "make_crl.h"
 
 #define HOLD	6
 #define URI(u)	"issuingDistributionPoint = critical,@idp\n[idp]\nfullname = URI:" u "\n"
@@ -305,6 +306,67 @@ a_staging_that_was_left_is_swept(void **state)
 	sst_cache_close(c);
 }
 
+/* The level of the one piece that is known about a certificate. */
+static int
+level_of(struct sst_cache *c, const struct sst_cert_facts *f)
+{
+	struct sst_evidence list[8];
+	struct sst_limits limits;
+
+	sst_limits_of(NULL, &limits);
+	assert_int_equal(sst_cache_get(c, f, PKI_NOW, &limits, list, 8), 1);
+	assert_int_equal(list[0].status, SST_EV_GOOD);
+	return list[0].level;
+}
+
+/* Takes a list in that was judged at `level`, less the default. */
+static void
+list_put_at(struct sst_cache *c, const struct pki_cert *ca, const struct pki_buf *der, int level)
+{
+	const struct sst_crl_signers signers = { .issuer = ca->cert };
+	struct sst_crl *crl = NULL;
+	struct sst_limits limits;
+	enum sst_fault fault;
+
+	sst_limits_of(NULL, &limits);
+	limits.security_level += level;
+	assert_int_equal(sst_crl_open(der->data, der->len, &signers, PKI_NOW, &limits, &crl,
+	    &fault, NULL), SST_OK);
+	assert_int_equal(sst_cache_put_crl(c, crl, NULL, PKI_NOW, NULL), SST_OK);
+	sst_crl_free(crl);
+}
+
+static void
+rv_41_what_was_held_to_more_is_kept_so_until_something_newer_comes(void **state)
+{
+	static const int levels[] = { -2, 1, -2, 0, -1 }, kept[] = { -2, 1, 1, 1, 1 };
+	const struct cache_world *w = *state;
+	struct sst_cert_facts listed = listed_facts(w->ca, 1), answered = cert_facts(41, 1);
+	struct pki_buf der = make_crl(&(struct make_crl){ .issuer = w->ca });
+	struct sst_cache *c = cache_open(pki_path(w->dir, "41"));
+	struct sst_evidence e = says(SST_EV_GOOD, -1, 3600);
+
+	for (int i = 0; i < 5; i++) {
+		list_put_at(c, w->ca, &der, levels[i]);
+		assert_int_equal(level_of(c, &listed), kept[i]);
+		e.level = levels[i];
+		e.fetched_at++;
+		assert_int_equal(cache_put(c, 41, 1, &e), SST_OK);
+		assert_int_equal(level_of(c, &answered), kept[i]);
+	}
+	/* a stapled one is looked for before it is written */
+	e.fetched_at = 0;
+	e.level = 3;
+	assert_int_equal(cache_put(c, 41, 1, &e), SST_OK);
+	assert_int_equal(level_of(c, &answered), 3);
+	e = says(SST_EV_GOOD, -1, 60);
+	e.level = -2;
+	assert_int_equal(cache_put(c, 41, 1, &e), SST_OK);
+	assert_int_equal(level_of(c, &answered), -2);
+	sst_cache_close(c);
+	pki_buf_free(&der);
+}
+
 int
 main(void)
 {
@@ -319,6 +381,7 @@ main(void)
 		cmocka_unit_test(a_list_that_is_there_is_renewed_and_not_rewritten),
 		cmocka_unit_test(a_list_too_large_for_the_cache_is_refused),
 		cmocka_unit_test(a_staging_that_was_left_is_swept),
+		cmocka_unit_test(rv_41_what_was_held_to_more_is_kept_so_until_something_newer_comes),
 	};
 
 	return cmocka_run_group_tests(tests, cache_world_make, cache_world_free);

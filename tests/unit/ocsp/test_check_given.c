@@ -166,6 +166,25 @@ rv_51_what_a_staple_said_is_known_to_the_next_check(void **state)
 	assert_int_equal(ends(k, 0).verdict, SST_VERDICT_REVOKED);
 }
 
+/* The same staple, held to what each policy wants. */
+static void
+rv_41_what_one_policy_knows_another_learns_at_its_own_level(void **state)
+{
+	const struct sst_revocation_policy low = { .mode = SST_REVOCATION_HARD,
+	    .security_level = -1 };
+	struct world *w = *state;
+	struct sst_check *k = check_with(w, w->chain, &low);
+
+	give_staple(k, w->leaf, MADE_GOOD);
+	(void)ends(k, 1);
+	assert_int_equal(ends(check_with(w, w->chain, &low), 1).from_cache, 1);
+	assert_int_equal(ends(check_of(w, SST_REVOCATION_HARD), 0).verdict, SST_VERDICT_ERROR);
+	k = check_of(w, SST_REVOCATION_HARD);
+	give_staple(k, w->leaf, MADE_GOOD);
+	(void)ends(k, 1);
+	assert_int_equal(ends(check_of(w, SST_REVOCATION_HARD), 1).from_cache, 1);
+}
+
 static void
 evidence_from_a_file_stays_with_its_check(void **state)
 {
@@ -319,6 +338,7 @@ main(void)
 		T(rv_48_must_staple_is_honoured_on_the_leaf_and_on_its_cas),
 		T(rv_47_an_expired_staple_falls_to_the_list),
 		T(rv_51_what_a_staple_said_is_known_to_the_next_check),
+		T(rv_41_what_one_policy_knows_another_learns_at_its_own_level),
 		T(evidence_from_a_file_stays_with_its_check),
 		T(staples_that_are_switched_off_are_not_looked_at),
 		T(rv_09_a_delegate_that_is_known_to_be_revoked_signs_nothing),

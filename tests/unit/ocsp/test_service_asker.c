@@ -135,6 +135,39 @@ the_askers_own_cap_of_age_holds(void **state)
 	assert_int_equal(world_met(w), 1);
 }
 
+/* What the service goes by need not do for the asker, nor what it refuses. */
+static void
+who_wants_more_or_less_than_the_service_fetches(void **state)
+{
+	const struct sst_revocation_policy high = { .security_level = 3 };
+	const struct sst_revocation_policy low = { .security_level = 1 };
+	const struct sst_revocation_policy lowest = { .security_level = -1 };
+	const struct sst_revocation_policy young = { .max_age = 3600 };
+	struct world *w = *state;
+	struct sst_evidence e;
+
+	through_the_service(w);
+	w->scene->this_update = time(NULL) - 2 * 3600;
+	w->scene->next_update = time(NULL) + 20 * 3600;
+	world_start(w);
+	world_is_good(w, w->cert);
+	e = scene_fetch_as(w->scene, w->cert, &high, 1);
+	assert_int_equal(e.status, SST_EV_GOOD);
+	assert_int_equal(e.level, 1);
+	assert_int_equal(world_met(w), 2);
+	/* the service would do, and it is not known before */
+	assert_int_equal(scene_fetch_as(w->scene, w->cert, &low, 1).status, SST_EV_GOOD);
+	assert_int_equal(world_met(w), 2);
+	w->scene->this_update = time(NULL) - 60;
+	e = scene_fetch_as(w->scene, w->cert, &young, 1);
+	assert_int_equal(e.this_update, w->scene->this_update);
+	assert_int_equal(world_met(w), 3);
+	w->scene->sha1 = 1;
+	e = scene_fetch_as(w->scene, scene_cert(w->scene, NULL, "/ocsp"), &lowest, 1);
+	assert_int_equal(e.status, SST_EV_GOOD);
+	assert_int_equal(e.level, -2);
+}
+
 static void
 without_a_service_each_fetches_for_himself(void **state)
 {
@@ -276,6 +309,7 @@ main(int argc, char **argv)
 		T(who_wants_no_kept_evidence_does_not_ask_the_service),
 		T(who_judges_as_of_another_time_does_not_either),
 		T(the_askers_own_cap_of_age_holds),
+		T(who_wants_more_or_less_than_the_service_fetches),
 		T(without_a_service_each_fetches_for_himself),
 		T(what_the_service_refuses_the_asker_fetches),
 		T(a_service_that_dies_over_a_question_is_replaced_by_a_fetch),

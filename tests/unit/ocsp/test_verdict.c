@@ -167,6 +167,35 @@ evidence_is_not_believed_longer_than_the_policys_age(void **state)
 	assert_int_equal(r.until, NOW + DAY);
 }
 
+/* And what another policy took at a lower level of security. */
+static void
+rv_41_what_was_held_to_less_than_the_policy_wants_is_not_good(void **state)
+{
+	const struct sst_revocation_policy low = { .security_level = -1 };
+	const struct sst_revocation_policy high = { .security_level = 3 };
+	struct sst_evidence e = good(-HOUR, HOUR), list = good(-HOUR, HOUR);
+
+	(void)state;
+	e.level = -1;
+	IS(SST_VERDICT_ERROR, e);
+	IS(SST_VERDICT_GOOD, e, list);
+	assert_int_equal(weigh(&leaf, &low, NOW, &e, 1).verdict, SST_VERDICT_GOOD);
+	assert_int_equal(weigh(&leaf, &high, NOW, &list, 1).verdict, SST_VERDICT_ERROR);
+	list.level = 1;
+	assert_int_equal(weigh(&leaf, &high, NOW, &list, 1).verdict, SST_VERDICT_GOOD);
+	/* as old as it may be, too */
+	e = good(-DAY, -HOUR);
+	e.level = -1;
+	IS(SST_VERDICT_ERROR, e);
+	/* what speaks against the certificate is heard */
+	e = revoked(-HOUR, 1);
+	e.level = -2;
+	IS(SST_VERDICT_REVOKED, e);
+	/* the operator signs nothing */
+	e = ev(SST_SOURCE_LOCAL, SST_EV_GOOD, -HOUR, HOUR);
+	assert_int_equal(weigh(&leaf, &high, NOW, &e, 1).verdict, SST_VERDICT_GOOD);
+}
+
 /* What another policy's age kept alive is none of this one's. */
 static void
 rv_30_65_what_announces_no_end_lives_as_long_as_this_policy_has_it(void **state)
@@ -701,6 +730,7 @@ main(void)
 		cmocka_unit_test(each_source_alone_makes_a_good),
 		cmocka_unit_test(rv_33_fresh_ends_with_the_skew_after_next_update),
 		cmocka_unit_test(rv_30_65_what_announces_no_end_lives_as_long_as_this_policy_has_it),
+		cmocka_unit_test(rv_41_what_was_held_to_less_than_the_policy_wants_is_not_good),
 		cmocka_unit_test(rv_32_a_start_in_the_future_is_believed_within_the_skew),
 		cmocka_unit_test(times_at_the_ends_of_the_range_do_not_wrap),
 		cmocka_unit_test(evidence_is_not_believed_longer_than_the_policys_age),

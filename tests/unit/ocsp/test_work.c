@@ -531,6 +531,47 @@ what_is_too_old_for_a_policy_is_fetched_again(void **state)
 	}
 }
 
+/* A policy that takes weaker signatures keeps what they made for itself alone. */
+static void
+rv_41_what_was_held_to_a_lower_level_is_nothing_to_a_higher_one(void **state)
+{
+	const struct sst_revocation_policy low = { .security_level = -1 };
+	const struct sst_revocation_policy fresh = { .security_level = -1,
+	    .use_cache = SST_SWITCH_OFF };
+	const struct sst_revocation_policy high = { .security_level = 3 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct scene *s = scene_new(NULL);
+		struct pki_cert *cert = scene_cert(s, i == 0 ? "/crl" : NULL,
+		    i == 1 ? "/ocsp" : NULL);
+
+		s->sha1 = 1;
+		s->this_update = PKI_NOW - HOUR;
+		assert_int_equal(scene_fetch_as(s, cert, &low, 1).status, SST_EV_GOOD);
+		assert_int_equal(scene_fetch_as(s, cert, &low, 1).status, SST_EV_GOOD);
+		assert_int_equal(responder_requests(s->r), 1);
+		assert_int_equal(scene_fetch(s, cert).fault, SST_FAULT_ALGORITHM);
+		assert_int_equal(responder_requests(s->r), 2);
+		/* the same answer with a signature that counts */
+		s->sha1 = 0;
+		atomic_store(&s->clock, PKI_NOW + HOUR);
+		assert_int_equal(scene_fetch(s, cert).status, SST_EV_GOOD);
+		assert_int_equal(responder_requests(s->r), 3);
+		/* and nobody who wants less makes less of it */
+		assert_int_equal(scene_fetch_as(s, cert, &fresh, 1).status, SST_EV_GOOD);
+		assert_int_equal(responder_requests(s->r), 4);
+		assert_int_equal(scene_fetch(s, cert).status, SST_EV_GOOD);
+		assert_int_equal(responder_requests(s->r), 4);
+		/* the level above: what is kept was not held to it */
+		assert_int_equal(scene_fetch_as(s, cert, &high, 1).status, SST_EV_GOOD);
+		assert_int_equal(responder_requests(s->r), 5);
+		assert_int_equal(scene_fetch_as(s, cert, &high, 1).level, 1);
+		assert_int_equal(responder_requests(s->r), 5);
+		scene_free(s);
+	}
+}
+
 int
 main(void)
 {
@@ -554,6 +595,7 @@ main(void)
 		cmocka_unit_test(rv_94_what_http_says_about_its_age_extends_nothing),
 		cmocka_unit_test(evidence_as_of_another_time_is_judged_by_that),
 		cmocka_unit_test(what_is_too_old_for_a_policy_is_fetched_again),
+		cmocka_unit_test(rv_41_what_was_held_to_a_lower_level_is_nothing_to_a_higher_one),
 		cmocka_unit_test(a_question_about_another_time_moves_no_clock),
 		cmocka_unit_test(a_question_about_another_time_puts_nothing_off_till_then),
 	};
