@@ -120,14 +120,21 @@ step(struct sst_timer *t)
 	    (int64_t)seconds * 1000 : POLL_MS), step);
 }
 
+static void	waiting_end(struct waiting *);
+
 static void
 read_done(struct sst_job *job)
 {
 	struct reading *j = SST_HOLDER(job, struct reading, job);
 	struct sst_record *r = sst_record_find(j->relay, j->cookie);
 
-	if (j->waiting != NULL)
+	if (j->waiting != NULL) {
 		j->waiting->reading = NULL;
+		/* as a rule nothing is to be fetched */
+		if (sst_ours_pending(j->ours) == 0)
+			waiting_end(j->waiting);
+		r = sst_record_find(j->relay, j->cookie);
+	}
 	if (r != NULL && r->listener != NULL && !r->listener->closed)
 		sst_loop_arm(&j->relay->loop, &r->listener->oversight,
 		    j->relay->loop.now + POLL_MS, step);
