@@ -229,28 +229,6 @@ found_new(const struct sst_check *k, enum sst_evidence_source source)
 	return found;
 }
 
-int
-sst_check_response(struct sst_check *k, const void *der, size_t len, struct sst_error *err)
-{
-	struct sst_evidence *found;
-	int rc;
-
-	if (sst_check_is_off(k) || k->n_links == 0)
-		return SST_OK;
-	rc = sst_checker_ready(k->checker, err);
-	if (rc < 0)
-		return rc;
-	found = found_new(k, SST_SOURCE_OCSP);
-	if (found == NULL)
-		return sst_fail(err, SST_E_NOMEM, "out of memory");
-	for (int i = 0; i < k->n_links; i++)
-		if (k->links[i].facts != NULL)
-			judge_response(k, i, SST_SOURCE_OCSP, der, len, &found[i]);
-	rc = give(k, found, err);
-	free(found);
-	return rc;
-}
-
 static void
 judge_list(struct sst_check *k, int depth, const void *der, size_t len,
     struct sst_evidence *ret)
@@ -276,8 +254,10 @@ judge_list(struct sst_check *k, int depth, const void *der, size_t len,
 	sst_crl_free(crl);
 }
 
-int
-sst_check_crl(struct sst_check *k, const void *der, size_t len, struct sst_error *err)
+/* A response or a list about any certificate of the chain. */
+static int
+judge_each(struct sst_check *k, enum sst_evidence_source source, const void *der, size_t len,
+    struct sst_error *err)
 {
 	struct sst_evidence *found;
 	int rc;
@@ -287,16 +267,34 @@ sst_check_crl(struct sst_check *k, const void *der, size_t len, struct sst_error
 	rc = sst_checker_ready(k->checker, err);
 	if (rc < 0)
 		return rc;
-	signers_meet(k);
-	found = found_new(k, SST_SOURCE_CRL);
+	if (source == SST_SOURCE_CRL)
+		signers_meet(k);
+	found = found_new(k, source);
 	if (found == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
-	for (int i = 0; i < k->n_links; i++)
-		if (k->links[i].facts != NULL)
+	for (int i = 0; i < k->n_links; i++) {
+		if (k->links[i].facts == NULL)
+			continue;
+		if (source == SST_SOURCE_CRL)
 			judge_list(k, i, der, len, &found[i]);
+		else
+			judge_response(k, i, source, der, len, &found[i]);
+	}
 	rc = give(k, found, err);
 	free(found);
 	return rc;
+}
+
+int
+sst_check_response(struct sst_check *k, const void *der, size_t len, struct sst_error *err)
+{
+	return judge_each(k, SST_SOURCE_OCSP, der, len, err);
+}
+
+int
+sst_check_crl(struct sst_check *k, const void *der, size_t len, struct sst_error *err)
+{
+	return judge_each(k, SST_SOURCE_CRL, der, len, err);
 }
 
 int
