@@ -278,7 +278,8 @@ judge(const struct sst_question *q, const struct given *g, struct sst_answer *a)
 	struct sst_error err = { 0 };
 	int rc;
 
-	rc = sst_checker_new(&config, &a->checker, &err);
+	/* the machine's file says what connections may fetch from, and where they keep it */
+	rc = sst_checker_of_machine(&config, &a->checker, &err);
 	if (rc == 0)
 		rc = sst_check_new(a->checker, &q->policy, a->chain, &a->check, &err);
 	if (rc == 0) {

@@ -11,7 +11,7 @@
 SSTOOL=$SST_BUILD/tools/sstool
 LD_LIBRARY_PATH=$(dirname "$(library securesockets)"):$(dirname "$(library securesockets-openssl)")
 export LD_LIBRARY_PATH
-export XDG_CACHE_HOME=$SST_TMP/cache
+export XDG_CACHE_HOME=$SST_TMP/cache XDG_CONFIG_HOME=$SST_TMP/config
 unset SSL_CERT_FILE SSL_CERT_DIR
 
 # verify CODE ARGUMENTS...: with the root, offline; output to out and said
@@ -428,6 +428,19 @@ fetching_and_keeping_can_be_left_out()
 	says '^ +- staple, kept: good'
 }
 
+# As connections have it: the file allows the address, where nobody serves.
+the_machines_file_counts()
+{
+	printf 'fetch: { allow = [ "127.0.0.1:9" ]; };\n' >conf
+	SECURESOCKETS_CONF=$SST_TMP/conf "$SSTOOL" why --no-cache --trust root.pem \
+		--untrusted ca.pem leaf.pem >out 2>said || wrong "soft refused it"
+	never 'blocked'
+	says 'connect'
+	printf 'fetch: { alow = [ "127.0.0.1:9" ]; };\n' >conf
+	SECURESOCKETS_CONF=$SST_TMP/conf verify 2 --trust root.pem --untrusted ca.pem leaf.pem
+	complains 'conf:1: '
+}
+
 a_name_cannot_speak_to_the_terminal()
 {
 	openssl req -x509 "${EC[@]}" -keyout odd.key -out odd.pem -days 9 \
@@ -458,5 +471,6 @@ what_cannot_be_read_is_not_an_answer
 the_answer_as_json
 why_shows_every_piece
 fetching_and_keeping_can_be_left_out
+the_machines_file_counts
 a_name_cannot_speak_to_the_terminal
 finish
