@@ -446,41 +446,6 @@ sst_own_wait(struct sst_own *o, unsigned ms)
 	return n == 0;
 }
 
-/* --- what is given out ------------------------------------------------- */
-
-/* The count stands before what is shown of it. */
-struct counted {
-	atomic_int	 refs;
-	struct sst_own_staple staple;
-};
-
-static struct counted *
-counted_of(struct sst_own_staple *s)
-{
-	return (struct counted *)((char *)s - offsetof(struct counted, staple));
-}
-
-struct sst_own_staple *
-sst_own_staple_new(const void *der, size_t len, int64_t until)
-{
-	struct counted *c = malloc(sizeof(*c) + len);
-
-	if (c == NULL)
-		return NULL;
-	atomic_init(&c->refs, 1);
-	c->staple.until = until;
-	c->staple.len = len;
-	memcpy(c->staple.der, der, len);
-	return &c->staple;
-}
-
-void
-sst_own_staple_unref(struct sst_own_staple *s)
-{
-	if (s != NULL && atomic_fetch_sub(&counted_of(s)->refs, 1) == 1)
-		free(counted_of(s));
-}
-
 struct sst_own_staple *
 sst_own_staple(struct sst_own *o, const uint8_t leaf[32])
 {
@@ -491,10 +456,8 @@ sst_own_staple(struct sst_own *o, const uint8_t leaf[32])
 	lock(o);
 	e = find_locked(o, leaf);
 	if (e != NULL && !e->gone && !e->revoked && e->staple != NULL && now < e->staple->until &&
-	    now >= e->evidence.this_update) {
-		s = e->staple;
-		(void)atomic_fetch_add(&counted_of(s)->refs, 1);
-	}
+	    now >= e->evidence.this_update)
+		s = sst_own_staple_ref(e->staple);
 	unlock(o);
 	return s;
 }

@@ -72,7 +72,9 @@ struct sst_own {
 /* own.c */
 X509	*sst_own_leaf(const struct sst_own_cert *);
 X509	*sst_own_issuer(const struct sst_own_cert *);
+/* own_staple.c */
 struct sst_own_staple *sst_own_staple_new(const void *der, size_t len, int64_t until);
+struct sst_own_staple *sst_own_staple_ref(struct sst_own_staple *);
 
 /* own_fetch.c: both with no lock held. Takes what the caches have, if it is newer. */
 void	sst_own_take(struct sst_own_cert *, int64_t now);
