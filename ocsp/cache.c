@@ -141,7 +141,7 @@ sst_cache_mode(const struct sst_cache *c)
 static int
 is_stale(const struct sst_cache *c)
 {
-	return atomic_load(&c->reopen) || c->pid != getpid() || c->uid != geteuid();
+	return atomic_load(&c->reopen) || atomic_load(&c->opening) || c->pid != getpid() || c->uid != geteuid();
 }
 
 /* Both mutexes are held. */
@@ -341,7 +341,7 @@ sst_cache_change(struct sst_cache *c, enum sst_bump what, int64_t now,
     int (*step)(struct sst_cache *, struct sst_db *, void *, struct sst_error *), void *arg,
     struct sst_error *err)
 {
-	const int64_t until = sst_clock_ms() + patience_ms;
+	const int64_t begun = sst_clock_ms(), until = begun + patience_ms;
 	struct sst_db *s;
 	unsigned epoch;
 	int rc, code;
@@ -349,8 +349,12 @@ sst_cache_change(struct sst_cache *c, enum sst_bump what, int64_t now,
 	for (int tries = 0; tries < 2; tries++) {
 		s = sst_cache_enter_change(c);
 		if (s == &c->mem) {
+			code = atomic_load(&c->opening) ? SQLITE_BUSY : SQLITE_OK;
 			sst_cache_leave_change(c, s);
-			break;
+			if (!waits(code, patience_ms > c->wait_ms ? until : begun + c->wait_ms))
+				break;
+			tries--;
+			continue;
 		}
 		rc = sst_cache_transaction(c, s, what, now, step, arg, err);
 		code = s->code;
@@ -398,6 +402,26 @@ sst_cache_look_failed(struct sst_cache *c, struct sst_db *s)
 }
 
 int
+sst_cache_opening(struct sst_cache *c)
+{
+	int opening;
+
+	sst_cache_enter(c);
+	opening = atomic_load(&c->opening);
+	sst_cache_leave(c);
+	return opening;
+}
+
+void
+sst_cache_settle(struct sst_cache *c)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+
+	while (sst_cache_opening(c))
+		(void)nanosleep(&pause, NULL);
+}
+
+int
 sst_cache_open(const struct sst_cache_config *config, struct sst_cache **ret,
     struct sst_error *err)
 {
@@ -422,10 +446,14 @@ sst_cache_open(const struct sst_cache_config *config, struct sst_cache **ret,
 	(void)pthread_mutex_lock(&c->mu);
 	if (rc == SST_OK)
 		sst_cache_connect(c);
+	(void)pthread_mutex_unlock(&c->mu);
+	(void)pthread_mutex_unlock(&c->wmu);
+	if (rc == SST_OK && !config->at_once)
+		sst_cache_settle(c);
+	(void)pthread_mutex_lock(&c->mu);
 	if (rc == SST_OK && atomic_load(&c->mode) != SST_CACHE_WRITER)
 		rc = sst_cache_memory(c);
 	(void)pthread_mutex_unlock(&c->mu);
-	(void)pthread_mutex_unlock(&c->wmu);
 	if (rc < 0) {
 		sst_cache_close(c);
 		return sst_fail(err, SST_E_NOMEM, "out of memory for the cache");

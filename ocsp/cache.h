@@ -21,8 +21,8 @@
  *      the cache goes on in memory.
  *   5. No connection to a file lives across fork(): it is closed before, and both
  *      processes open again at their next call. What memory has, both have.
- *   6. Reading never waits (busy time-out 0): SST_E_TIMEOUT means busy, ask again
- *      from a thread that may wait.
+ *   6. Reading never waits (busy time-out 0), nor does opening again (after fork(),
+ *      for damage): SST_E_TIMEOUT means busy, ask again from a thread that may wait.
  * Threads: one handle, any number of threads. Two mutexes inside: one for reading,
  *   held for one look-up, one for changes, held for one transaction of bounded size.
  */
@@ -49,6 +49,7 @@ struct sst_cache_config {
 	int		 may_write;	/* 0: the snapshot, whatever the rights */
 	uint64_t	 size_cap;	/* octets; 0: 64 MiB */
 	int		 wait_ms;	/* busy time-out of writing; 0: 20 */
+	int		 at_once;	/* 1: opening does not wait either: see sst_cache_settle() */
 };
 
 /* Fails for SST_E_NOMEM only: what cannot be opened is memory, and
@@ -56,8 +57,17 @@ struct sst_cache_config {
 int	sst_cache_open(const struct sst_cache_config *, struct sst_cache **ret,
 	    struct sst_error *err);
 void	sst_cache_close(struct sst_cache *);	/* NULL is allowed */
+/*
+ * 1: others have its file locked for a moment, as in opening, so that it is not open
+ * yet: a look-up is SST_E_TIMEOUT, a change goes to memory. It is opened by the first
+ * call that finds it free; after 3 seconds it is memory.
+ */
+int	sst_cache_opening(struct sst_cache *);
+/* Waits for that. */
+void	sst_cache_settle(struct sst_cache *);
 /* From now on changes of the calling thread wait up to `ms` for other processes before
- * they go to memory: what only this process has, others fetch once more. */
+ * they go to memory, opening included: what only this process has, others fetch once
+ * more. */
 void	sst_cache_patient(int ms);
 enum sst_cache_mode sst_cache_mode(const struct sst_cache *);
 const char *sst_cache_why(const struct sst_cache *);	/* "" or one line */

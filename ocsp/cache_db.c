@@ -400,7 +400,6 @@ sst_db_open(struct sst_db *s, enum sst_db_kind kind, const char *path, int wait_
 	/* The log stays for the next process: closing would wait for the disk. */
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	(void)sqlite3_busy_timeout(s->db, 250);
 	code = sqlite3_exec(s->db, pragmas_of(kind), NULL, NULL, NULL);
 	if (code != SQLITE_OK) {
 		(void)sst_db_failed(s, sqlite3_extended_errcode(s->db));

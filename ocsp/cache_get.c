@@ -216,6 +216,8 @@ look_twice(struct look *l)
 	for (int tries = 0; ; tries++) {
 		sst_cache_enter(l->c);
 		rc = look(l);
+		if (rc == SST_OK && atomic_load(&l->c->opening))
+			rc = SST_E_TIMEOUT;
 		hurt = l->c->hurt;
 		sst_cache_leave(l->c);
 		/* What was there may be lost: "nothing is known" would be a lie. */

@@ -101,6 +101,9 @@ struct sst_cache {
 	unsigned	 mends;
 	int		 hurt;		/* `look` met damage: the next change mends */
 	_Atomic int	 reopen;	/* connections are to be made anew */
+	_Atomic int	 opening;	/* others have the file just now: again at the next call */
+	int		 opening_hurt;	/* and it is to be put aside then */
+	int64_t		 opening_ms;	/* until when that is tried */
 	pid_t		 pid;
 	uid_t		 uid;
 	int		 stray;		/* forked behind our back: no file of the parent's */
@@ -154,7 +157,8 @@ void	sst_cache_say(struct sst_cache *, const char *fmt, ...)
 /* After a failure of `look` (mu is held): damage is mended by the next change. */
 int	sst_cache_look_failed(struct sst_cache *, struct sst_db *);
 
-/* cache_open.c. Both mutexes are held. */
+/* cache_open.c. Both mutexes are held. None waits: what others have locked is tried
+ * again by whoever comes next, for 3 seconds (`opening`). */
 void	sst_cache_connect(struct sst_cache *);
 void	sst_cache_disconnect(struct sst_cache *);
 /* Puts the live file aside and makes a new one, with what could be saved. */

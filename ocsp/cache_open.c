@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -27,7 +26,7 @@
 #include "base/fail.h"
 #include "cache_inside.h"
 
-#define LOCK_WAIT_MS	3000
+#define OPENING_MS	3000	/* others may have the file for so long */
 #define MENDS		4	/* in MENDS_MS, then it is given up */
 #define MENDS_MS	60000
 
@@ -88,24 +87,23 @@ file_fault(const char *path, uid_t owner, mode_t never, struct stat *ret)
 	return NULL;
 }
 
-/* The lock of the directory (LOCK_SH or LOCK_EX), or -1. Waits 3 seconds at most. */
+/* The lock of the directory (LOCK_SH or LOCK_EX), or -1: EWOULDBLOCK: others have it. */
 static int
 dir_lock(const char *dir, int how)
 {
-	const struct timespec pause = { .tv_nsec = 2000000 };
-	int64_t until = sst_clock_ms() + LOCK_WAIT_MS;
 	char path[4096];
-	int fd;
+	int fd, why;
 
 	if (snprintf(path, sizeof(path), "%s/lock", dir) >= (int)sizeof(path))
 		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	while (fd >= 0 && flock(fd, how | LOCK_NB) < 0) {
-		if ((errno != EWOULDBLOCK && errno != EINTR) || sst_clock_ms() > until) {
-			(void)close(fd);
-			return -1;
-		}
-		(void)nanosleep(&pause, NULL);
+		if (errno == EINTR)
+			continue;
+		why = errno;
+		(void)close(fd);
+		errno = why;
+		return -1;
 	}
 	return fd;
 }
@@ -223,9 +221,9 @@ start_anew(struct sst_cache *c)
 }
 
 /*
- * `hurt`: a page of it is known to be damaged. 0, or -1 with the reason said. Of
- * LOCK_SH also 1: there is something to be made, which takes LOCK_EX; 2: others are
- * just opening it.
+ * `hurt`: a page of it is known to be damaged. 0, or -1 with the reason said; 2: others
+ * have it just now. Of LOCK_SH also 1: there is something to be made, which takes
+ * LOCK_EX.
  */
 static int
 open_live_as(struct sst_cache *c, int hurt, int how)
@@ -237,9 +235,10 @@ open_live_as(struct sst_cache *c, int hurt, int how)
 
 	lock = dir_lock(c->dir, how);
 	if (lock < 0) {
+		rc = errno == EWOULDBLOCK ? 2 : -1;
 		sst_cache_say(c, "%s cannot be locked: %s", c->dir,
-		    errno == EWOULDBLOCK ? "another process holds it" : strerror(errno));
-		return -1;
+		    rc == 2 ? "another process holds it" : strerror(errno));
+		return rc;
 	}
 	fault = file_fault(c->live, c->uid, 022, &st);
 	if (fault != NULL) {
@@ -260,12 +259,13 @@ open_live_as(struct sst_cache *c, int hurt, int how)
 		rc = 1;
 		goto out;
 	}
-	if (found == SST_DB_CANNOT && how == LOCK_SH && (c->change.code & 0xff) == SQLITE_BUSY) {
+	if (found == SST_DB_DAMAGED)
+		found = start_anew(c);
+	if (found == SST_DB_CANNOT && (c->change.code & 0xff) == SQLITE_BUSY) {
+		sst_cache_say(c, "%s cannot be opened: it is busy", c->live);
 		rc = 2;
 		goto out;
 	}
-	if (found == SST_DB_DAMAGED)
-		found = start_anew(c);
 	if (found == SST_DB_NEWER)
 		sst_cache_say(c, "%s was made by a newer version", c->live);
 	else if (found != SST_DB_OURS)
@@ -280,18 +280,8 @@ out:
 static int
 open_live(struct sst_cache *c, int hurt)
 {
-	const struct timespec pause = { .tv_nsec = 5000000 };
-	const int64_t until = sst_clock_ms() + LOCK_WAIT_MS;
 	int rc = hurt ? 1 : open_live_as(c, 0, LOCK_SH);
 
-	while (rc == 2 && sst_clock_ms() < until) {
-		(void)nanosleep(&pause, NULL);
-		rc = open_live_as(c, 0, LOCK_SH);
-	}
-	if (rc == 2)
-		sst_cache_say(c, "%s cannot be opened: it is busy", c->live);
-	if (rc == 2)
-		return -1;
 	return rc == 1 ? open_live_as(c, hurt, LOCK_EX) : rc;
 }
 
@@ -352,50 +342,82 @@ open_snapshot(struct sst_cache *c, uid_t owner)
 	return -1;
 }
 
-static void
+/* 1: it may be tried again. */
+static int
+is_early(struct sst_cache *c)
+{
+	const int64_t now = sst_clock_ms();
+
+	if (c->opening_ms == 0)
+		c->opening_ms = now + OPENING_MS;
+	return now < c->opening_ms;
+}
+
+/* 1: others have the live file. */
+static int
 connect_as(struct sst_cache *c, int hurt)
 {
 	struct stat st;
 	const char *fault;
+	int rc = -1;
 	char *why;
 
 	atomic_store(&c->mode, SST_CACHE_MEMORY);
 	sst_cache_say(c, "%s", "");
 	if (c->dir == NULL)
-		return;
+		return 0;
 	if (c->may_write && !c->stray)
 		(void)mkdir(c->dir, 0755);
 	fault = sst_dir_fault(c->dir, &st);
 	if (fault != NULL) {
 		sst_cache_say(c, "%s is not used: %s", c->dir, fault);
 		(void)lstat(c->snapshot, &c->file);
-		return;
+		return 0;
 	}
 	if (c->may_write && !c->stray) {
 		if (st.st_uid != c->uid)
 			sst_cache_say(c, "%s belongs to another user", c->dir);
-		else if (open_live(c, hurt) == 0)
-			atomic_store(&c->mode, SST_CACHE_WRITER);
+		else
+			rc = open_live(c, hurt);
 	}
-	if (atomic_load(&c->mode) == SST_CACHE_WRITER)
-		return;
+	if (rc == 0)
+		atomic_store(&c->mode, SST_CACHE_WRITER);
+	if (rc == 0 || (rc == 2 && is_early(c)))
+		return rc == 2;
 	/* A reader by choice says why there is no snapshot, a writer why it is none. */
 	why = c->may_write ? atomic_load(&c->why) : NULL;
 	if (open_snapshot(c, st.st_uid) == 0)
 		atomic_store(&c->mode, SST_CACHE_SNAPSHOT);
 	if (why != NULL)
 		atomic_store(&c->why, why);
+	return 0;
+}
+
+static void
+connect_or_later(struct sst_cache *c, int hurt)
+{
+	int later = connect_as(c, hurt);
+
+	c->opening_hurt = later && hurt;
+	if (!later)
+		c->opening_ms = 0;
+	atomic_store(&c->opening, later);
 }
 
 void
 sst_cache_connect(struct sst_cache *c)
 {
+	const struct stat was = c->file;
+	const int hurt = c->opening_hurt;
+
 	sst_cache_disconnect(c);
+	if (hurt)
+		c->file = was;
 	if (c->nonce[0] == 0 && getrandom(c->nonce, sizeof(c->nonce), 0) > 0)
 		c->nonce[0] |= 1;
 	c->change.cap = c->look.cap = c->size_cap;
 	c->hurt = 0;
-	connect_as(c, 0);
+	connect_or_later(c, hurt);
 }
 
 void
@@ -419,6 +441,6 @@ sst_cache_mend(struct sst_cache *c)
 	}
 	c->file = was;
 	c->hurt = 0;
-	connect_as(c, 1);
+	connect_or_later(c, 1);
 	atomic_fetch_add(&c->generation, 1);
 }

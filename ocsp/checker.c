@@ -26,7 +26,7 @@
 struct sst_checker {
 	struct sst_checker *next, *prev;	/* of all in this process */
 	atomic_int	 refs;
-	pthread_mutex_t	 mu;		/* guards opening */
+	pthread_mutex_t	 mu;		/* guards opening and `where` */
 	atomic_int	 is_ready;
 	_Atomic int64_t	 seen;		/* the latest time that was right */
 	struct sst_memo	*memo;
@@ -240,7 +240,7 @@ describe(struct sst_checker *c)
 static int
 open_caches(struct sst_checker *c, struct sst_error *err)
 {
-	struct sst_cache_config config = { .may_write = 1, .size_cap = c->bytes };
+	struct sst_cache_config config = { .may_write = 1, .size_cap = c->bytes, .at_once = 1 };
 	int rc = SST_OK;
 
 	sst_place_find(c->dir, &c->place);
@@ -252,13 +252,9 @@ open_caches(struct sst_checker *c, struct sst_error *err)
 		rc = open_machine(c, err);
 	if (rc == SST_OK)
 		rc = sst_cache_open(&config, &c->own, err);
-	if (rc < 0)
-		return rc;
-	describe(c);
-	sst_checker_saw(c, sst_cache_seen(c->own));
-	if (c->machine != NULL)
+	if (rc == SST_OK && c->machine != NULL)
 		sst_checker_saw(c, sst_cache_seen(c->machine));
-	return SST_OK;
+	return rc;
 }
 
 /* The socket of who fetches for us, or NULL. */
@@ -299,10 +295,23 @@ sst_checker_ready(struct sst_checker *c, struct sst_error *err)
 		return SST_OK;
 	(void)pthread_mutex_lock(&c->mu);
 	rc = open_locked(c, err);
-	if (rc == SST_OK)
+	if (rc == SST_OK && !sst_cache_opening(c->own)) {
+		sst_checker_saw(c, sst_cache_seen(c->own));
 		atomic_store_explicit(&c->is_ready, 1, memory_order_release);
+	}
 	(void)pthread_mutex_unlock(&c->mu);
 	return rc;
+}
+
+int
+sst_checker_settle(struct sst_checker *c, struct sst_error *err)
+{
+	int rc = sst_checker_ready(c, err);
+
+	if (rc < 0 || atomic_load_explicit(&c->is_ready, memory_order_acquire))
+		return rc;
+	sst_cache_settle(c->own);
+	return sst_checker_ready(c, err);
 }
 
 const char *
@@ -311,7 +320,13 @@ sst_checker_cache(const struct sst_checker *checker)
 	/* opening is no change that anybody sees but here */
 	struct sst_checker *c = (struct sst_checker *)checker;
 
-	return sst_checker_ready(c, NULL) == SST_OK ? c->where : "memory (out of memory)";
+	if (sst_checker_settle(c, NULL) < 0)
+		return "memory (out of memory)";
+	(void)pthread_mutex_lock(&c->mu);
+	if (c->where[0] == '\0')
+		describe(c);
+	(void)pthread_mutex_unlock(&c->mu);
+	return c->where;
 }
 
 struct sst_cache *

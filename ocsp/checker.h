@@ -23,8 +23,11 @@
 struct sst_cache;
 struct sst_work;
 
-/* Opens the caches, once. SST_E_NOMEM alone. */
+/* Opens the caches, once, as far as that can be done at once: one whose file others
+ * have locked is busy, and opened by a later call. SST_E_NOMEM alone. */
 int	sst_checker_ready(struct sst_checker *, struct sst_error *err);
+/* The same, and waits for it. */
+int	sst_checker_settle(struct sst_checker *, struct sst_error *err);
 /* Once it is ready. Borrowed; the machine's is NULL where there is none to read. */
 struct sst_cache *sst_checker_own(struct sst_checker *);
 struct sst_cache *sst_checker_machine(struct sst_checker *);

@@ -261,7 +261,7 @@ sst_own_add(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_err
 
 	if (serve_on(o, leaf))
 		return SST_OK;
-	rc = sst_checker_ready(o->checker, err);
+	rc = sst_checker_settle(o->checker, err);
 	if (rc < 0)
 		return rc;
 	e = cert_new(o, leaf, above, &why);

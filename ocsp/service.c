@@ -328,7 +328,7 @@ fitness(struct sst_checker *checker, struct sst_error *err)
 	if (geteuid() == 0)
 		return sst_fail(err, SST_E_REFUSED, "the cache service does not run as root: "
 		    "start it as the owner of the cache");
-	rc = sst_checker_ready(checker, err);
+	rc = sst_checker_settle(checker, err);
 	if (rc < 0)
 		return rc;
 	if (sst_checker_work(checker) == NULL)

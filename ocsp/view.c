@@ -133,7 +133,7 @@ sst_checker_each(struct sst_checker *c, int (*each)(void *, const struct sst_kep
 	struct walk w = { .checker = c, .each = each, .arg = arg };
 	struct sst_limits limits;
 	struct sst_cache *cache;
-	int rc = sst_checker_ready(c, err);
+	int rc = sst_checker_settle(c, err);
 
 	sst_limits_of(NULL, &limits);
 	w.skew = limits.skew;
@@ -152,7 +152,7 @@ sst_checker_stats(struct sst_checker *c, int i, struct sst_kept_stats *ret,
 	const struct sst_place *place;
 	struct sst_cache_stats st;
 	struct sst_cache *cache;
-	int rc = sst_checker_ready(c, err);
+	int rc = sst_checker_settle(c, err);
 
 	if (rc < 0)
 		return rc;
@@ -180,7 +180,7 @@ sst_checker_stats(struct sst_checker *c, int i, struct sst_kept_stats *ret,
 static int
 writable(struct sst_checker *c, struct sst_cache **ret, struct sst_error *err)
 {
-	int rc = sst_checker_ready(c, err);
+	int rc = sst_checker_settle(c, err);
 
 	if (rc < 0)
 		return rc;

@@ -312,8 +312,8 @@ lite_realloc(void *p, int n)
 static void
 starve(const struct cache_world *w, const char *name)
 {
-	const struct sst_cache_config config = { name[0] == '\0' ? NULL : pki_path(w->dir,
-	    name), 1, 0, 100 };
+	const struct sst_cache_config config = { .dir = name[0] == '\0' ? NULL : pki_path(w->dir,
+	    name), .may_write = 1, .wait_ms = 100 };
 	char dir[256];
 	struct sst_cache *c;
 	int last = 1;

@@ -13,13 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "make_cache.h"
 
 #define PROCESSES	50
@@ -392,6 +395,64 @@ reading_does_not_wait_for_a_writer(void **state)
 	sst_cache_close(c);
 }
 
+/* As a process that just makes the file holds it. */
+static int
+held(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	return fd;
+}
+
+static void
+opening_at_once_does_not_wait_for_who_holds_the_file(void **state)
+{
+	const struct sst_cache_config config = { .dir = pki_path(*state, "held"),
+	    .may_write = 1, .wait_ms = 1, .at_once = 1 };
+	struct sst_evidence e = says(SST_EV_REVOKED, 1, 5), list[1];
+	struct sst_cert_facts there = cert_facts(1, 0);
+	struct sst_cache *c = cache_open(config.dir);
+	const struct sst_limits limits = { 0 };
+	int64_t begun;
+	int fd;
+
+	assert_int_equal(cache_put(c, 1, 0, &e), SST_OK);
+	sst_cache_close(c);
+	fd = held(pki_path(*state, "held/lock"));
+	begun = sst_clock_ms();
+	assert_int_equal(sst_cache_open(&config, &c, NULL), SST_OK);
+	assert_true(sst_cache_opening(c));
+	/* not "nothing is known": that nobody can say yet */
+	assert_int_equal(sst_cache_get(c, &there, PKI_NOW, &limits, list, 1), SST_E_TIMEOUT);
+	assert_int_equal(cache_put(c, 1, 1, &e), SST_OK);
+	assert_true(sst_clock_ms() - begun < 2000);
+	(void)close(fd);
+	assert_int_equal(sst_cache_get(c, &there, PKI_NOW, &limits, list, 1), 1);
+	assert_int_equal(cache_says(c, 1, 1), SST_EV_REVOKED);
+	assert_int_equal(sst_cache_mode(c), SST_CACHE_WRITER);
+	assert_false(sst_cache_opening(c));
+	sst_cache_close(c);
+}
+
+static void
+a_file_that_is_held_for_good_is_done_without(void **state)
+{
+	struct sst_cache *c;
+	int fd;
+
+	assert_int_equal(mkdir(pki_path(*state, "good"), 0700), 0);
+	fd = held(pki_path(*state, "good/lock"));
+	c = cache_open(pki_path(*state, "good"));
+
+	assert_int_equal(sst_cache_mode(c), SST_CACHE_MEMORY);
+	assert_non_null(strstr(sst_cache_why(c), "another process holds it"));
+	assert_int_equal(cache_says(c, 1, 0), 0);
+	(void)close(fd);
+	sst_cache_close(c);
+}
+
 int
 main(void)
 {
@@ -405,6 +466,8 @@ main(void)
 		cmocka_unit_test(rv_102_a_bare_clone_keeps_its_hands_off_the_file),
 		cmocka_unit_test(a_fork_gives_no_lease_away),
 		cmocka_unit_test(reading_does_not_wait_for_a_writer),
+		cmocka_unit_test(opening_at_once_does_not_wait_for_who_holds_the_file),
+		cmocka_unit_test(a_file_that_is_held_for_good_is_done_without),
 	};
 
 	return cmocka_run_group_tests(tests, dir_setup, dir_teardown);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Tests of checker.c: what the checks of a process share, and the clock's word. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "make_response.h"
 #include "securesockets/revocation.h"
 #include "support/pki.h"
@@ -313,6 +316,66 @@ an_entry_that_is_no_address_is_told_when_it_is_given(void **state)
 	sst_checker_unref(c);
 }
 
+/* The directory's lock, as a process has it that just makes the file. */
+static int
+held(struct world *w, const char *place)
+{
+	int fd = open(pki_path(w->dir, place), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	return fd;
+}
+
+static void
+the_first_look_does_not_wait_for_who_holds_the_cache(void **state)
+{
+	struct world *w = *state;
+	struct sst_checker *c = checker_at(pki_path(w->dir, "c"));
+	struct sst_check *k;
+	int64_t begun;
+	int fd;
+
+	assert_int_equal(staple(w, c, MADE_REVOKED, PKI_NOW - HOUR, 3), SST_VERDICT_REVOKED);
+	sst_checker_unref(c);
+	fd = held(w, "c/lock");
+	c = checker_at(pki_path(w->dir, "c"));
+	k = check_of(w, c);
+	begun = sst_clock_ms();
+	assert_int_equal(sst_check_now(k, NULL), 0);
+	assert_int_equal(sst_check_now(k, NULL), 0);
+	assert_true(sst_clock_ms() - begun < 2000);
+	(void)close(fd);
+	assert_int_equal(sst_check_now(k, NULL), SST_E_REFUSED);
+	assert_int_equal(sst_check_result(k, 0)->verdict, SST_VERDICT_REVOKED);
+	assert_int_equal(strncmp(sst_checker_cache(c), "directory /", 11), 0);
+	sst_check_free(k);
+	sst_checker_unref(c);
+}
+
+/* What the file has seen counts from when it is open. */
+static void
+rv_39_the_clock_is_judged_by_a_cache_that_was_held(void **state)
+{
+	struct world *w = *state;
+	struct sst_checker *c = checker_at(pki_path(w->dir, "c"));
+	struct sst_check *k;
+	int fd;
+
+	assert_int_equal(staple(w, c, MADE_GOOD, PKI_NOW - HOUR, 3), SST_VERDICT_GOOD);
+	sst_checker_unref(c);
+	atomic_store(&wall, PKI_NOW - 300 * PKI_DAY);
+	fd = held(w, "c/lock");
+	c = checker_at(pki_path(w->dir, "c"));
+	k = check_of(w, c);
+	assert_int_equal(sst_check_now(k, NULL), 0);
+	(void)close(fd);
+	assert_int_equal(sst_check_now(k, NULL), 1);
+	assert_int_equal(sst_check_result(k, 0)->verdict, SST_VERDICT_GOOD);
+	sst_check_free(k);
+	sst_checker_unref(c);
+}
+
 struct busy {
 	struct world	*w;
 	struct sst_checker *checker;
@@ -383,6 +446,8 @@ main(void)
 		T(without_a_place_it_is_the_users_own),
 		T(a_place_is_shared_by_those_who_name_it),
 		T(an_entry_that_is_no_address_is_told_when_it_is_given),
+		T(the_first_look_does_not_wait_for_who_holds_the_cache),
+		T(rv_39_the_clock_is_judged_by_a_cache_that_was_held),
 		T(rv_102_children_of_a_busy_process_go_on_with_it),
 	};
 
