@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/escape.h"
 #include "base/fail.h"
@@ -23,7 +22,6 @@
 #include "work.h"
 
 #define BUDGET_MS	3000
-#define BUSY_TRIES	50	/* of 1 ms, for a cache that somebody has locked */
 #define INLINE_OWN	8	/* pieces of its own that need no memory on the way */
 #define STATUS_REQUEST	5	/* RFC 7633 */
 
@@ -117,7 +115,7 @@ sst_check_is_off(const struct sst_check *k)
 static void
 cancel(struct sst_check *k)
 {
-	struct sst_work *work = sst_checker_work(k->checker);
+	struct sst_work *work = sst_checker_waiter(k->checker);
 
 	/* Also one that was answered: its call of `done` may be under way. */
 	for (int i = 0; i < k->n_links; i++)
@@ -354,36 +352,31 @@ on_answer(void *arg, const struct sst_evidence *list, size_t n)
 		k->done(k->arg);	/* which may free the check */
 }
 
-/* A reader seldom meets a lock, and not for long. */
-static void
-wait_for_cache(struct sst_link *l)
+/* On the checker's thread, which may wait for who has the cache locked. */
+static int
+look_again(void *arg, struct sst_evidence *list, size_t max)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct sst_link *l = arg;
 	struct sst_check *k = l->check;
-	struct sst_evidence list[SST_KNOWN_MAX];
-	int n = SST_E_TIMEOUT;
 
-	for (int i = 0; i < BUSY_TRIES && n < 0; i++) {
-		(void)nanosleep(&pause, NULL);
-		n = sst_checker_known(k->checker, l->facts, sst_check_time(k), &k->limits,
-		    list, SST_KNOWN_MAX);
-	}
-	if (n > 0)
-		(void)sst_link_add(l, list, (size_t)n, NULL);
+	return sst_checker_known(k->checker, l->facts, sst_check_time(k), &k->limits, list,
+	    max);
 }
 
 static void
 ask(struct sst_check *k, int i)
 {
 	struct sst_link *l = &k->links[i];
-	const struct sst_work_ask wish = ask_of(k, i);
+	struct sst_work_ask wish = ask_of(k, i);
 
 	(void)pthread_mutex_lock(&k->mu);
 	l->waiting = 1;
 	k->pending++;
 	(void)pthread_mutex_unlock(&k->mu);
+	wish.no_fetch = !can_fetch(k);
+	wish.look = l->busy ? look_again : NULL;
 	/* what cannot be asked is not known: verdict.c says what that means */
-	if (sst_work_ask(sst_checker_work(k->checker), &wish, on_answer, l, &l->ticket,
+	if (sst_work_ask(sst_checker_waiter(k->checker), &wish, on_answer, l, &l->ticket,
 	    NULL) < 0)
 		(void)settle(k, l);
 }
@@ -402,14 +395,9 @@ sst_check_start(struct sst_check *k, void (*done)(void *arg), void *arg,
 	k->pending = 1;		/* this call itself */
 	if (rc == 0) {
 		k->asked = 1;
-		for (int i = 0; i < k->n_links; i++) {
-			if (!k->links[i].wanted)
-				continue;
-			if (can_fetch(k))
+		for (int i = 0; i < k->n_links; i++)
+			if (k->links[i].wanted)
 				ask(k, i);
-			else
-				wait_for_cache(&k->links[i]);
-		}
 	}
 	if (settle(k, NULL))
 		done(arg);

@@ -32,7 +32,7 @@ struct sst_checker {
 	struct sst_memo	*memo;
 	struct sst_cache *own;		/* memory at the least */
 	struct sst_cache *machine;	/* its snapshot, or NULL */
-	struct sst_work	*work;		/* NULL: no network */
+	struct sst_work	*work;		/* also where nothing is fetched */
 	struct sst_place place;		/* of `own` */
 	char		*dir;		/* of the configuration; NULL: by place */
 	char		*proxy;
@@ -281,7 +281,7 @@ open_locked(struct sst_checker *c, struct sst_error *err)
 		rc = sst_memo_new(0, &c->memo, err);
 	with.cache = c->own;
 	with.service = service_of(c);
-	if (rc == SST_OK && !c->no_fetch && c->work == NULL)
+	if (rc == SST_OK && c->work == NULL)
 		rc = sst_work_new(&with, &c->work, err);
 	return rc;
 }
@@ -349,6 +349,12 @@ sst_checker_place(const struct sst_checker *c)
 
 struct sst_work *
 sst_checker_work(struct sst_checker *c)
+{
+	return c->no_fetch ? NULL : c->work;
+}
+
+struct sst_work *
+sst_checker_waiter(struct sst_checker *c)
 {
 	return c->work;
 }

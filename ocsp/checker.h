@@ -34,6 +34,8 @@ struct sst_cache *sst_checker_machine(struct sst_checker *);
 const struct sst_place *sst_checker_place(const struct sst_checker *);	/* of its own */
 /* NULL: no network for this one. Borrowed. */
 struct sst_work *sst_checker_work(struct sst_checker *);
+/* The same thread, for what fetches nothing and waits for a cache. Borrowed. */
+struct sst_work *sst_checker_waiter(struct sst_checker *);
 /* UNIX seconds of the clock, or the latest time that was right when that is later:
  * a clock that went back must not make old evidence fresh. */
 int64_t	sst_checker_now(struct sst_checker *);

@@ -12,6 +12,7 @@
 #include "base/fail.h"
 
 #define SLEEP_MS	60000
+#define LOOK_MS		500	/* for a cache that others hold, before it is fetched */
 #define PATIENCE_MS	2000	/* with other writers of the file */
 #define PUBLISH_MS	5000
 #define TIDY_MS		(10 * 60 * 1000)
@@ -410,6 +411,11 @@ sst_work_ask(struct sst_work *w, const struct sst_work_ask *ask,
 	t->subject = subject_new(ask, err);
 	t->is_leaf = ask->is_leaf;
 	t->deadline = sst_clock_ms() + (ask->budget_ms > 0 ? ask->budget_ms : 0);
+	t->look_until = sst_clock_ms() + LOOK_MS;
+	if (ask->no_fetch || t->look_until > t->deadline)
+		t->look_until = t->deadline;
+	t->look = ask->look;
+	t->no_fetch = ask->no_fetch;
 	t->done = done;
 	t->arg = arg;
 	if (t->subject != NULL)

@@ -43,6 +43,11 @@ struct sst_work_ask {
 	int64_t		 now;		/* 0: the clock's, as it goes */
 	int		 budget_ms;
 	int		 is_leaf;	/* OCSP is for leaves; for others CRL alone */
+	int		 no_fetch;	/* 1: what `look` finds is all */
+	/* The caches were busy: called with the ask's `arg`, on the thread and before
+	 * anything is fetched, until it is not SST_E_TIMEOUT. Pieces, or an error. NULL:
+	 * they answered. */
+	int		(*look)(void *arg, struct sst_evidence *list, size_t max);
 };
 
 int	sst_work_new(const struct sst_work_config *, struct sst_work **ret, struct sst_error *);
@@ -64,7 +69,7 @@ void	sst_work_keep(struct sst_work *, const struct sst_work_ask *,
 	    const struct sst_evidence *);
 /* The clock moved: what is due is looked at. */
 void	sst_work_wake(struct sst_work *);
-/* After it returned `done` is not called (waits for a call that is under way,
+/* After it returned neither `done` nor `look` is called (waits for a call that is under way,
  * unless made on the thread itself). */
 void	sst_work_cancel(struct sst_work *, struct sst_work_ticket *);
 

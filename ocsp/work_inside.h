@@ -61,7 +61,10 @@ struct sst_ticket {
 	int		 is_leaf;
 	int64_t		 deadline;	/* of the monotonic clock, ms */
 	void		(*done)(void *, const struct sst_evidence *, size_t);
+	int		(*look)(void *, struct sst_evidence *, size_t);	/* NULL: over */
 	void		*arg;
+	int		 no_fetch;
+	int64_t		 look_until;	/* ms */
 	atomic_int	 cancelled;
 	struct sst_job	*job;		/* NULL: advance */
 	enum sst_service_state service;

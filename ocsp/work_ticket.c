@@ -2,11 +2,13 @@
 /*
  * One ask: first the lists that the certificate names, one list being about many
  * certificates and private; then, of a leaf, its responders, which learn what is
- * visited.
+ * visited. Where the caches were busy it is waited for them before.
  */
 #include "work_inside.h"
 
 #include <stdlib.h>
+
+#define LOOK_AGAIN_MS	2
 
 int
 sst_evidence_decides(const struct sst_evidence *e, int64_t now, const struct sst_limits *limits)
@@ -50,6 +52,49 @@ next_source(struct sst_ticket *t, enum sst_work_kind *ret_kind)
 	return NULL;
 }
 
+/* Unless who asked cancelled, which waits for the end of this. */
+static int
+look(struct sst_work *w, struct sst_ticket *t, struct sst_evidence *list, size_t max)
+{
+	int n = 0, call;
+
+	(void)pthread_mutex_lock(&w->mu);
+	call = !atomic_load(&t->cancelled);
+	if (call)
+		w->calling = t->id;
+	(void)pthread_mutex_unlock(&w->mu);
+	if (call)
+		n = t->look(t->arg, list, max);
+	(void)pthread_mutex_lock(&w->mu);
+	w->calling = 0;
+	(void)pthread_cond_broadcast(&w->called);
+	(void)pthread_mutex_unlock(&w->mu);
+	return n;
+}
+
+/* 1: the caches are still busy. */
+static int
+is_busy(struct sst_work *w, struct sst_ticket *t, int64_t now_ms)
+{
+	struct sst_evidence list[SST_WORK_EVIDENCE];
+	int n;
+
+	if (t->look == NULL)
+		return 0;
+	n = look(w, t, list, SST_WORK_EVIDENCE);
+	if (n == SST_E_TIMEOUT && now_ms < t->look_until)
+		return 1;
+	t->look = NULL;
+	if (n == SST_E_TIMEOUT) {
+		sst_work_error(&list[0], SST_WORK_CRL, SST_FAULT_TIMEOUT, "",
+		    "other processes had the cache locked for too long");
+		n = 1;
+	}
+	for (int i = 0; i < n; i++)
+		sst_ticket_tell(w, t, &list[i]);
+	return 0;
+}
+
 /* 1: nothing is left to wait for. */
 static int
 advance(struct sst_work *w, struct sst_ticket *t)
@@ -59,6 +104,8 @@ advance(struct sst_work *w, struct sst_ticket *t)
 	struct sst_evidence e;
 	const char *url;
 
+	if (t->decided || t->no_fetch)
+		return 1;
 	if (sst_service_waits(w, t))
 		return 0;
 	while (!t->decided && (url = next_source(t, &kind)) != NULL) {
@@ -128,7 +175,7 @@ int64_t
 sst_tickets_step(struct sst_work *w, int64_t now_ms)
 {
 	struct sst_ticket **at = &w->active;
-	int64_t until = INT64_MAX;
+	int64_t until = INT64_MAX, again = INT64_MAX;
 
 	while (*at != NULL) {
 		struct sst_ticket *t = *at;
@@ -139,7 +186,9 @@ sst_tickets_step(struct sst_work *w, int64_t now_ms)
 			over = 1;
 		}
 		/* a job that is begun here goes on even when nobody waits for it */
-		if (!over && t->job == NULL)
+		if (!over && is_busy(w, t, now_ms))
+			again = now_ms + LOOK_AGAIN_MS;
+		else if (!over && t->job == NULL)
 			over = advance(w, t);
 		if (!over && t->deadline <= now_ms) {
 			time_is_up(w, t);
@@ -153,5 +202,5 @@ sst_tickets_step(struct sst_work *w, int64_t now_ms)
 			until = t->deadline;
 		at = &t->next;
 	}
-	return until;
+	return again < until ? again : until;
 }
