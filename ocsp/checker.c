@@ -329,6 +329,12 @@ sst_checker_cache(const struct sst_checker *checker)
 	return c->where;
 }
 
+const char *
+sst_checker_dir(const struct sst_checker *c)
+{
+	return c->dir;
+}
+
 struct sst_cache *
 sst_checker_own(struct sst_checker *c)
 {

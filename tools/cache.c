@@ -16,8 +16,10 @@
 
 #define HEX_MAX		160
 
-int
-sst_cache_become(const char *dir)
+/* As root: takes the uid and gid of the owner, for good. The machine's file was read
+ * by then, and nothing is open. */
+static int
+become_owner(const char *dir)
 {
 	const char *path = dir != NULL ? dir : SST_CACHE_MACHINE;
 	char name[512];
@@ -43,19 +45,25 @@ int
 sst_cache_checker(const char *dir, int no_fetch, struct sst_checker **ret)
 {
 	const struct sst_checker_config config = { .cache_dir = dir, .no_fetch = no_fetch };
+	struct sst_checker *checker = NULL;
 	struct sst_error err = { 0 };
+	int rc;
 
-	if (sst_checker_of_machine(&config, ret, &err) < 0)
+	if (sst_checker_of_machine(&config, &checker, &err) < 0)
 		return sst_out_error("cache", &err);
+	rc = become_owner(sst_checker_dir(checker));
+	if (rc != 0) {
+		sst_checker_unref(checker);
+		return rc;
+	}
+	*ret = checker;
 	return 0;
 }
 
 int
 sst_cache_open(const char *dir, struct sst_checker **ret)
 {
-	int rc = sst_cache_become(dir);
-
-	return rc != 0 ? rc : sst_cache_checker(dir, 1, ret);
+	return sst_cache_checker(dir, 1, ret);
 }
 
 static void

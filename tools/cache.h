@@ -18,13 +18,11 @@
 #define SST_CACHE_MACHINE	"/var/cache/securesockets"
 #define SST_CACHE_SOCKET	"/run/securesockets/cache.sock"
 
-/* As root: takes the uid and gid of `dir`'s (NULL: the machine's) owner, for good. 0,
- * or an exit code after a line on stderr. */
-int	sst_cache_become(const char *dir);
-/* A checker of the machine's settings whose cache is in `dir` (NULL: where it belongs).
- * The same answers. */
+/* A checker of the machine's settings whose cache is in `dir` (NULL: where these have
+ * it, or where it belongs). root becomes that directory's owner, for good. 0, or an
+ * exit code after a line on stderr. */
 int	sst_cache_checker(const char *dir, int no_fetch, struct sst_checker **ret);
-/* Both: for verbs that need nothing of root's. */
+/* One that fetches nothing. */
 int	sst_cache_open(const char *dir, struct sst_checker **ret);
 /* The names of `cert`'s issuer as rows have it: SHA-256 of the name alone. */
 void	sst_cache_issuer_name(X509 *cert, unsigned char ret[32]);

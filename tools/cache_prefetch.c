@@ -292,9 +292,7 @@ prefetch(struct job *j, const char *dir, const char *trust)
 	for (size_t i = 0; i < j->n; i++)
 		find_chain(&j->items[i], store);
 	X509_STORE_free(store);
-	rc = sst_cache_become(dir);
-	if (rc == 0)
-		rc = sst_cache_checker(dir, 0, &checker);
+	rc = sst_cache_checker(dir, 0, &checker);
 	if (rc == 0) {
 		fetch(j, checker);
 		/* a reader is not kept waiting; without a cache to write there is nothing

@@ -103,17 +103,16 @@ serve(const char *dir, struct sst_service_config *config)
 {
 	struct sst_checker *checker = NULL;
 	struct sst_error err = { 0 };
-	int rc = sst_cache_become(dir);
+	int rc = sst_cache_checker(dir, 0, &checker);
 
 	if (rc != 0)
 		return rc;
 	/* nothing that it is made to run or to dump gets more than it has */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return sst_out_trouble(SST_EXIT_UNAVAILABLE, "prctl: %s", strerror(errno));
+		rc = sst_out_trouble(SST_EXIT_UNAVAILABLE, "prctl: %s", strerror(errno));
 	(void)umask(022);
 	config->stop_fd = stop_signals();
-	rc = sst_cache_checker(dir, 0, &checker);
 	if (rc == 0 && sst_service_run(checker, config, &err) < 0)
 		rc = sst_out_trouble(SST_EXIT_UNAVAILABLE, "cache serve: %s", err.text);
 	sst_checker_unref(checker);

@@ -139,6 +139,9 @@ SST_API void	sst_checker_unref(struct sst_checker *);	/* NULL is allowed */
 /* Where its cache is: "machine PATH", "snapshot PATH", "user PATH", "memory",
  * and why if that is not the first choice. Borrowed. */
 SST_API const char *sst_checker_cache(const struct sst_checker *);
+/* The directory that was set for it; NULL: none was, "": memory. Opens nothing, so that
+ * root may become its owner before. Borrowed. */
+SST_API const char *sst_checker_dir(const struct sst_checker *);
 
 /*
  * A checker as securesockets.conf(5) has it: where `config` (NULL: nowhere) sets a

@@ -246,6 +246,23 @@ sys.exit(pty.spawn(sys.argv[1:]) >> 8)' "$SSTOOL" cache purge --dir cache >out 2
 	exits 69 purge --dir link
 }
 
+# Root becomes the owner of the directory that the machine's file names.
+the_machines_file_says_where()
+{
+	mkdir -m 755 named
+	((OWNER == 31000)) && chown 31000:31000 named
+	cp conf conf.old
+	printf 'cache: { dir = "%s"; };\n' "$SST_TMP/named" >>conf
+	exits 0 prefetch --trust ca.pem good.pem
+	[[ $(stat -c %u named/live.db) == "$OWNER" ]] ||
+		wrong "the file is not the cache's owner's"
+	exits 0 stats --json
+	json 'len(o) == 1 and o[0]["writer"] and o[0]["lists"] == 1'
+	exits 0 stats --dir empty --json
+	json 'o[0]["lists"] == 0'
+	mv conf.old conf
+}
+
 # serve [ARGUMENTS...]: in the background, as $SERVICE, until its socket is there
 serve()
 {
@@ -310,6 +327,7 @@ list_shows_what_is_kept
 show_knows_one_certificate
 stats_says_where
 purge_keeps_what_is_revoked
+the_machines_file_says_where
 the_service_runs_as_the_caches_owner
 a_socket_of_systemds_is_taken
 finish
