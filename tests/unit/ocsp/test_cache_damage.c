@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -301,23 +302,65 @@ rv_100_an_empty_file_is_a_new_one(void **state)
 }
 
 /* Under a handle that is open. */
+/* Writes over the pages of a file from one on. */
+static void
+harm(const char *path, int page)
+{
+	struct pki_buf noise = { 0 };
+	int fd = open(path, O_WRONLY);
+
+	for (int i = 0; i < 40 * PAGE; i++)
+		pki_put(&noise, &(char){ (char)(i * 31) }, 1);
+	assert_int_equal(pwrite(fd, noise.data, noise.len, page * PAGE),
+	    (ssize_t)noise.len);
+	(void)close(fd);
+	pki_buf_free(&noise);
+}
+
+/* To put it aside takes the directory's lock: it is damaged until that is free, and a
+ * look does not wait. */
+static void
+rv_100_damage_while_others_hold_the_directory(void **state)
+{
+	const struct cache_world *w = *state;
+	const struct sst_limits limits = { 0 };
+	struct sst_cert_facts f = cert_facts(1, 0);
+	struct sst_evidence list[8];
+	struct sst_cache *c;
+	int fd;
+
+	filled(w, "locked");
+	c = cache_open(pki_path(w->dir, "locked"));
+	assert_int_equal(cache_says(c, 1, 0), SST_EV_REVOKED);
+	harm(pki_path(w->dir, "locked/live.db"), 20);
+	for (int i = 0; i < 8; i++) {
+		fd = open(pki_path(w->dir, "locked/lock"), O_RDWR | O_CLOEXEC);
+		assert_int_equal(flock(fd, LOCK_EX), 0);
+		for (int n = 0; n < 10; n++) {
+			int is = sst_cache_get(c, &f, PKI_NOW, &limits, list, 8);
+
+			assert_true(is <= 0 || list[0].status == SST_EV_REVOKED);
+			f = cert_facts(1, 3 * n);
+		}
+		(void)close(fd);
+		sst_cache_settle(c);
+	}
+	works(c, pki_path(w->dir, "locked"));
+	sst_cache_close(c);
+}
+
 static void
 rv_100_damage_while_it_is_open(void **state)
 {
 	const struct cache_world *w = *state;
-	struct pki_buf noise = { 0 };
 	struct sst_cache *c, *other;
-	int fd, is;
+	int is;
 
 	filled(w, "live");
 	c = cache_open(pki_path(w->dir, "live"));
 	other = cache_open(pki_path(w->dir, "live"));
 	assert_int_equal(cache_says(c, 1, 0), SST_EV_REVOKED);
-	fd = open(pki_path(w->dir, "live/live.db"), O_WRONLY);
-	for (int i = 0; i < 40 * PAGE; i++)
-		pki_put(&noise, &(char){ (char)(i * 31) }, 1);
-	assert_int_equal(pwrite(fd, noise.data, noise.len, PAGE), (ssize_t)noise.len);
-	(void)close(fd);
+	harm(pki_path(w->dir, "live/live.db"), 1);
 	for (int i = 0; i < CERTS; i++) {
 		is = cache_strict(c, 1, i);
 		assert_true(is <= 0 || is == (i % 3 == 0 ? SST_EV_REVOKED : SST_EV_GOOD));
@@ -330,7 +373,6 @@ rv_100_damage_while_it_is_open(void **state)
 	assert_int_equal(cache_says(other, 2, 7), SST_EV_REVOKED);
 	sst_cache_close(c);
 	sst_cache_close(other);
-	pki_buf_free(&noise);
 }
 
 /* Removed or exchanged by somebody, under handles that are open. */
@@ -413,6 +455,7 @@ main(void)
 		cmocka_unit_test(rv_100_a_log_cut_anywhere_is_an_older_state),
 		cmocka_unit_test(rv_100_an_empty_file_is_a_new_one),
 		cmocka_unit_test(rv_100_damage_while_it_is_open),
+		cmocka_unit_test(rv_100_damage_while_others_hold_the_directory),
 		cmocka_unit_test(a_file_that_was_taken_away_is_not_written_to),
 		cmocka_unit_test(rv_103_a_newer_schema_is_left_alone),
 	};

@@ -439,12 +439,25 @@ opening_at_once_does_not_wait_for_who_holds_the_file(void **state)
 static void
 a_file_that_is_held_for_good_is_done_without(void **state)
 {
+	const struct sst_cache_config config = { .dir = pki_path(*state, "good"),
+	    .may_write = 1, .wait_ms = 1, .at_once = 1 };
+	struct sst_evidence e = says(SST_EV_REVOKED, 1, 5);
 	struct sst_cache *c;
+	int64_t begun = sst_clock_ms();
 	int fd;
 
-	assert_int_equal(mkdir(pki_path(*state, "good"), 0700), 0);
+	assert_int_equal(mkdir(config.dir, 0700), 0);
 	fd = held(pki_path(*state, "good/lock"));
-	c = cache_open(pki_path(*state, "good"));
+	/* a change of who is patient waits as long as that may go on */
+	assert_int_equal(sst_cache_open(&config, &c, NULL), SST_OK);
+	sst_cache_patient(60000);
+	assert_int_equal(cache_put(c, 1, 1, &e), SST_OK);
+	sst_cache_patient(0);
+	assert_true(sst_clock_ms() - begun >= 1000);
+	assert_int_equal(sst_cache_mode(c), SST_CACHE_MEMORY);
+	assert_int_equal(cache_says(c, 1, 1), SST_EV_REVOKED);
+	sst_cache_close(c);
+	c = cache_open(config.dir);
 
 	assert_int_equal(sst_cache_mode(c), SST_CACHE_MEMORY);
 	assert_non_null(strstr(sst_cache_why(c), "another process holds it"));

@@ -174,6 +174,34 @@ who_fetches_nothing_waits_for_the_cache_on_the_checkers_thread(void **state)
 	assert_int_equal(responder_requests(w->responder), 0);
 }
 
+/* Also where the cache turns out to know nothing: then nothing is known. */
+static void
+who_fetches_nothing_fetches_nothing_after_it_either(void **state)
+{
+	const struct sst_revocation_policy policy = { .mode = SST_REVOCATION_HARD,
+	    .budget_ms = 20000, .fetch = SST_SWITCH_OFF };
+	struct world *w = *state;
+	struct sst_checker *checker = checker_of(w, 0);
+	struct pki_cert *leaf = pki_issue(w->root, &(struct pki_spec){ .cn = "other",
+	    .ocsp = responder_url(w->responder, "/ocsp") });
+	struct sst_check *k;
+	sem_t done;
+
+	(void)sem_init(&done, 0, 0);
+	(void)sk_X509_set(w->chain, 0, leaf->cert);
+	k = check_with(w, checker, &policy);
+	assert_int_equal(sst_check_start(k, post, &done, NULL), SST_OK);
+	let_go(w);
+	(void)sem_wait(&done);
+	assert_int_equal(sst_check_now(k, NULL), SST_E_REFUSED);
+	assert_int_equal(sst_check_result(k, 0)->verdict, SST_VERDICT_ERROR);
+	assert_int_equal(responder_requests(w->responder), 0);
+	sst_check_free(k);
+	sst_checker_unref(checker);
+	pki_free(leaf);
+	(void)sem_destroy(&done);
+}
+
 /* What the cache would say is not known when the time is over: that is said. */
 static void
 a_cache_that_stays_locked_ends_with_the_budget(void **state)
@@ -225,6 +253,7 @@ main(void)
 #define T(f)	cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(who_fetches_nothing_waits_for_the_cache_on_the_checkers_thread),
+		T(who_fetches_nothing_fetches_nothing_after_it_either),
 		T(a_cache_that_stays_locked_ends_with_the_budget),
 		T(who_may_fetch_waits_a_moment_for_the_cache),
 	};
