@@ -155,7 +155,7 @@ sst_link_expel(struct sst_link *link, enum sst_link_kind kind)
 {
 	int fd;
 
-	/* An own one cannot be there: join takes what it connects. */
+	/* One of our own is what a join could not take: nobody waits for it. */
 	fd = take_own(link, kind, EXPEL_MOST);
 	if (fd >= 0)
 		(void)close(fd);
@@ -239,22 +239,35 @@ connect_app(struct sst_link *link, int app, enum sst_link_kind kind)
 	return rc;
 }
 
+/* Whether what is first in the queue of `end` is this seed. */
+static int
+begins_with(int end, uint8_t seed)
+{
+	uint8_t first;
+
+	return recv(end, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == seed;
+}
+
 int
 sst_link_join(struct sst_link *link, int app, enum sst_link_kind kind, int *ret_end)
 {
-	const char seed = 0;
-	int end;
+	const uint8_t seed = ++link->turn;
+	int end = -1;
 
-	if (connect_app(link, app, kind) < 0)
+	if (connect_app(link, app, kind) < 0 ||
+	    send(app, &seed, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
 		return -1;
-	/* It is in the queue: so many are before it at most. */
-	end = take_own(link, kind, QUEUE_MOST);
+	/* It is in the queue: so many are before it at most. An earlier one of ours
+	 * whose end could not be taken (no descriptor was free) is not this one. */
+	for (int i = 0; i < QUEUE_MOST; i++) {
+		end = take_own(link, kind, QUEUE_MOST);
+		if (end < 0 || begins_with(end, seed))
+			break;
+		(void)close(end);
+		end = -1;
+	}
 	if (end < 0)
 		return -1;
-	if (send(app, &seed, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) {
-		(void)close(end);
-		return -1;
-	}
 	*ret_end = end;
 	return 0;
 }

@@ -15,7 +15,8 @@
  *   2. While the gate is shut the application's end is neither readable nor
  *      writable, as TCP's in SYN_SENT.
  *   3. Only an end that this process connected itself is taken from the
- *      linking sockets; strangers are closed.
+ *      linking sockets, and by the very join that connected it: the seed's value
+ *      tells it from one that an earlier join left there. Others are closed.
  *   4. The relay keeps no copy of the application's end.
  * Threads: one at a time for one struct sst_link.
  */
@@ -58,6 +59,7 @@ struct sst_link {
 	struct sst_link_alarm	alarms[SST_LINK_THREADS];
 	int			n_alarms;
 	pid_t			pid;		/* ours */
+	uint8_t			turn;		/* the last seed's value */
 	int			drain[2], null;	/* a pipe that junk goes through, or
 						   -1: it is copied */
 	int			junk;		/* sealed memfd */

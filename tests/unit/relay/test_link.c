@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -389,6 +390,32 @@ strangers_without_end_do_not_hold_a_join_up(void **state)
 		sst_link_expel(&w.link, SST_LINK_CONNECT);
 }
 
+/* The next join must not be given the end of one that failed after it connected:
+ * what one socket sends would leave through another's connection. */
+static void
+an_end_that_could_not_be_taken_is_nobodys(void **state)
+{
+	struct rlimit limit, tight;
+	int lost = stream(SOCK_NONBLOCK), app = stream(SOCK_NONBLOCK), end = -1;
+	char got[2];
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	tight = limit;
+	tight.rlim_cur = (rlim_t)app + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	assert_int_equal(sst_link_join(&w.link, lost, SST_LINK_CONNECT, &end), -1);
+	assert_int_equal(errno, EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(sst_link_join(&w.link, app, SST_LINK_CONNECT, &end), 0);
+	assert_int_equal(send(app, "a", 1, MSG_DONTWAIT), 1);
+	assert_int_equal(recv(end, got, 2, MSG_DONTWAIT), 2);
+	assert_int_equal(got[1], 'a');
+	(void)close(lost);
+	(void)close(app);
+	(void)close(end);
+}
+
 static void
 a_name_is_free_when_its_descriptor_is_closed(void **state)
 {
@@ -513,6 +540,7 @@ main(void)
 		    strangers_on_the_linking_socket_are_closed_and_in_nobodys_way),
 		cmocka_unit_test(a_crowd_of_strangers_is_thrown_out_in_parts),
 		cmocka_unit_test(strangers_without_end_do_not_hold_a_join_up),
+		cmocka_unit_test(an_end_that_could_not_be_taken_is_nobodys),
 		cmocka_unit_test(a_name_is_free_when_its_descriptor_is_closed),
 		cmocka_unit_test(gates_cost_little_memory),
 		cmocka_unit_test(junk_is_copied_only_where_no_pipe_takes_it),
