@@ -314,6 +314,11 @@ private_child(void *arg)
 	return 0;
 }
 
+/* There in a program that is built with the address sanitizer: what lay here before
+ * the new stack may have left its marks. */
+extern void __asan_unpoison_memory_region(const volatile void *, size_t)
+    __attribute__((weak));
+
 int
 sst_call_private(int (*fn)(void *), void *arg, const int *keep, size_t n_keep)
 {
@@ -326,6 +331,8 @@ sst_call_private(int (*fn)(void *), void *arg, const int *keep, size_t n_keep)
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)
 		return -errno;
+	if (__asan_unpoison_memory_region != NULL)
+		__asan_unpoison_memory_region(stack, PRIVATE_STACK);
 	pid = SST_CLONE(private_child, stack + PRIVATE_STACK,
 	    CLONE_VM | CLONE_VFORK, &p);
 	if (pid < 0)
