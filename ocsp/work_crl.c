@@ -100,7 +100,7 @@ take_list(struct sst_job *j, const struct sst_fetch_answer *a, struct sst_crl **
 	const struct sst_subject *s = j->subject;
 	const int64_t now = sst_subject_now(j->w, s);
 	const struct sst_crl_signers signers = { .issuer = s->issuer, .above = s->above,
-	    .others = s->others };
+	    .others = s->others, .revoked = sst_job_signer_revoked, .arg = j };
 	struct sst_error err = { .code = SST_OK };
 	enum sst_fault fault = SST_FAULT_MALFORMED;
 

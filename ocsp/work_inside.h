@@ -157,6 +157,9 @@ void	sst_job_background(struct sst_work *, struct sst_work_item *);
 void	sst_job_failed(struct sst_job *, const struct sst_fetch_answer *a);
 /* The end by what was fetched: `e` is about the job's own subject. */
 void	sst_job_judged(struct sst_job *, const struct sst_evidence *e);
+/* For the judges: whether a delegate, or who signs lists alone, is known to be
+ * revoked. `arg` is the job. */
+int	sst_job_signer_revoked(void *arg, const struct sst_cert_key *key);
 /* What the cache knows of `subject` from this kind of source; 1: *ret is it. */
 int	sst_job_known(struct sst_work *, const struct sst_subject *, enum sst_work_kind,
 	    struct sst_evidence *ret);

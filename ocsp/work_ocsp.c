@@ -68,6 +68,14 @@ post_first(const struct sst_job *j)
 	return j->source.no_get || wants_nonce(j);
 }
 
+int
+sst_job_signer_revoked(void *arg, const struct sst_cert_key *key)
+{
+	struct sst_job *j = arg;
+
+	return sst_cache_revoked(j->w->cache, key, sst_subject_now(j->w, j->subject));
+}
+
 void
 sst_ocsp_begin(struct sst_job *j)
 {
@@ -75,14 +83,6 @@ sst_ocsp_begin(struct sst_job *j)
 	j->by_post = post_first(j);
 	j->get_failed = j->sha256_failed = 0;
 	ask_responder(j);
-}
-
-static int
-delegate_revoked(void *arg, const struct sst_cert_key *key)
-{
-	struct sst_job *j = arg;
-
-	return sst_cache_revoked(j->w->cache, key, sst_subject_now(j->w, j->subject));
 }
 
 static void
@@ -173,7 +173,7 @@ on_response(void *arg, const struct sst_fetch_answer *a)
 	    .issuer = j->subject->issuer, .now = sst_subject_now(j->w, j->subject),
 	    .source = SST_SOURCE_OCSP, .limits = &j->subject->limits,
 	    .nonce = j->request.nonce_len > 0 ? j->request.nonce : NULL,
-	    .nonce_len = j->request.nonce_len, .delegate_revoked = delegate_revoked,
+	    .nonce_len = j->request.nonce_len, .delegate_revoked = sst_job_signer_revoked,
 	    .arg = j };
 	struct sst_evidence e;
 

@@ -263,16 +263,21 @@ scene_ask(struct scene *s, const struct pki_cert *cert,
     const struct sst_revocation_policy *policy, int budget_ms, int is_leaf,
     struct scene_got *got)
 {
-	const struct sst_work_ask ask = { .cert = cert->cert, .issuer = cert->issuer->cert,
+	struct sst_work_ask ask = { .cert = cert->cert, .issuer = cert->issuer->cert,
 	    .policy = policy, .now = s->judged_at, .budget_ms = budget_ms,
 	    .is_leaf = is_leaf };
 	struct sst_error err = { 0 };
 
+	if (s->crl_signer != NULL) {
+		ask.others = sk_X509_new_null();
+		assert_true(sk_X509_push(ask.others, s->crl_signer->cert) > 0);
+	}
 	memset(got, 0, sizeof(*got));
 	(void)pthread_mutex_init(&got->mu, NULL);
 	(void)pthread_cond_init(&got->cond, NULL);
 	if (sst_work_ask(s->work, &ask, on_done, got, &got->ticket, &err) != SST_OK)
 		fail_msg("%s", err.text);
+	sk_X509_free(ask.others);
 }
 
 void

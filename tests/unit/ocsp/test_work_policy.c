@@ -143,11 +143,42 @@ rv_41_what_was_held_to_a_lower_level_is_nothing_to_a_higher_one(void **state)
 	}
 }
 
+/* A key for lists alone, whose certificate was revoked, signs nothing any more. */
+static void
+rv_67_a_fetched_list_of_a_revoked_signer_is_not_believed(void **state)
+{
+	const struct sst_evidence gone = { .source = SST_SOURCE_OCSP,
+	    .status = SST_EV_REVOKED, .reason = -1, .this_update = PKI_NOW - HOUR,
+	    .until = PKI_NOW + HOUR, .revoked_at = PKI_NOW - HOUR };
+
+	(void)state;
+	for (int revoked = 0; revoked < 2; revoked++) {
+		struct scene *s = scene_new(NULL);
+		struct pki_cert *cert = scene_cert(s, "/crl", NULL);
+		const struct sst_cert_facts *facts;
+		struct sst_evidence e;
+
+		s->crl_signer = pki_issue(s->ca, &(struct pki_spec){ .cn = "CA",
+		    .eku = "", .extra = "keyUsage = critical,cRLSign" });
+		assert_int_equal(sst_facts_of(s->crl_signer->cert, s->ca->cert, &facts,
+		    NULL), SST_OK);
+		if (revoked)
+			assert_int_equal(sst_cache_put(s->cache, &facts->key,
+			    facts->not_after, &gone, NULL, 0, PKI_NOW, NULL), SST_OK);
+		e = scene_fetch(s, cert);
+		assert_int_equal(e.status, revoked ? SST_EV_ERROR : SST_EV_GOOD);
+		assert_int_equal(e.fault, revoked ? SST_FAULT_SIGNATURE : SST_FAULT_NONE);
+		pki_free(s->crl_signer);
+		scene_free(s);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(evidence_as_of_another_time_is_judged_by_that),
+		cmocka_unit_test(rv_67_a_fetched_list_of_a_revoked_signer_is_not_believed),
 		cmocka_unit_test(what_is_too_old_for_a_policy_is_fetched_again),
 		cmocka_unit_test(rv_41_what_was_held_to_a_lower_level_is_nothing_to_a_higher_one),
 		cmocka_unit_test(a_question_about_another_time_moves_no_clock),
