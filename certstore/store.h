@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store - what store.c, store_change.c and store_choose.c share.
+ * store - what the files that make up a store share.
  *
  *	store.c		life, fork, listing
- *	store_change.c	add, join keys, remove, read again
+ *	store_change.c	add, remove, read again
+ *	store_keys.c	a key comes: the chains that it belongs to
  *	store_choose.c	one ClientHello in, one decision out
  *	store_revoked.c	what is known to be revoked
  *
