@@ -5,6 +5,7 @@
  *	store.c		life, fork, listing
  *	store_change.c	add, remove, read again
  *	store_keys.c	a key comes: the chains that it belongs to
+ *	store_ask.c	what a ClientHello asks, and what a listener answers for
  *	store_choose.c	one ClientHello in, one decision out
  *	store_revoked.c	what is known to be revoked
  *

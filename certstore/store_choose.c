@@ -6,139 +6,19 @@
  * statement. Only a name that is served, and was thrown out of the cache or
  * never asked for, reads a file.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/fail.h"
 #include "choice.h"
-#include "hello.h"
-#include "key.h"
-#include "name.h"
 #include "store.h"
+#include "store_ask.h"
 
 #define RESCAN_MS	1000
-#define POLICY_SEED	0xcbf29ce484222325u
-
-/* One question: what was asked, by whose rules, and by whom. */
-struct ask {
-	const struct sst_choose_policy *policy;
-	const struct sst_hello *hello;
-	time_t		 now;
-	uint32_t	 kinds;
-	enum sst_asked	 asked;		/* SST_ASKED_LITERAL also stands for none */
-	int		 named;		/* server_name was sent */
-	char		 name[SST_NAME_SIZE];
-	char		 wild[SST_NAME_SIZE];	/* "": none */
-	char		 ip[SST_NAME_SIZE];	/* "": no local address */
-	int		 rescanned;
-};
-
-static uint64_t
-mix(uint64_t h, const char *text)
-{
-	for (; *text != '\0'; text++)
-		h = (h ^ (uint8_t)*text) * 0x100000001b3u;
-	return (h ^ 0xff) * 0x100000001b3u;
-}
-
-/* What of a policy can change the answer for a name that it allows. */
-static uint64_t
-policy_digest(const struct sst_choose_policy *p, int with_names)
-{
-	uint64_t h = POLICY_SEED + (p->strict ? 1 : 0) + (p->refuse_expired ? 2 : 0) +
-	    (p->refuse_revoked ? 4 : 0);
-
-	if (p->default_name != NULL)
-		h = mix(h, p->default_name);
-	for (size_t i = 0; with_names && i < p->n_names; i++)
-		h = mix(h, p->names[i]);
-	return h;
-}
-
-/* Whether the listener answers for `name` (folded, or "ip:"). */
-static int
-policy_allows(const struct sst_choose_policy *p, const char *name)
-{
-	const char *plain = strncmp(name, "ip:", 3) == 0 ? name + 3 : name;
-
-	if (p->n_names == 0)
-		return 1;
-	for (size_t i = 0; i < p->n_names; i++) {
-		if (plain != name ? strcmp(p->names[i], plain) == 0 :
-		    sst_name_match(p->names[i], name))
-			return 1;
-	}
-	return 0;
-}
-
-/* Whether the listener's names and those of an identity meet. */
-static int
-policy_meets(const struct sst_choose_policy *p, const char *lines)
-{
-	char name[SST_NAME_SIZE];
-	const char *line;
-	size_t len;
-
-	if (p->n_names == 0)
-		return 1;
-	for (size_t i = 0; lines != NULL && (line = sst_line(lines, i, &len)) != NULL;
-	    i++) {
-		(void)snprintf(name, sizeof(name), "%.*s", (int)len, line);
-		if (policy_allows(p, name))
-			return 1;
-		/* a wildcard of the certificate covers a listed name */
-		for (size_t k = 0; name[0] == '*' && k < p->n_names; k++) {
-			if (sst_name_match(name, p->names[k]))
-				return 1;
-		}
-	}
-	return 0;
-}
-
-/* Reads the question. 0, or the alert that answers it. */
-static int
-ask_read(struct ask *a)
-{
-	const struct sst_hello *h = a->hello;
-	const uint8_t *name = NULL;
-	size_t len = 0;
-	int alert;
-
-	a->asked = SST_ASKED_LITERAL;
-	if (h->has_server_name) {
-		alert = sst_hello_name(h->server_name, h->server_name_len, &name, &len);
-		if (alert != 0)
-			return alert;
-		a->named = 1;
-		a->asked = sst_name_asked(name, len, a->name);
-		if (a->asked == SST_ASKED_ILLEGAL)
-			return SST_ALERT_ILLEGAL_PARAMETER;
-	}
-	if (h->n_sigalgs == 0 && h->version >= 0x0304)
-		return SST_ALERT_MISSING_EXTENSION;
-	if (a->asked == SST_ASKED_NAME)
-		(void)sst_name_wild(a->name, a->wild);
-	if (a->asked == SST_ASKED_LITERAL && a->named && a->policy->strict)
-		return SST_ALERT_UNRECOGNIZED_NAME;
-	if (a->asked == SST_ASKED_LITERAL)
-		(void)sst_name_sockaddr(h->local, a->ip);
-	a->kinds = sst_hello_kinds(h);
-	return 0;
-}
-
-/* The alert for a name that nobody has, where nothing else is served. */
-static int
-unknown_alert(const struct ask *a)
-{
-	if (!a->named && a->policy->strict && a->hello->version >= 0x0304)
-		return SST_ALERT_MISSING_EXTENSION;
-	return SST_ALERT_UNRECOGNIZED_NAME;
-}
 
 static int
-empty_choice(const struct ask *a, int alert, uint64_t generation,
+empty_choice(const struct sst_ask *a, int alert, uint64_t generation,
     struct sst_choice **ret, struct sst_error *err)
 {
 	*ret = sst_choice_new(&(struct sst_choice_parts){ .name = a->name,
@@ -202,7 +82,7 @@ identity_get(struct sst_store *s, const struct sst_row *row,
 /* Whether the identity is what the row says, and for the name asked. */
 static int
 identity_fits(const struct sst_identity *id, const struct sst_row *row,
-    const struct ask *a)
+    const struct sst_ask *a)
 {
 	if (memcmp(sst_identity_digest(id), row->digest, 32) != 0)
 		return 0;
@@ -216,7 +96,7 @@ identity_fits(const struct sst_identity *id, const struct sst_row *row,
  * and the ranking starts again without it. *ret_stale: that happened.
  */
 static int
-winners_get(struct sst_store *s, const struct ask *a, const struct sst_rows *rows,
+winners_get(struct sst_store *s, const struct sst_ask *a, const struct sst_rows *rows,
     struct sst_ranked *ranked, struct sst_rank *rank,
     struct sst_identity *ids[SST_WINNERS_MAX], const struct sst_row **ret_stale,
     struct sst_error *err)
@@ -259,7 +139,7 @@ out:
 
 /* Tells that something out of its dates, or revoked, is served. */
 static void
-degraded_tell(struct sst_store *s, const struct ask *a, const struct sst_ranked *best)
+degraded_tell(struct sst_store *s, const struct sst_ask *a, const struct sst_ranked *best)
 {
 	const struct sst_row *row = best->row;
 	struct sst_events events = { 0 };
@@ -275,7 +155,7 @@ degraded_tell(struct sst_store *s, const struct ask *a, const struct sst_ranked 
 }
 
 static int
-decide(struct sst_store *s, const struct ask *a, const struct sst_rows *rows,
+decide(struct sst_store *s, const struct sst_ask *a, const struct sst_rows *rows,
     uint64_t generation, struct sst_choice **ret, const struct sst_row **ret_stale,
     struct sst_error *err)
 {
@@ -330,7 +210,7 @@ source_find(void *arg, int64_t id, enum sst_source_kind kind, const char *path)
  * once in a while at most, and the question is asked anew.
  */
 static int
-heal(struct sst_store *s, struct ask *a, const struct sst_row *stale)
+heal(struct sst_store *s, struct sst_ask *a, const struct sst_row *stale)
 {
 	int64_t due = atomic_load(&s->next_rescan), at = sst_clock_ms();
 	struct wanted w = { 0 };
@@ -351,12 +231,12 @@ heal(struct sst_store *s, struct ask *a, const struct sst_row *stale)
 	return healed;
 }
 
-static int answer(struct sst_store *, struct ask *, struct sst_choice **,
+static int answer(struct sst_store *, struct sst_ask *, struct sst_choice **,
     struct sst_error *);
 
 /* Ranks `rows` and keeps the decision of a name that somebody has. */
 static int
-serve(struct sst_store *s, struct ask *a, struct sst_rows *rows,
+serve(struct sst_store *s, struct sst_ask *a, struct sst_rows *rows,
     struct sst_hit *hit, struct sst_choice **ret, struct sst_error *err)
 {
 	const struct sst_row *stale = NULL;
@@ -384,7 +264,7 @@ rows_filter(struct sst_rows *rows, const struct sst_choose_policy *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < rows->n; i++) {
-		if (policy_meets(p, rows->v[i].names))
+		if (sst_ask_meets(p, rows->v[i].names))
 			rows->v[n++] = rows->v[i];
 		else
 			sst_row_done(&rows->v[i]);
@@ -394,22 +274,22 @@ rows_filter(struct sst_rows *rows, const struct sst_choose_policy *p)
 
 /* The default identity, for who named nothing or what nobody has. */
 static int
-answer_default(struct sst_store *s, struct ask *a, struct sst_choice **ret,
+answer_default(struct sst_store *s, struct sst_ask *a, struct sst_choice **ret,
     struct sst_error *err)
 {
 	struct sst_hit hit = { .name = "", .kinds = a->kinds };
 	struct sst_choice *cached;
 	struct sst_rows rows = { 0 };
-	struct ask nameless = *a;
+	struct sst_ask nameless = *a;
 	int rc;
 
-	hit.policy = ~policy_digest(a->policy, 1);
+	hit.policy = ~sst_ask_digest(a->policy, 1);
 	hit.generation = atomic_load(&s->generation);
 	sst_kept_key(s->cache, &hit);
 	nameless.name[0] = '\0';
 	if (a->policy->default_name == NULL &&
 	    atomic_load(&s->no_default) == hit.generation + 1)
-		return empty_choice(a, unknown_alert(a), hit.generation, ret, err);
+		return empty_choice(a, sst_ask_unknown(a), hit.generation, ret, err);
 	cached = sst_kept_hit(s->cache, &hit, a->now);
 	if (cached == NULL) {
 		sst_store_lock(s);
@@ -421,7 +301,7 @@ answer_default(struct sst_store *s, struct ask *a, struct sst_choice **ret,
 		if (rc >= 0 && a->policy->default_name == NULL)
 			rows_filter(&rows, a->policy);
 		if (rc >= 0 && rows.n == 0)
-			rc = empty_choice(a, unknown_alert(a), hit.generation, ret, err);
+			rc = empty_choice(a, sst_ask_unknown(a), hit.generation, ret, err);
 		else if (rc >= 0)
 			rc = serve(s, &nameless, &rows, &hit, &cached, err);
 		sst_rows_done(&rows);
@@ -440,7 +320,7 @@ answer_default(struct sst_store *s, struct ask *a, struct sst_choice **ret,
 }
 
 static int
-answer(struct sst_store *s, struct ask *a, struct sst_choice **ret,
+answer(struct sst_store *s, struct sst_ask *a, struct sst_choice **ret,
     struct sst_error *err)
 {
 	const char *key = a->ip[0] != '\0' ? a->ip : a->name;
@@ -449,13 +329,13 @@ answer(struct sst_store *s, struct ask *a, struct sst_choice **ret,
 	int rc;
 
 	if ((a->asked != SST_ASKED_NAME && a->ip[0] == '\0') ||
-	    !policy_allows(a->policy, key))
+	    !sst_ask_allows(a->policy, key))
 		goto unknown;
 	/* an address is kept under the empty name that the client sent */
 	hit.name = a->ip[0] != '\0' ? "" : a->name;
-	hit.policy = policy_digest(a->policy, 0);
+	hit.policy = sst_ask_digest(a->policy, 0);
 	if (a->ip[0] != '\0')
-		hit.policy = mix(hit.policy, a->ip);
+		hit.policy = sst_ask_mix(hit.policy, a->ip);
 	hit.generation = atomic_load(&s->generation);
 	if (a->named && a->ip[0] != '\0') {
 		hit.name = NULL;	/* a literal as name is no hot path */
@@ -478,7 +358,7 @@ answer(struct sst_store *s, struct ask *a, struct sst_choice **ret,
 	}
 unknown:
 	if (a->policy->strict)
-		return empty_choice(a, unknown_alert(a), atomic_load(&s->generation),
+		return empty_choice(a, sst_ask_unknown(a), atomic_load(&s->generation),
 		    ret, err);
 	return answer_default(s, a, ret, err);
 }
@@ -490,7 +370,7 @@ sst_store_choose(struct sst_store *s, const struct sst_choose_policy *policy,
 {
 	static const struct sst_choose_policy lax = { 0 };
 	struct sst_choice *choice = NULL;
-	struct ask a;
+	struct sst_ask a;
 	int alert, rc;
 
 	a.policy = policy == NULL ? &lax : policy;
@@ -498,7 +378,7 @@ sst_store_choose(struct sst_store *s, const struct sst_choose_policy *policy,
 	a.now = now;
 	a.named = a.rescanned = 0;
 	a.name[0] = a.wild[0] = a.ip[0] = '\0';
-	alert = ask_read(&a);
+	alert = sst_ask_read(&a);
 	if (alert != 0)
 		rc = empty_choice(&a, alert, atomic_load(&s->generation), &choice, err);
 	else
