@@ -75,7 +75,6 @@ sst_own_new(const struct sst_own_config *config, struct sst_own **ret, struct ss
 
 	if (o == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
-	atomic_init(&o->refs, 1);
 	atomic_init(&o->pid, getpid());
 	locks_init(o);
 	o->checker = sst_checker_ref(config->checker);
@@ -92,13 +91,6 @@ sst_own_new(const struct sst_own_config *config, struct sst_own **ret, struct ss
 	return SST_OK;
 }
 
-struct sst_own *
-sst_own_ref(struct sst_own *o)
-{
-	(void)atomic_fetch_add(&o->refs, 1);
-	return o;
-}
-
 static void
 cert_free(struct sst_own_cert *e)
 {
@@ -109,11 +101,11 @@ cert_free(struct sst_own_cert *e)
 }
 
 void
-sst_own_unref(struct sst_own *o)
+sst_own_free(struct sst_own *o)
 {
 	struct sst_own_cert *e;
 
-	if (o == NULL || atomic_fetch_sub(&o->refs, 1) > 1)
+	if (o == NULL)
 		return;
 	see_fork(o);
 	for (size_t i = 0; i < SST_OWN_BUCKETS; i++)
@@ -460,17 +452,4 @@ sst_own_staple(struct sst_own *o, const uint8_t leaf[32])
 		s = sst_own_staple_ref(e->staple);
 	unlock(o);
 	return s;
-}
-
-int
-sst_own_is_revoked(struct sst_own *o, const uint8_t leaf[32])
-{
-	struct sst_own_cert *e;
-	int revoked;
-
-	lock(o);
-	e = find_locked(o, leaf);
-	revoked = e != NULL && e->revoked;
-	unlock(o);
-	return revoked;
 }

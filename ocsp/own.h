@@ -60,9 +60,8 @@ struct sst_own_staple {
 };
 
 int	sst_own_new(const struct sst_own_config *, struct sst_own **ret, struct sst_error *err);
-struct sst_own *sst_own_ref(struct sst_own *);
-/* NULL is allowed. The last one: after it nothing is called any more. */
-void	sst_own_unref(struct sst_own *);
+/* NULL is allowed. After it nothing is called any more. */
+void	sst_own_free(struct sst_own *);
 
 /*
  * A certificate that is served, or is to be; `above`: its chain, nearest first, may be
@@ -76,8 +75,6 @@ void	sst_own_sync_end(struct sst_own *);
 /* The staple of a leaf, for the caller to give back; NULL: none that may be served. */
 struct sst_own_staple *sst_own_staple(struct sst_own *, const uint8_t leaf[32]);
 void	sst_own_staple_unref(struct sst_own_staple *);	/* NULL is allowed */
-/* 1: it is known to be revoked. */
-int	sst_own_is_revoked(struct sst_own *, const uint8_t leaf[32]);
 
 /* Begins what is due; seconds until it wants to be called again, at least 1 (0: at once,
  * there was much). */

@@ -51,7 +51,6 @@ struct sst_own_cert {
 };
 
 struct sst_own {
-	atomic_int	 refs;
 	struct sst_checker *checker;
 	struct sst_revocation_policy policy;	/* of the watch; its limits are the
 						   staples' */

@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "certstore/store_leaves.h"
 #include "ocsp/own.h"
+#include "staple.h"
 #include "trust.h"
 
 struct sst_ours {
@@ -83,7 +84,7 @@ sst_ours_unref(struct sst_ours *o)
 {
 	if (o == NULL || atomic_fetch_sub(&o->refs, 1) != 1)
 		return;
-	sst_own_unref(o->own);
+	sst_own_free(o->own);
 	sst_ours_stop(o);
 	(void)pthread_mutex_destroy(&o->mu);
 	free(o);
@@ -155,21 +156,17 @@ sst_ours_give(SSL *ssl, struct sst_ours *o)
 {
 	X509 *leaf = SSL_session_reused(ssl) ? NULL : SSL_get_certificate(ssl);
 	struct sst_own_staple *staple = NULL;
-	unsigned char digest[32], *copy = NULL;
+	unsigned char digest[32];
 	unsigned len = sizeof(digest);
+	int rc;
 
 	if (leaf != NULL && X509_digest(leaf, EVP_sha256(), digest, &len) == 1)
 		staple = sst_own_staple(o->own, digest);
-	if (staple != NULL)
-		copy = OPENSSL_memdup(staple->der, staple->len);
-	len = staple != NULL ? (unsigned)staple->len : 0;
-	sst_own_staple_unref(staple);
-	if (copy == NULL)
+	if (staple == NULL)
 		return SSL_TLSEXT_ERR_NOACK;
-	if (SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)len) == 1)
-		return SSL_TLSEXT_ERR_OK;
-	OPENSSL_free(copy);
-	return SSL_TLSEXT_ERR_NOACK;
+	rc = sst_staple_show(ssl, staple->der, staple->len);
+	sst_own_staple_unref(staple);
+	return rc;
 }
 
 int

@@ -153,6 +153,19 @@ issuer_of(SSL *ssl, X509 *leaf)
 }
 
 int
+sst_staple_show(SSL *ssl, const void *der, size_t len)
+{
+	unsigned char *copy = der != NULL ? OPENSSL_memdup(der, len) : NULL;
+
+	if (copy == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	if (SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)len) == 1)
+		return SSL_TLSEXT_ERR_OK;
+	OPENSSL_free(copy);
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+int
 sst_staple_give(SSL *ssl, void *staples)
 {
 	X509 *leaf = SSL_get_certificate(ssl);
@@ -160,18 +173,11 @@ sst_staple_give(SSL *ssl, void *staples)
 	const struct sst_cert_facts *facts = NULL;
 	const int64_t now = sst_clock_wall();
 	struct sst_staples *s = staples;
-	unsigned char *copy;
 
 	if (issuer == NULL || sst_facts_of(leaf, issuer, &facts, NULL) < 0)
 		s = NULL;
 	while (s != NULL && !fits(s, facts, issuer, now))
 		s = s->before;
 	ERR_clear_error();
-	copy = s != NULL ? OPENSSL_memdup(s->der, s->len) : NULL;
-	if (copy == NULL)
-		return SSL_TLSEXT_ERR_NOACK;
-	if (SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)s->len) == 1)
-		return SSL_TLSEXT_ERR_OK;
-	OPENSSL_free(copy);
-	return SSL_TLSEXT_ERR_NOACK;
+	return s != NULL ? sst_staple_show(ssl, s->der, s->len) : SSL_TLSEXT_ERR_NOACK;
 }

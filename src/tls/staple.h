@@ -34,6 +34,8 @@ void	sst_staples_unref(struct sst_staples *);	/* NULL is allowed */
 int	sst_staples_each(const struct sst_staples *,
 	    int (*each)(void *arg, const void *der, size_t len), void *arg);
 
+/* Shows it to the client: what a server's callback returns. NULL: there is none. */
+int	sst_staple_show(SSL *, const void *der, size_t len);
 /* A server's callback for status_request; `staples` is a struct sst_staples. */
 int	sst_staple_give(SSL *, void *staples);
 

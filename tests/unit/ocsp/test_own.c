@@ -304,7 +304,6 @@ the_end_waits_for_nobody(void **state)
 	add(w, c);
 	assert_false(sst_own_wait(w->own, 10));
 	responder_wait(w->r, 1);
-	sst_own_unref(sst_own_ref(w->own));
 	assert_int_equal(sst_own_pending(w->own), 1);
 	close_own(w);
 	responder_let_go(w->r);

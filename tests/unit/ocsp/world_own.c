@@ -72,6 +72,11 @@ on_word(void *arg, const struct sst_own_word *word)
 
 	(void)pthread_mutex_lock(&w->mu);
 	w->n_words++;
+	if (word->revoked && w->n_bad < CERTS)
+		memcpy(w->bad[w->n_bad++], word->leaf, 32);
+	for (int i = 0; i < w->n_bad && !word->revoked; i++)
+		if (memcmp(w->bad[i], word->leaf, 32) == 0)
+			memcpy(w->bad[i], w->bad[--w->n_bad], 32);
 	memcpy(w->leaf, word->leaf, 32);
 	w->revoked = word->revoked;
 	w->reason = word->reason;
@@ -112,7 +117,7 @@ open_own(struct world *w, const struct sst_own_config *like)
 void
 close_own(struct world *w)
 {
-	sst_own_unref(w->own);
+	sst_own_free(w->own);
 	sst_checker_unref(w->checker);
 	w->own = NULL;
 	w->checker = NULL;
@@ -180,9 +185,14 @@ int
 is_revoked(struct world *w, const struct pki_cert *c)
 {
 	uint8_t leaf[32];
+	int found = 0;
 
 	pki_digest(c, leaf);
-	return sst_own_is_revoked(w->own, leaf);
+	(void)pthread_mutex_lock(&w->mu);
+	for (int i = 0; i < w->n_bad; i++)
+		found |= memcmp(w->bad[i], leaf, 32) == 0;
+	(void)pthread_mutex_unlock(&w->mu);
+	return found;
 }
 
 void

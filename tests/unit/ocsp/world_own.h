@@ -39,6 +39,8 @@ struct world {
 	/* words that were told */
 	pthread_mutex_t	 mu;
 	int		 n_words;
+	uint8_t		 bad[CERTS][32];	/* revoked, as they tell */
+	int		 n_bad;
 	uint8_t		 leaf[32];
 	int		 revoked, reason;
 	int64_t		 revoked_at;
@@ -59,6 +61,7 @@ int	tear_down(void **state);
 void	add(struct world *w, const struct pki_cert *c);
 /* 1: there is a staple to be served; then *until is its end. */
 int	has_staple(struct world *w, const struct pki_cert *c, int64_t *until);
+/* 1: by the words that were told. */
 int	is_revoked(struct world *w, const struct pki_cert *c);
 /* Steps until nothing is pending, and what that led to is done. */
 void	settle(struct world *w);
