@@ -17,6 +17,9 @@
 #define OTHER	"other.example.com"
 #define WAIT_MS	20000
 
+/* Of tickets, so that the next server reads them. */
+static unsigned char keys[80];
+
 static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 
 /* What a responder says of two certificates: the number ends its path. */
@@ -322,6 +325,51 @@ cs_42_rv_51_a_resumed_session_gets_no_staple(void **state)
 	}
 }
 
+/* OpenSSL itself asks for none then; who asks all the same is told the same. */
+static void
+cs_42_a_resumed_session_is_given_none_whoever_asks(void **state)
+{
+	struct sst_ours *ours = ours_new(0), *new = NULL;
+	SSL_SESSION *session = NULL;
+	struct duo all[2];
+
+	(void)state;
+	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
+	    .store = r.store }, &new, NULL), SST_OK);
+	for (int again = 0; again < 2; again++) {
+		const int rc = again ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_OK;
+		SSL_CTX *client = asking(), *server = server_of(NULL);
+		struct duo *d = &all[again];
+
+		SSL_CTX_clear_options(server, SSL_OP_NO_TICKET);
+		(void)SSL_CTX_set_tlsext_ticket_keys(server, keys, sizeof(keys));
+		(void)SSL_CTX_set_num_tickets(server, 1);
+		(void)SSL_CTX_set_session_id_context(server, (const unsigned char *)"x", 1);
+		SSL_CTX_set_session_cache_mode(server, SSL_SESS_CACHE_SERVER);
+		duo_begin(d, client, server, session);
+		(void)SSL_set_tlsext_host_name(d->client, DUO_HOST);
+		duo_shake(d);
+		assert_true(d->client_ok && d->server_ok);
+		assert_int_equal(SSL_session_reused(d->server), again);
+		assert_int_equal(sst_ours_give(d->server, ours), rc);
+		assert_int_equal(sst_ours_give_met(d->server, ours, 0), rc);
+		duo_talk(d);
+		SSL_SESSION_free(session);
+		session = SSL_get1_session(d->client);
+		SSL_CTX_free(client);
+		SSL_CTX_free(server);
+	}
+	/* nor is its certificate taken in */
+	assert_int_equal(sst_ours_give_met(all[1].server, new, 0), SSL_TLSEXT_ERR_NOACK);
+	assert_int_equal(sst_ours_give(all[0].server, new), SSL_TLSEXT_ERR_NOACK);
+	assert_int_equal(sst_ours_give_met(all[0].server, new, 0), SSL_TLSEXT_ERR_OK);
+	duo_done(&all[0]);
+	duo_done(&all[1]);
+	sst_ours_unref(new);
+	SSL_SESSION_free(session);
+	sst_ours_unref(ours);
+}
+
 #define EACH(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -335,6 +383,7 @@ main(void)
 		EACH(after_the_stop_the_store_is_not_told),
 		EACH(a_store_and_a_checker_make_staples),
 		EACH(cs_42_rv_51_a_resumed_session_gets_no_staple),
+		EACH(cs_42_a_resumed_session_is_given_none_whoever_asks),
 	};
 
 	return cmocka_run_group_tests_name("ours", tests, duo_world_make, duo_world_free);
