@@ -1,73 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Case 70: each allocation of libcrypto and SQLite fails once, in one add and
  * one choice. What comes of it is an error or the truth. */
-#include <openssl/crypto.h>
-#include <sqlite3.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "support/starve.h"
 #include "world.h"
-
-static atomic_long left;	/* allocations until one fails; 0: none does */
-
-/* Whether this allocation is the one. */
-static int
-fails(void)
-{
-	return atomic_load(&left) > 0 && atomic_fetch_sub(&left, 1) == 1;
-}
-
-static void *
-crypto_malloc(size_t n, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	return fails() ? NULL : malloc(n);
-}
-
-static void *
-crypto_realloc(void *p, size_t n, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	return fails() ? NULL : realloc(p, n);
-}
-
-static void
-crypto_free(void *p, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	free(p);
-}
-
-static sqlite3_mem_methods real;
-
-static void *
-sqlite_malloc(int n)
-{
-	return fails() ? NULL : real.xMalloc(n);
-}
-
-static void *
-sqlite_realloc(void *p, int n)
-{
-	return fails() ? NULL : real.xRealloc(p, n);
-}
-
-static void
-arm(long n)
-{
-	atomic_store(&left, n);
-}
-
-/* Whether the armed allocation came up. */
-static int
-fired(void)
-{
-	return atomic_exchange(&left, 0) == 0;
-}
 
 static struct sst_hello
 question(void)
@@ -91,10 +26,10 @@ one_round(long n, const struct pki_buf *pair, const struct pki_cert *www)
 	int added, chosen, hit;
 
 	assert_int_equal(sst_store_new(NULL, &store, NULL), 0);
-	arm(n);
+	starve_arm(n, STARVE_CRYPTO | STARVE_SQLITE);
 	added = sst_store_add_bytes(store, pair->data, pair->len, &err);
 	chosen = sst_store_choose(store, &strict, &h, PKI_NOW, &c, NULL);
-	hit = fired();
+	hit = starve_over();
 	if (added < 0)
 		assert_true(err.code == added && err.text[0] != '\0');
 	assert_int_equal(sst_store_generation(store), added == 0);
@@ -132,6 +67,7 @@ cs_70_a_failed_allocation_ends_in_an_error_or_the_truth(void **state)
 	assert_true(one_round(1000000, &pair, www) == 0);
 	for (n = 1; one_round(n, &pair, www); n++)
 		;
+	print_message("%ld allocations\n", n - 1);
 	assert_true(n > 200);
 	pki_buf_free(&pair);
 	pki_free(www);
@@ -143,15 +79,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cs_70_a_failed_allocation_ends_in_an_error_or_the_truth),
 	};
-	sqlite3_mem_methods ours;
 
-	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1 ||
-	    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real) != SQLITE_OK)
-		return 1;
-	ours = real;
-	ours.xMalloc = sqlite_malloc;
-	ours.xRealloc = sqlite_realloc;
-	if (sqlite3_config(SQLITE_CONFIG_MALLOC, &ours) != SQLITE_OK)
+	if (!starve_crypto() || !starve_sqlite())
 		return 1;
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

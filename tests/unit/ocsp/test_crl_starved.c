@@ -9,69 +9,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <stdlib.h>
 
 #include "make_crl_judge.h"
-
-static long left;	/* allocations until one fails; 0: none does */
-
-static int
-fails(void)
-{
-	return left > 0 && left-- == 1;
-}
-
-/* The linker puts these in front of libc's in what is linked here (--wrap). */
-void	*__real_malloc(size_t);
-void	*__real_calloc(size_t, size_t);
-void	*__real_realloc(void *, size_t);
-void	*__wrap_malloc(size_t);
-void	*__wrap_calloc(size_t, size_t);
-void	*__wrap_realloc(void *, size_t);
-
-void *
-__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
-
-static void *
-crypto_malloc(size_t n, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	return fails() ? NULL : __real_malloc(n);
-}
-
-static void *
-crypto_realloc(void *p, size_t n, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	return fails() ? NULL : __real_realloc(p, n);
-}
-
-static void
-crypto_free(void *p, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	free(p);
-}
+#include "support/starve.h"
 
 static void
 starve(const char *name, const struct make_crl *m, const struct crl_ask *ask,
@@ -85,10 +26,9 @@ starve(const char *name, const struct make_crl *m, const struct crl_ask *ask,
 	/* the first round fetches algorithms, which later ones find */
 	assert_int_equal(crl_judge(der.data, der.len, ask).status, truth);
 	for (n = 1; fired; n++) {
-		left = n;
+		starve_arm(n, STARVE_OURS | STARVE_CRYPTO);
 		e = crl_judge(der.data, der.len, ask);
-		fired = left == 0;
-		left = 0;
+		fired = starve_over();
 		assert_true(e.status == truth || e.status == SST_EV_ERROR);
 		assert_int_equal(ERR_peek_error(), 0);
 	}
@@ -143,7 +83,7 @@ main(void)
 		cmocka_unit_test(a_failed_allocation_ends_in_an_error_or_the_truth),
 	};
 
-	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+	if (!starve_crypto())
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

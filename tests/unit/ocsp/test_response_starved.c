@@ -7,54 +7,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <openssl/crypto.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "make_response_judge.h"
 #include "ocsp/request.h"
-
-static long left;	/* allocations until one fails; 0: none does */
-
-static int
-fails(void)
-{
-	return left > 0 && left-- == 1;
-}
-
-static void *
-crypto_malloc(size_t n, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	return fails() ? NULL : malloc(n);
-}
-
-static void *
-crypto_realloc(void *p, size_t n, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	return fails() ? NULL : realloc(p, n);
-}
-
-static void
-crypto_free(void *p, const char *file, int line)
-{
-	(void)file;
-	(void)line;
-	free(p);
-}
-
-/* Whether the armed allocation came up. */
-static int
-fired(void)
-{
-	int hit = left == 0;
-
-	left = 0;
-	return hit;
-}
+#include "support/starve.h"
 
 /* Certificates as they come from a peer: nothing is cached in them yet. */
 static X509 *
@@ -100,14 +55,14 @@ one_round(const struct world *w, long n)
 	int told = 0, asked = 1, rc, hit;
 
 	ask.issuer = ca;
-	left = n;
+	starve_arm(n, STARVE_CRYPTO);
 	rc = sst_facts_of(www, ca, &ask.cert, &err);
 	if (rc == SST_OK) {
 		asked = sst_request_make(ask.cert, ca, SST_CERTID_SHA256, 1, &request, &err);
 		sst_response_judge(w->response.data, w->response.len, &ask, &e);
 		(void)sst_response_others(w->response.data, w->response.len, &ask, other, &told);
 	}
-	hit = fired();
+	hit = starve_over();
 	if (rc < 0 || asked < 0)
 		assert_true(err.code == (rc < 0 ? rc : asked) && err.text[0] != '\0');
 	if (rc == SST_OK) {
@@ -187,7 +142,7 @@ main(void)
 		cmocka_unit_test(a_failed_allocation_ends_in_an_error_or_the_truth),
 	};
 
-	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+	if (!starve_crypto())
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

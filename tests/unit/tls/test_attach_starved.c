@@ -6,83 +6,14 @@
  * In the call after the handshake libcrypto's allocations fail as well; in the
  * handshake only ours, since there its own are most.
  */
-#include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "duo.h"
-
-static long left;	/* allocations until one fails; 0: none does */
-static int with_crypto;
-static pthread_t who;	/* whose are counted */
-
-static int
-fails(void)
-{
-	return left > 0 && pthread_equal(pthread_self(), who) && left-- == 1;
-}
-
-/* The linker puts these in front of libc's in what is linked here (--wrap). */
-void	*__real_malloc(size_t);
-void	*__real_calloc(size_t, size_t);
-void	*__real_realloc(void *, size_t);
-char	*__real_strdup(const char *);
-void	*__wrap_malloc(size_t);
-void	*__wrap_calloc(size_t, size_t);
-void	*__wrap_realloc(void *, size_t);
-char	*__wrap_strdup(const char *);
-
-void *
-__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *
-__wrap_strdup(const char *text)
-{
-	return fails() ? NULL : __real_strdup(text);
-}
-
-static void *
-crypto_malloc(size_t n, const char *file, int line)
-{
-	(void)file, (void)line;
-	return with_crypto && fails() ? NULL : __real_malloc(n);
-}
-
-static void *
-crypto_realloc(void *p, size_t n, const char *file, int line)
-{
-	(void)file, (void)line;
-	return with_crypto && fails() ? NULL : __real_realloc(p, n);
-}
-
-static void
-crypto_free(void *p, const char *file, int line)
-{
-	(void)file, (void)line;
-	free(p);
-}
+#include "support/starve.h"
 
 enum way { BY_HOOK, BY_CALL, RESUMED };
 
@@ -90,25 +21,7 @@ struct visit {
 	SSL_CTX	*client, *server;
 	struct duo d;
 	int	 rc;		/* of the call, or SST_E_STATE */
-	int	 fired;
 };
-
-static void
-arm(struct visit *v, long n, int crypto)
-{
-	who = pthread_self();
-	with_crypto = crypto;
-	v->fired = 0;
-	left = n;
-}
-
-static void
-disarm(struct visit *v)
-{
-	v->fired = left == 0;
-	left = 0;
-	with_crypto = 0;
-}
 
 /* A session whose chain is kept, for RESUMED. */
 static SSL_SESSION *
@@ -134,7 +47,7 @@ visit(enum way way, struct pki_buf *staple, int revoked, long n)
 	    way == RESUMED ? SST_REVOCATION_SOFT : SST_REVOCATION_HARD };
 	struct visit v = { 0 };
 	SSL_SESSION *session = NULL;
-	int accepted;
+	int accepted, fired;
 
 	duo_teardown(NULL);
 	duo_setup(NULL);
@@ -149,17 +62,17 @@ visit(enum way way, struct pki_buf *staple, int revoked, long n)
 	}
 	duo_begin(&v.d, v.client, v.server, session);
 	if (way == BY_HOOK)
-		arm(&v, n, 0);
+		starve_arm(n, STARVE_OURS);
 	duo_shake(&v.d);
 	if (way != BY_HOOK) {
 		assert_true(v.d.client_ok);
-		arm(&v, n, 1);
+		starve_arm(n, STARVE_OURS | STARVE_CRYPTO);
 	}
 	v.rc = sst_openssl_judge(v.d.client, NULL);
-	disarm(&v);
+	fired = starve_over();
 	accepted = v.d.client_ok && v.rc == SST_OK;
 	assert_false(accepted && revoked);
-	if (!v.fired) {
+	if (!fired) {
 		assert_int_equal(accepted, !revoked);
 		if (revoked)
 			duo_refused(v.d.client, "revoked");
@@ -167,7 +80,7 @@ visit(enum way way, struct pki_buf *staple, int revoked, long n)
 	ERR_clear_error();
 	duo_over(&v.d, v.client, v.server);
 	SSL_SESSION_free(session);
-	return !v.fired;
+	return !fired;
 }
 
 static void
@@ -180,6 +93,7 @@ starve(enum way way)
 
 		while (!visit(way, &staple, revoked, n))
 			n++;
+		print_message("%ld allocations\n", n - 1);
 		assert_true(n > 3);	/* there was something to fail */
 		pki_buf_free(&staple);
 	}
@@ -217,7 +131,7 @@ main(void)
 		EACH(of_a_resumed_session_no_failure_accepts_a_revoked_peer),
 	};
 
-	if (!CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free))
+	if (!starve_crypto())
 		return 1;
 	return cmocka_run_group_tests(tests, duo_world_make, duo_world_free);
 }
