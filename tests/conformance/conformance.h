@@ -82,6 +82,8 @@ int	own_bound(struct trial *, struct addr *ret, int family);
 int	own_listener(struct trial *, struct addr *ret, int family, int backlog);
 /* Waits for these events, as long as it takes; the mask. */
 short	own_await(int fd, short events);
+/* Waits for the end of a connect that fails. */
+void	own_await_refused(int fd);
 /* Whether a thread of this process sleeps in this system call, -1: in any. */
 int	own_asleep(pid_t tid, long number);
 

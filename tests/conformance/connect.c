@@ -267,9 +267,7 @@ fail_to_connect(struct trial *t, const struct addr *at)
 	int fd = own_client(t, t->family, SOCK_NONBLOCK);
 
 	see_call(t, "connect", connect(fd, &at->u.any, at->len));
-	/* OUT comes with the end, some instructions later: the kernel tells of the end
-	 * before it frees what was queued. */
-	want_soon((ours_poll(fd, ALL, 100) & (POLLHUP | POLLOUT)) == (POLLHUP | POLLOUT));
+	own_await_refused(fd);
 	see_mask(t, "failed", (unsigned int)ours_poll(fd, ALL, 0));
 	return fd;
 }

@@ -65,6 +65,15 @@ own_await(int fd, short events)
 	return ours_poll(fd, events, WORLD_PATIENCE_MS);
 }
 
+void
+own_await_refused(int fd)
+{
+	/* OUT comes with the end, some instructions later: the kernel tells of the end
+	 * before it frees what was queued. */
+	want_soon((ours_poll(fd, POLLOUT, 100) & (POLLHUP | POLLOUT)) ==
+	    (POLLHUP | POLLOUT));
+}
+
 int
 own_asleep(pid_t tid, long number)
 {

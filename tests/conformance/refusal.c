@@ -46,9 +46,7 @@ want_refused(struct trial *t, int fd, int error)
 {
 	char byte;
 
-	/* OUT comes with the end, some instructions later: the kernel tells of the end
-	 * before it frees what was queued. */
-	want_soon((ours_poll(fd, ALL, 100) & (POLLHUP | POLLOUT)) == (POLLHUP | POLLOUT));
+	own_await_refused(fd);
 	want_eq(ours_poll(fd, ALL, 0),
 	    POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP);
 	want_eq(ours_get_int(fd, SOL_SOCKET, SO_ERROR), error);
