@@ -18,6 +18,7 @@
 #include "base/escape.h"
 #include "base/fail.h"
 #include "crl.h"
+#include "given.h"
 #include "response.h"
 
 static struct sst_signer *
@@ -229,9 +230,27 @@ found_new(const struct sst_check *k, enum sst_evidence_source source)
 	return found;
 }
 
+/* Something that came along. */
+struct piece {
+	enum sst_evidence_source source;
+	const void	*der;
+	size_t		 len;
+	struct sst_given *given;	/* a list that is kept for others too; or NULL */
+};
+
+static int
+list_open(const struct piece *p, const struct sst_crl_signers *signers, int64_t now,
+    const struct sst_limits *limits, struct sst_crl **ret, enum sst_fault *ret_fault,
+    struct sst_error *err)
+{
+	if (p->given != NULL)
+		return sst_crl_open_given(p->given, signers, now, limits, ret, ret_fault,
+		    err);
+	return sst_crl_open(p->der, p->len, signers, now, limits, ret, ret_fault, err);
+}
+
 static void
-judge_list(struct sst_check *k, int depth, const void *der, size_t len,
-    struct sst_evidence *ret)
+judge_list(struct sst_check *k, int depth, const struct piece *p, struct sst_evidence *ret)
 {
 	const struct sst_crl_signers signers = { .issuer = k->chain[depth + 1],
 	    .above = depth + 2 < k->n_chain ? k->chain[depth + 2] : NULL,
@@ -243,7 +262,7 @@ judge_list(struct sst_check *k, int depth, const void *der, size_t len,
 	struct sst_crl *crl = NULL;
 	int found;
 
-	if (sst_crl_open(der, len, &signers, now, &k->limits, &crl, &ret->fault, &why) < 0) {
+	if (list_open(p, &signers, now, &k->limits, &crl, &ret->fault, &why) < 0) {
 		(void)snprintf(ret->text, sizeof(ret->text), "%.190s", why.text);
 		return;
 	}
@@ -256,8 +275,7 @@ judge_list(struct sst_check *k, int depth, const void *der, size_t len,
 
 /* A response or a list about any certificate of the chain. */
 static int
-judge_each(struct sst_check *k, enum sst_evidence_source source, const void *der, size_t len,
-    struct sst_error *err)
+judge_each(struct sst_check *k, const struct piece *p, struct sst_error *err)
 {
 	struct sst_evidence *found;
 	int rc;
@@ -267,18 +285,18 @@ judge_each(struct sst_check *k, enum sst_evidence_source source, const void *der
 	rc = sst_checker_ready(k->checker, err);
 	if (rc < 0)
 		return rc;
-	if (source == SST_SOURCE_CRL)
+	if (p->source == SST_SOURCE_CRL)
 		signers_meet(k);
-	found = found_new(k, source);
+	found = found_new(k, p->source);
 	if (found == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	for (int i = 0; i < k->n_links; i++) {
 		if (k->links[i].facts == NULL)
 			continue;
-		if (source == SST_SOURCE_CRL)
-			judge_list(k, i, der, len, &found[i]);
+		if (p->source == SST_SOURCE_CRL)
+			judge_list(k, i, p, &found[i]);
 		else
-			judge_response(k, i, source, der, len, &found[i]);
+			judge_response(k, i, p->source, p->der, p->len, &found[i]);
 	}
 	rc = give(k, found, err);
 	free(found);
@@ -288,13 +306,25 @@ judge_each(struct sst_check *k, enum sst_evidence_source source, const void *der
 int
 sst_check_response(struct sst_check *k, const void *der, size_t len, struct sst_error *err)
 {
-	return judge_each(k, SST_SOURCE_OCSP, der, len, err);
+	const struct piece p = { .source = SST_SOURCE_OCSP, .der = der, .len = len };
+
+	return judge_each(k, &p, err);
 }
 
 int
 sst_check_crl(struct sst_check *k, const void *der, size_t len, struct sst_error *err)
 {
-	return judge_each(k, SST_SOURCE_CRL, der, len, err);
+	const struct piece p = { .source = SST_SOURCE_CRL, .der = der, .len = len };
+
+	return judge_each(k, &p, err);
+}
+
+int
+sst_check_given(struct sst_check *k, struct sst_given *given, struct sst_error *err)
+{
+	const struct piece p = { .source = SST_SOURCE_CRL, .given = given };
+
+	return judge_each(k, &p, err);
 }
 
 int

@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "crl_list.h"
+#include "given.h"
 
 /* Buckets of 45 to 90 entries. */
 #define BUCKET_MAX	90
@@ -137,6 +138,17 @@ digests_make(struct sst_crl *crl)
 	return ok;
 }
 
+/* What takes the longer the more entries there are. */
+static int
+whole_read(struct sst_crl *crl, struct sst_error *err)
+{
+	int rc = entries_read(crl, err);
+
+	if (rc == SST_OK && !digests_make(crl))
+		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
+	return rc;
+}
+
 static int
 list_read(struct sst_crl *crl, const struct sst_crl_signers *who, int64_t now,
     const struct sst_limits *limits, struct sst_error *err)
@@ -157,16 +169,15 @@ list_read(struct sst_crl *crl, const struct sst_crl_signers *who, int64_t now,
 	if (rc == SST_OK)
 		rc = life_read(crl, signer_end, now, limits, err);
 	if (rc == SST_OK)
-		rc = entries_read(crl, err);
-	if (rc == SST_OK && !digests_make(crl))
-		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
+		rc = crl->given == NULL ? whole_read(crl, err) :
+		    sst_given_read(crl->given, crl, whole_read, err);
 	return rc;
 }
 
-int
-sst_crl_open(const void *bytes, size_t len, const struct sst_crl_signers *who, int64_t now,
-    const struct sst_limits *limits, struct sst_crl **ret, enum sst_fault *ret_fault,
-    struct sst_error *err)
+static int
+list_open(struct sst_given *given, const void *bytes, size_t len,
+    const struct sst_crl_signers *who, int64_t now, const struct sst_limits *limits,
+    struct sst_crl **ret, enum sst_fault *ret_fault, struct sst_error *err)
 {
 	struct sst_crl *crl = calloc(1, sizeof(*crl));
 	int rc;
@@ -175,6 +186,7 @@ sst_crl_open(const void *bytes, size_t len, const struct sst_crl_signers *who, i
 	*ret_fault = SST_FAULT_MALFORMED;
 	if (crl == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	crl->given = given;
 	crl->bytes = bytes;
 	crl->len = len;
 	crl->head.size = len;
@@ -190,6 +202,25 @@ sst_crl_open(const void *bytes, size_t len, const struct sst_crl_signers *who, i
 	return rc;
 }
 
+int
+sst_crl_open(const void *bytes, size_t len, const struct sst_crl_signers *who, int64_t now,
+    const struct sst_limits *limits, struct sst_crl **ret, enum sst_fault *ret_fault,
+    struct sst_error *err)
+{
+	return list_open(NULL, bytes, len, who, now, limits, ret, ret_fault, err);
+}
+
+int
+sst_crl_open_given(struct sst_given *given, const struct sst_crl_signers *who, int64_t now,
+    const struct sst_limits *limits, struct sst_crl **ret, enum sst_fault *ret_fault,
+    struct sst_error *err)
+{
+	size_t len;
+	const void *bytes = sst_given_bytes(given, &len);
+
+	return list_open(given, bytes, len, who, now, limits, ret, ret_fault, err);
+}
+
 void
 sst_crl_free(struct sst_crl *crl)
 {
@@ -202,16 +233,14 @@ sst_crl_head(const struct sst_crl *crl)
 	return &crl->head;
 }
 
-int
-sst_crl_find(const struct sst_crl *crl, const struct sst_cert_key *key,
-    struct sst_crl_entry *ret)
+/* All entries in their order. */
+static int
+walk_find(const struct sst_crl *crl, const struct sst_cert_key *key, struct sst_crl_entry *ret)
 {
 	struct sst_crl_walk walk = { .in = crl->entries };
 	struct sst_crl_row row;
 	int found = 0;
 
-	if (memcmp(&crl->head.issuer, &key->issuer, sizeof(key->issuer)) != 0)
-		return 0;
 	while (sst_crl_row(crl, &walk, &row) == 1) {
 		if (row.foreign || row.serial_len != key->serial_len ||
 		    memcmp(row.serial, key->serial, row.serial_len) != 0)
@@ -223,4 +252,17 @@ sst_crl_find(const struct sst_crl *crl, const struct sst_cert_key *key,
 		found = 1;
 	}
 	return found;
+}
+
+int
+sst_crl_find(const struct sst_crl *crl, const struct sst_cert_key *key,
+    struct sst_crl_entry *ret)
+{
+	int found = SST_E_NOMEM;
+
+	if (memcmp(&crl->head.issuer, &key->issuer, sizeof(key->issuer)) != 0)
+		return 0;
+	if (crl->given != NULL)
+		found = sst_given_find(crl->given, crl, key, ret);
+	return found >= 0 ? found : walk_find(crl, key, ret);
 }

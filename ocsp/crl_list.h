@@ -26,6 +26,7 @@ struct sst_crl {
 	struct sst_crl_head head;
 	const uint8_t	*bytes;
 	size_t		 len;
+	struct sst_given *given;	/* whose bytes they are; NULL: nobody's */
 	enum sst_fault	 fault;
 	int		 v2;
 	struct sst_der_item tbs;	/* what is signed */

@@ -12,6 +12,7 @@
 
 #include "crl_list.h"
 #include "dertime.h"
+#include "given.h"
 #include "signature.h"
 
 /* A list's bytes are hashed for each key that is tried. */
@@ -23,6 +24,7 @@ struct hunt {
 	struct sst_signature alg;
 	int64_t		 now;
 	int		 level;
+	int		 known_only;	/* no signature is computed */
 	int64_t		 not_after;
 };
 
@@ -83,12 +85,24 @@ candidate_may(const struct hunt *h, X509 *cert)
 }
 
 static int
-signed_by(const struct hunt *h, EVP_PKEY *key)
+signature_verify(const void *arg, EVP_PKEY *key)
 {
+	const struct hunt *h = arg;
 	const struct sst_crl *crl = h->crl;
 
 	return sst_signature_by(&h->alg, key, crl->tbs.whole, crl->tbs.whole_len,
 	    crl->signature, crl->signature_len);
+}
+
+static int
+signed_by(const struct hunt *h, EVP_PKEY *key)
+{
+	struct sst_given *given = h->crl->given;
+
+	if (given == NULL)
+		return signature_verify(h, key);
+	return h->known_only ? sst_given_is_by(given, key) :
+	    sst_given_verify(given, key, signature_verify, h);
 }
 
 /* Takes the signer into the head, where zero is the issuer itself. */
@@ -146,20 +160,30 @@ others_try(struct hunt *h)
 	return 0;
 }
 
+static int
+anybody_signed(struct hunt *h)
+{
+	return ca_signed(h, h->who->issuer) || renewed_signed(h) || others_try(h);
+}
+
 int
 sst_crl_verify(struct sst_crl *crl, const struct sst_crl_signers *who, int64_t now, int level,
     int64_t *ret_not_after, struct sst_error *err)
 {
 	struct hunt h = { .crl = crl, .who = who, .now = now, .level = level };
 	X509 *ca = who->issuer;
-	int rc;
+	int signed_at_all, rc;
 
 	rc = sst_signature_read(&crl->algorithm, level, "CRL", &h.alg, err);
 	if (rc < 0) {
 		crl->fault = SST_FAULT_ALGORITHM;
 		return rc;
 	}
-	if (ca_signed(&h, ca) || renewed_signed(&h) || others_try(&h)) {
+	/* Who is known to have signed comes first: nobody else's key is tried then. */
+	h.known_only = 1;
+	signed_at_all = crl->given != NULL && anybody_signed(&h);
+	h.known_only = 0;
+	if (signed_at_all || anybody_signed(&h)) {
 		*ret_not_after = h.not_after;
 		return SST_OK;
 	}

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "ocsp/given.h"
 
 struct list {
 	struct list	*next;
-	size_t		 len;
-	unsigned char	*der;
+	struct sst_given *given;
 };
 
 struct sst_lists {
@@ -41,7 +41,7 @@ sst_lists_unref(struct sst_lists *l)
 		before = l->before;
 		while ((one = l->list) != NULL) {
 			l->list = one->next;
-			free(one->der);
+			sst_given_unref(one->given);
 			free(one);
 		}
 		free(l);
@@ -52,13 +52,15 @@ static int
 take(struct sst_lists *l, const unsigned char *der, size_t len, struct sst_error *err)
 {
 	struct list *one = calloc(1, sizeof(*one));
+	int rc;
 
-	if (one == NULL || (one->der = malloc(len)) == NULL) {
-		free(one);
+	if (one == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	rc = sst_given_new(der, len, &one->given, err);
+	if (rc < 0) {
+		free(one);
+		return rc;
 	}
-	memcpy(one->der, der, len);
-	one->len = len;
 	one->next = l->list;
 	l->list = one;
 	return SST_OK;
@@ -150,13 +152,13 @@ sst_lists_with(struct sst_lists *old, const void *bytes, size_t len,
 
 int
 sst_lists_each(const struct sst_lists *l,
-    int (*each)(void *arg, const void *der, size_t len), void *arg)
+    int (*each)(void *arg, struct sst_given *), void *arg)
 {
 	int rc = 0;
 
 	for (; l != NULL; l = l->before)
 		for (const struct list *one = l->list; one != NULL && rc == 0;
 		    one = one->next)
-			rc = each(arg, one->der, one->len);
+			rc = each(arg, one->given);
 	return rc;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * lists - revocation lists that a program named, as bytes.
+ * lists - revocation lists that a program named.
  *
  *	relay: TLS_CRL_FILE --> lists --> revoke.c gives them to each check
+ *	                          \--> ocsp/given.h: verified once for all checks
  *
  * Always true:
  *   1. Immutable and shared: adding makes another one.
@@ -19,6 +20,7 @@
 
 #define SST_LISTS_MAX	(32u << 20)	/* octets of all together */
 
+struct sst_given;
 struct sst_lists;
 
 /*
@@ -32,6 +34,6 @@ struct sst_lists *sst_lists_ref(struct sst_lists *);
 void	sst_lists_unref(struct sst_lists *);	/* NULL is allowed */
 /* Calls `each` until it returns non-zero, and returns that. NULL is allowed. */
 int	sst_lists_each(const struct sst_lists *,
-	    int (*each)(void *arg, const void *der, size_t len), void *arg);
+	    int (*each)(void *arg, struct sst_given *), void *arg);
 
 #endif

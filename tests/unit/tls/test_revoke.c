@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "meet.h"
+#include "ocsp/given.h"
 #include "support/responder.h"
 #include "tls/lists.h"
 #include "unit/ocsp/make_crl.h"
@@ -329,8 +330,59 @@ a_list_that_the_program_named_counts(void **state)
 }
 
 static int
-count(void *arg, const void *der, size_t len)
+was_verified(void *arg, struct sst_given *list)
 {
+	struct sst_given_work work;
+
+	sst_given_work(list, &work);
+	assert_int_equal(work.signatures, 1);
+	assert_int_equal(work.readings, 1);
+	++*(int *)arg;
+	return 0;
+}
+
+static void
+a_list_that_the_program_named_is_verified_for_its_first_connection(void **state)
+{
+	struct pki_buf bad = list_of(w.www), good = list_of(w.other);
+	struct sst_lists *one = NULL, *two = NULL;
+	struct sst_revoke *by;
+	struct meet m;
+	int n = 0;
+
+	(void)state;
+	assert_int_equal(sst_lists_with(NULL, good.data, good.len, &one, NULL), 0);
+	by = judge(SST_REVOCATION_HARD, one, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(meet(&m, by, w.www, NULL, 0), SST_STEP_DONE);
+		meet_done(&m);
+		assert_int_equal(sst_lists_each(one, was_verified, &n), 0);
+		assert_int_equal(n, i + 1);
+	}
+	sst_revoke_unref(by);
+	/* one that is added takes nothing from those before it */
+	assert_int_equal(sst_lists_with(one, bad.data, bad.len, &two, NULL), 0);
+	by = judge(SST_REVOCATION_HARD, two, 0);
+	for (int i = 0; i < 2; i++) {
+		(void)meet(&m, by, w.www, NULL, 0);
+		is_refused(&m, "revoked");
+		meet_done(&m);
+		assert_int_equal(sst_lists_each(two, was_verified, &n), 0);
+		assert_int_equal(n, 2 + 2 * (i + 1));
+	}
+	sst_revoke_unref(by);
+	sst_lists_unref(one);
+	sst_lists_unref(two);
+	pki_buf_free(&bad);
+	pki_buf_free(&good);
+}
+
+static int
+count(void *arg, struct sst_given *list)
+{
+	size_t len;
+	const void *der = sst_given_bytes(list, &len);
+
 	assert_int_equal(*(const unsigned char *)der, 0x30);
 	assert_true(len > 100);
 	return ++*(int *)arg < 3 ? 0 : 3;
@@ -608,6 +660,7 @@ main(void)
 		EACH(rv_48_a_certificate_that_demands_a_staple_gets_none_of_softness),
 		EACH(without_any_source_soft_accepts_and_hard_refuses),
 		EACH(a_list_that_the_program_named_counts),
+		EACH(a_list_that_the_program_named_is_verified_for_its_first_connection),
 		EACH(lists_are_read_in_der_and_pem_one_or_many_and_nothing_else),
 		EACH(what_is_missing_is_fetched_once_and_kept),
 		EACH(what_is_fetched_may_refuse),
