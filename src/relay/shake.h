@@ -2,9 +2,10 @@
 /*
  * shake - the handshakes of one listener, side by side.
  *
- * A client costs a descriptor and this structure until its first byte, and its
- * worker nothing; only then a TLS connection is made, and of those at most SST_PEERS_ADDRESS for one
- * address: who has more waits for the ones before, without hurting others.
+ * A client costs a descriptor and one structure (shake_inside.h) until its first
+ * byte, and its worker nothing; only then a TLS connection is made (shake_step.c), and
+ * of those at most SST_PEERS_ADDRESS for one address: who has more waits for the ones
+ * before, without hurting others.
  *
  * Always true:
  *   1. First byte within 5 s, whole ClientHello within 10 s, our client's
