@@ -4,7 +4,8 @@
  *
  *	listener --HOLD--> keeper ... --RESTORE_SOURCE, RESTORE--> a new relay
  *
- * A state that is longer than a message goes in a sealed memfd.
+ * A state that is longer than a message goes in a sealed memfd. What is in it is
+ * hold_state.h.
  *
  * Always true:
  *   1. No private key is in the bytes: sources carry descriptors.
