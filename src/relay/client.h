@@ -2,7 +2,8 @@
 /*
  * client - connect(): TCP, handshake, verdict, then the gate opens.
  *
- * A connection that begins plain has no handshake; one that was plain and is
+ * client_shake.c is the peer's side of an attempt, client_app.c the program's. A
+ * connection that begins plain has no handshake; one that was plain and is
  * upgraded (upgrade.c), in either role, comes here for its handshake.
  *
  * A descriptor that does not block is joined at once, gate shut, and the call is

@@ -242,7 +242,7 @@ sst_stream_start(struct sst_record *r, uint8_t *early, size_t early_len)
 	struct sst_loop *loop = &r->worker->loop;
 
 	sst_loop_disarm(loop, &r->timer);
-	/* It was watched during the handshake, by client.c for the same events. */
+	/* The handshake (client_shake.c) watched it for the same events. */
 	if (r->tcp_watch.ready != NULL)
 		r->tcp_watch.ready = tcp_ready;
 	else if (sst_loop_take_over(loop, &r->tcp_watch, r->tcp, EVENTS | EPOLLOUT,
