@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* attach_partners - a client with a checker, and staples from other people's servers. */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <openssl/err.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,108 +8,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "duo.h"
+#include "partner.h"
 
 #define STATUS_REQUEST	5	/* the extension's number */
-
-static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
-static const struct sst_openssl_check wanted = {
-	.policy.mode = SST_REVOCATION_STAPLE };
-
-static char *dir;
-
-static int
-setup(void **state)
-{
-	dir = pki_dir_new();
-	pki_write_chain(dir, "chain.pem", w.www);
-	pki_write_key(dir, "key.pem", w.www);
-	return duo_setup(state);
-}
-
-static int
-teardown(void **state)
-{
-	pki_dir_free(dir);
-	return duo_teardown(state);
-}
-
-/* A path that lives as long as the test. */
-static const char *
-write_response(const char *name, struct pki_buf der)
-{
-	pki_write(dir, name, 0600, &der);
-	pki_buf_free(&der);
-	return pki_path(dir, name);
-}
-
-struct partner {
-	pid_t	 pid;
-	FILE	*out;
-	int	 port;
-};
-
-static void
-start(struct partner *p, const char *const argv[])
-{
-	int out[2];
-
-	assert_int_equal(pipe(out), 0);
-	p->pid = fork();
-	assert_true(p->pid >= 0);
-	if (p->pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a test that fails leaves it */
-		(void)dup2(out[1], 1);
-		(void)dup2(out[1], 2);
-		(void)close(out[0]);
-		(void)execvp(argv[0], (char *const *)argv);
-		_exit(127);
-	}
-	(void)close(out[1]);
-	p->out = fdopen(out[0], "r");
-	assert_non_null(p->out);
-}
-
-static void
-stop(struct partner *p)
-{
-	(void)kill(p->pid, SIGKILL);
-	(void)waitpid(p->pid, NULL, 0);
-	(void)fclose(p->out);
-}
-
-/* Its output up to the line that ends with this. */
-static void
-wait_for(struct partner *p, const char *word, char *line, size_t size)
-{
-	char all[2000] = "";
-
-	while (fgets(line, (int)size, p->out) != NULL) {
-		(void)strncat(all, line, sizeof(all) - strlen(all) - 1);
-		if (strstr(line, word) != NULL)
-			return;
-	}
-	fail_msg("it did not start: %s", all);
-}
 
 static void
 start_openssl(struct partner *p, const char *staple)
 {
 	const char *const argv[] = { "openssl", "s_server", "-accept", "127.0.0.1:0",
-	    "-cert", pki_path(dir, "chain.pem"), "-cert_chain", pki_path(dir, "chain.pem"),
-	    "-key", pki_path(dir, "key.pem"), "-www",
+	    "-cert", pki_path(partner_dir, "chain.pem"), "-cert_chain", pki_path(partner_dir, "chain.pem"),
+	    "-key", pki_path(partner_dir, "key.pem"), "-www",
 	    staple != NULL ? "-status_file" : NULL, staple, NULL };
 	char line[300];
 
-	start(p, argv);
-	wait_for(p, "ACCEPT", line, sizeof(line));
+	partner_start(p, argv);
+	partner_wait(p, "ACCEPT", line, sizeof(line));
 	p->port = atoi(strrchr(line, ':') + 1);
 	assert_true(p->port > 0);
 }
@@ -144,14 +61,14 @@ static void
 start_gnutls(struct partner *p, const char *first, const char *second)
 {
 	const char *const argv[] = { "gnutls-serv", "--echo", "--port", "0",
-	    "--x509certfile", pki_path(dir, "chain.pem"), "--x509keyfile",
-	    pki_path(dir, "key.pem"), "--ocsp-response",
+	    "--x509certfile", pki_path(partner_dir, "chain.pem"), "--x509keyfile",
+	    pki_path(partner_dir, "key.pem"), "--ocsp-response",
 	    first, second != NULL ? "--ocsp-response" : NULL, second, NULL };
 	char line[300], path[64], link[64];
 	ssize_t n;
 
-	start(p, argv);
-	wait_for(p, "IPv4", line, sizeof(line));
+	partner_start(p, argv);
+	partner_wait(p, "IPv4", line, sizeof(line));
 	p->port = 0;
 	for (int fd = 3; fd < 32 && p->port == 0; fd++) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)p->pid, fd);
@@ -257,30 +174,30 @@ the_staples_of_openssls_server(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		path = write_response("staple.der", duo_response_of(rows[i].signer,
+		path = partner_response("staple.der", duo_response_of(rows[i].signer,
 		    rows[i].cert, rows[i].status, w.now - 9 * PKI_DAY,
 		    w.now - rows[i].age * PKI_DAY));
 		start_openssl(&p, path);
 		for (int v = 0; v < 2; v++) {
-			one_visit(&p, NULL, versions[v], rows[i].soft, rows[i].word);
-			one_visit(&p, &wanted, versions[v], rows[i].strict, rows[i].word);
+			one_visit(&p, NULL, partner_versions[v], rows[i].soft, rows[i].word);
+			one_visit(&p, &partner_strict, partner_versions[v], rows[i].strict, rows[i].word);
 		}
-		stop(&p);
+		partner_stop(&p);
 	}
 	start_openssl(&p, NULL);
 	for (int v = 0; v < 2; v++) {
-		one_visit(&p, NULL, versions[v], GOOD, "");
-		one_visit(&p, &wanted, versions[v], REFUSED, "staple");
+		one_visit(&p, NULL, partner_versions[v], GOOD, "");
+		one_visit(&p, &partner_strict, partner_versions[v], REFUSED, "staple");
 	}
-	stop(&p);
+	partner_stop(&p);
 }
 
 static void
 rv_49_the_leafs_staple_decides_whatever_the_others_say(void **state)
 {
-	const char *leaf = write_response("leaf.der",
+	const char *leaf = partner_response("leaf.der",
 	    duo_response(w.mid, w.www, MADE_GOOD));
-	const char *mid = write_response("mid.der",
+	const char *mid = partner_response("mid.der",
 	    duo_response(w.root, w.mid, MADE_GOOD));
 	struct partner p;
 	SSL_CTX *client;
@@ -290,7 +207,7 @@ rv_49_the_leafs_staple_decides_whatever_the_others_say(void **state)
 	(void)state;
 	for (int both = 0; both < 2; both++) {
 		start_gnutls(&p, mid, both ? leaf : NULL);
-		client = duo_client(w.checker, &wanted);
+		client = duo_client(w.checker, &partner_strict);
 		staples = 0;
 		assert_int_equal(visit(&p, client, TLS1_3_VERSION, &ssl, &staples), both);
 		assert_int_equal(staples, 1 + both);
@@ -300,11 +217,11 @@ rv_49_the_leafs_staple_decides_whatever_the_others_say(void **state)
 			duo_refused(ssl, "staple");
 		leave(ssl);
 		SSL_CTX_free(client);
-		stop(&p);
+		partner_stop(&p);
 	}
 }
 
-#define EACH(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define EACH(f)	cmocka_unit_test_setup_teardown(f, partner_setup, partner_teardown)
 
 int
 main(void)

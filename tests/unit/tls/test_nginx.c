@@ -1,99 +1,59 @@
 /* SPDX-License-Identifier: ISC */
 /* nginx - a client with a checker, and the staples that nginx shows. */
-#include <errno.h>
 #include <openssl/err.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "duo.h"
+#include "partner.h"
 
-#define TRIES	2000	/* of 5 ms */
+#define NGINX	"/usr/sbin/nginx"
 #define SKIPPED	77
 
-static const struct sst_openssl_check wanted = {
-	.policy.mode = SST_REVOCATION_STAPLE };
-static char *dir;
-
-static int
-setup(void **state)
-{
-	dir = pki_dir_new();
-	pki_write_chain(dir, "chain.pem", w.www);
-	pki_write_key(dir, "key.pem", w.www);
-	return duo_setup(state);
-}
-
-static int
-teardown(void **state)
-{
-	pki_dir_free(dir);
-	return duo_teardown(state);
-}
-
 /* In the foreground, on a socket in the directory; `more` of the server's block. */
-static pid_t
-start(const char *more)
+static void
+start(struct partner *p, const char *more)
 {
-	char text[4000], conf[600], error[600];
-	pid_t pid;
+	const char *const d = partner_dir;
+	const char *const argv[] = { NGINX, "-e", "stderr", "-c", pki_path(d, "conf"),
+	    NULL };
+	char text[4000], line[300];
 
 	(void)snprintf(text, sizeof(text), "daemon off; master_process off;\n"
-	    "pid %s/pid; error_log %s/error;\nevents {}\nhttp {\n"
+	    "pid %s/pid; error_log stderr notice;\nevents {}\nhttp {\n"
 	    "access_log off; client_body_temp_path %s/a; proxy_temp_path %s/b;\n"
 	    "fastcgi_temp_path %s/c; uwsgi_temp_path %s/d; scgi_temp_path %s/e;\n"
 	    "server { listen unix:%s/socket ssl;\nssl_certificate %s/chain.pem;\n"
 	    "ssl_certificate_key %s/key.pem;\nssl_protocols TLSv1.2 TLSv1.3;\n%s\n"
-	    "return 200 ok; }\n}\n", dir, dir, dir, dir, dir, dir, dir, dir, dir, dir, more);
-	pki_write_text(dir, "conf", text);
-	(void)snprintf(conf, sizeof(conf), "%s/conf", dir);
-	(void)snprintf(error, sizeof(error), "%s/error", dir);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)execl("/usr/sbin/nginx", "nginx", "-e", error, "-c", conf,
-		    (char *)NULL);
-		_exit(127);
-	}
-	return pid;
+	    "return 200 ok; }\n}\n", d, d, d, d, d, d, d, d, d, more);
+	pki_write_text(d, "conf", text);
+	partner_start(p, argv);
+	/* it listens before it says how it waits */
+	partner_wait(p, "event method", line, sizeof(line));
 }
 
 static void
-stop(pid_t pid)
+stop(struct partner *p)
 {
-	(void)kill(pid, SIGKILL);
-	(void)waitpid(pid, NULL, 0);
-	(void)unlink(pki_path(dir, "socket"));
+	partner_stop(p);
+	(void)unlink(pki_path(partner_dir, "socket"));
 }
 
 static int
 dial(void)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	const struct timespec pause = { .tv_nsec = 5000000 };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	(void)snprintf(to.sun_path, sizeof(to.sun_path), "%s/socket", dir);
-	for (int i = 0; i < TRIES; i++) {
-		if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
-			return fd;
-		(void)nanosleep(&pause, NULL);
-	}
-	fail_msg("nginx did not start: %s", strerror(errno));
-	return -1;
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "%s/socket", partner_dir);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
 }
 
 /* Whether a client that wants a staple, or does not, goes in. */
@@ -128,40 +88,37 @@ the_staples_of_nginx(void **state)
 		int	 soft, strict;	/* who goes in */
 	} rows[] = { { MADE_GOOD, 1, 1, 1 }, { MADE_REVOKED, 1, 0, 0 },
 	    { MADE_GOOD, -1, 1, 0 } };
-	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 	char more[700];
-	pid_t pid;
+	struct partner p;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct pki_buf der = duo_response_of(w.mid, w.www, rows[i].status,
-		    w.now - 9 * PKI_DAY, w.now + rows[i].days * PKI_DAY);
-
-		pki_write(dir, "staple.der", 0600, &der);
-		pki_buf_free(&der);
 		(void)snprintf(more, sizeof(more), "ssl_stapling on;\n"
-		    "ssl_stapling_file %s/staple.der;", dir);
-		pid = start(more);
+		    "ssl_stapling_file %s;", partner_response("staple.der",
+		    duo_response_of(w.mid, w.www, rows[i].status, w.now - 9 * PKI_DAY,
+		    w.now + rows[i].days * PKI_DAY)));
+		start(&p, more);
 		for (int v = 0; v < 2; v++) {
-			assert_int_equal(goes_in(NULL, versions[v]), rows[i].soft);
-			assert_int_equal(goes_in(&wanted, versions[v]), rows[i].strict);
+			assert_int_equal(goes_in(NULL, partner_versions[v]), rows[i].soft);
+			assert_int_equal(goes_in(&partner_strict, partner_versions[v]), rows[i].strict);
 		}
-		stop(pid);
+		stop(&p);
 	}
-	pid = start("");
+	start(&p, "");
 	assert_int_equal(goes_in(NULL, TLS1_3_VERSION), 1);
-	assert_int_equal(goes_in(&wanted, TLS1_3_VERSION), 0);
-	stop(pid);
+	assert_int_equal(goes_in(&partner_strict, TLS1_3_VERSION), 0);
+	stop(&p);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_staples_of_nginx, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_staples_of_nginx, partner_setup,
+		    partner_teardown),
 	};
 
-	if (access("/usr/sbin/nginx", X_OK) != 0)
+	if (access(NGINX, X_OK) != 0)
 		return SKIPPED;
 	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, duo_world_make, duo_world_free);
