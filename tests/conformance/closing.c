@@ -17,29 +17,11 @@
 #define MANY	(1024 * 1024)
 #define ROUNDS	(100 / WORLD_SLOW)
 
-static volatile sig_atomic_t pipes;	/* SIGPIPE, counted */
-
-static void
-count_pipe(int sig)
-{
-	(void)sig;
-	pipes++;
-}
-
-static void
-count_pipes(void)
-{
-	struct sigaction act = { .sa_handler = count_pipe };
-
-	want_eq(sigaction(SIGPIPE, &act, NULL), 0);
-	pipes = 0;
-}
-
 static void
 see_write(struct trial *t, const char *label, int fd)
 {
 	see_call(t, label, write(fd, "x", 1));
-	see(t, "signals", pipes);
+	see(t, "signals", own_pipes);
 }
 
 static void
@@ -79,7 +61,7 @@ CASE(sk_76_a_clean_end_is_read_for_ever)
 	int fd = own_pair(t, &f, NULL), n = -1;
 	char text[6];
 
-	count_pipes();
+	own_count_pipes();
 	far_write(&f, "before", 6);
 	far_end(&f);
 	await_mask(fd, POLLRDHUP);
@@ -113,13 +95,13 @@ CASE(sk_77_the_answer_is_read_after_the_end_of_the_question)
 	struct far f;
 	int fd = own_pair(t, &f, NULL);
 
-	count_pipes();
+	own_count_pipes();
 	fill(answer, sizeof(answer), 77);
 	see_call(t, "write", write(fd, "GET /\r\n", 7));
 	see_call(t, "SHUT_WR", shutdown(fd, SHUT_WR));
 	see_write(t, "write", fd);
 	see_call(t, "send", send(fd, "x", 1, MSG_NOSIGNAL));
-	see(t, "signals", pipes);
+	see(t, "signals", own_pipes);
 	see_call(t, "again", shutdown(fd, SHUT_WR));
 	see_far_rest(t, "the question", &f);
 	see_poll(t, "half closed", fd);
@@ -174,7 +156,7 @@ see_broken(struct trial *t, int fd, size_t queued)
 		see_read(t, "read", fd);
 	see_write(t, "write", fd);
 	see_call(t, "MSG_NOSIGNAL", send(fd, "x", 1, MSG_NOSIGNAL));
-	see(t, "signals", pipes);
+	see(t, "signals", own_pipes);
 	see(t, "SO_ERROR", ours_get_int(fd, SOL_SOCKET, SO_ERROR));
 	see_poll(t, "at last", fd);
 }
@@ -200,7 +182,7 @@ break_pair(struct trial *t, enum state state, int queued, void (*harm)(struct fa
 static void
 break_in_every_state(struct trial *t, void (*harm)(struct far *))
 {
-	count_pipes();
+	own_count_pipes();
 	for (enum state state = SILENT; state < STATES; state++)
 		for (int queued = 0; queued < 2; queued++)
 			break_pair(t, state, queued, harm);
@@ -257,15 +239,15 @@ CASE(sk_81_writing_to_who_is_gone_is_a_signal_or_an_error)
 	struct far f;
 	int fd = own_pair(t, &f, NULL);
 
-	count_pipes();
+	own_count_pipes();
 	far_reset(&f);
 	await_mask(fd, POLLERR);
 	see_call(t, "the first write", write(fd, "x", 1));
 	want_soon(read(fd, &(char){ 0 }, 1) == 0);
-	pipes = 0;
+	own_pipes = 0;
 	see_write(t, "write", fd);
 	see_call(t, "MSG_NOSIGNAL", send(fd, "x", 1, MSG_NOSIGNAL));
-	see(t, "signals", pipes);
+	see(t, "signals", own_pipes);
 	want(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 	see_write(t, "ignored", fd);
 	(void)close(fd);
@@ -562,7 +544,7 @@ die_in(int ch, void *arg)
 	int fd;
 
 	(void)ch;
-	count_pipes();
+	own_count_pipes();
 	fd = own_pair(t, &f, NULL);
 	bring_into(fd, &f, d->state);
 	if (d->queued) {

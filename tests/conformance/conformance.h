@@ -26,6 +26,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "e2e/ours.h"
 
@@ -70,6 +71,8 @@ void	see_text(struct trial *, const char *label, const char *fmt, ...)
 /* What was seen under this label is this, each time: for cases without TCP. */
 void	want_seen(const struct trial *, const char *label, const char *value);
 
+struct far;
+
 /* --- the case's own socket ---------------------------------------------------------- */
 int	own_protocol(const struct trial *);	/* IPPROTO_TCP or IPPROTO_TLS */
 /* socket() as it comes; `flags` are SOCK_NONBLOCK and SOCK_CLOEXEC. */
@@ -84,6 +87,15 @@ int	own_listener(struct trial *, struct addr *ret, int family, int backlog);
 short	own_await(int fd, short events);
 /* Waits for the end of a connect that fails. */
 void	own_await_refused(int fd);
+/* Bytes that wait to be read. */
+int	own_waiting(int fd);
+/* The other end writes; returns when all can be read. */
+void	own_arrives(int fd, struct far *, const void *bytes, size_t len);
+/* Counts SIGPIPE in own_pipes, from 0. */
+void	own_count_pipes(void);
+extern volatile sig_atomic_t own_pipes;
+/* SIGALRM every 20 ms, to a handler that does nothing; `on` 0: no more. */
+void	own_tick(int on, int flags);
 /* Whether a thread of this process sleeps in this system call, -1: in any. */
 int	own_asleep(pid_t tid, long number);
 
@@ -102,6 +114,8 @@ void	far_write(struct far *, const void *, size_t len);
 /* > 0 bytes, 0 the clean end, -1 with errno (0: cut off). */
 ssize_t	far_read(struct far *, void *, size_t size);
 void	far_read_all(struct far *, void *, size_t len);	/* exactly */
+/* The two talk: what one end says arrives at the other. */
+void	see_talk(struct trial *, int fd, struct far *);
 /* Reads to the end and sees how much, its hash, and how it ended. */
 void	see_far_rest(struct trial *, const char *label, struct far *);
 void	far_end(struct far *);	/* TCP: FIN; TLS: close_notify, FIN. Reading goes on */

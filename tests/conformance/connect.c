@@ -15,20 +15,6 @@
 #define ALL	(POLLIN | POLLOUT | POLLPRI | POLLRDHUP)
 #define A_WHILE	60	/* ms in which nothing may happen */
 
-/* The two talk: what one end says arrives at the other. */
-static void
-see_talk(struct trial *t, int fd, struct far *f)
-{
-	char text[5];
-
-	ours_write(fd, "hello", 5);
-	far_read_all(f, text, 5);
-	see_bytes(t, "heard", text, 5);
-	far_write(f, "world", 5);
-	ours_read(fd, text, 5);
-	see_bytes(t, "answer", text, 5);
-}
-
 static void
 see_same(struct trial *t, const char *label, int (*name)(int, struct sockaddr *,
     socklen_t *), int fd, const struct addr *expected)

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <linux/sockios.h>
@@ -23,25 +22,6 @@
 /* What the compiler would warn of. */
 static const volatile int below_zero = -1;
 static const struct iovec *const volatile no_vector = NOWHERE;
-
-static int
-waiting(int fd)
-{
-	int n = -1;
-
-	want_eq(ioctl(fd, FIONREAD, &n), 0);
-	return n;
-}
-
-/* The other end writes; returns when all can be read. */
-static void
-arrives(int fd, struct far *f, const void *bytes, size_t len)
-{
-	int before = waiting(fd);
-
-	far_write(f, bytes, len);
-	want_soon(waiting(fd) == before + (int)len);
-}
 
 /* What the other end has received: these many bytes. */
 static void
@@ -88,24 +68,6 @@ see_ends(struct trial *t, int fd, struct far *f)
 	see_rest(t, fd, f);
 }
 
-static void
-nothing(int sig)
-{
-	(void)sig;
-}
-
-/* SIGALRM every 20 ms. */
-static void
-tick(int on, int flags)
-{
-	struct sigaction act = { .sa_handler = nothing, .sa_flags = flags };
-	struct itimerval every = { .it_value = { .tv_usec = 20000 * on },
-	    .it_interval = { .tv_usec = 20000 * on } };
-
-	want_eq(sigaction(SIGALRM, &act, NULL), 0);
-	want_eq(setitimer(ITIMER_REAL, &every, NULL), 0);
-}
-
 /* --- vectors ------------------------------------------------------------------------- */
 /* `n` pieces of changing length, some empty; their sum. */
 static size_t
@@ -137,7 +99,7 @@ CASE(sk_48_vectors_of_every_length)
 		fill(bytes, len, (unsigned int)i);
 		see_call(t, "writev", writev(fd, v, counts[i]));
 		see_far(t, "written", &f, len);
-		arrives(fd, &f, bytes, len);
+		own_arrives(fd, &f, bytes, len);
 		(void)cut(v, counts[i], got);
 		memset(got, 0, sizeof(got));
 		see_call(t, "readv", readv(fd, v, counts[i]));
@@ -152,7 +114,7 @@ CASE(sk_48_vectors_of_every_length)
 	see_call(t, "read to no vector", readv(fd, no_vector, 1));
 	v[0] = (struct iovec){ NOWHERE, 5 };
 	see_call(t, "from nowhere", writev(fd, v, 1));
-	arrives(fd, &f, "hello", 5);
+	own_arrives(fd, &f, "hello", 5);
 	see_call(t, "to nowhere", readv(fd, v, 1));
 	see_recv(t, "still there", fd, 9, 0);
 	see_ends(t, fd, &f);
@@ -174,7 +136,7 @@ CASE(sk_49_empty_messages_and_lengths_of_zero)
 	see_call(t, "recv of nothing, none there", recv(fd, text, 0, MSG_DONTWAIT));
 	see_call(t, "read of nothing, none there", read(fd, text, 0));
 	see_call(t, "recvmsg of nothing, none there", recvmsg(fd, &empty, MSG_DONTWAIT));
-	arrives(fd, &f, "hello", 5);
+	own_arrives(fd, &f, "hello", 5);
 	see_call(t, "recvmsg, no iov", recvmsg(fd, &empty, 0));
 	see_call(t, "recvmsg, an empty iov", recvmsg(fd, &hollow, 0));
 	see_call(t, "recv of nothing", recv(fd, text, 0, 0));
@@ -212,7 +174,7 @@ CASE(sk_49_a_message_has_no_name_and_no_control)
 	struct far f;
 	int fd = own_pair(t, &f, NULL);
 
-	arrives(fd, &f, "hello, world", 12);
+	own_arrives(fd, &f, "hello, world", 12);
 	see_recvmsg(t, fd, 24, MSG_PEEK);
 	see_recvmsg(t, fd, 4, 0);
 	see_recvmsg(t, fd, 24, MSG_CMSG_CLOEXEC);
@@ -265,14 +227,14 @@ CASE(sk_50_a_peek_repeats_itself_across_records)
 	int fd = own_pair(t, &f, NULL);
 
 	fill(bytes, sizeof(bytes), 50);
-	arrives(fd, &f, bytes, 10);
+	own_arrives(fd, &f, bytes, 10);
 	see_recv(t, "peek", fd, 100, MSG_PEEK);
-	arrives(fd, &f, bytes + 10, 17000);
-	arrives(fd, &f, bytes + 17010, 2990);
+	own_arrives(fd, &f, bytes + 10, 17000);
+	own_arrives(fd, &f, bytes + 17010, 2990);
 	for (int i = 0; i < 3; i++) {
 		see_recv(t, "peek a part", fd, 15, MSG_PEEK);
 		see_recv(t, "peek all", fd, 40000, MSG_PEEK);
-		see(t, "left", waiting(fd));
+		see(t, "left", own_waiting(fd));
 	}
 	see_recv(t, "read a part", fd, 16390, 0);
 	see_recv(t, "peek the rest", fd, 40000, MSG_PEEK | MSG_DONTWAIT);
@@ -316,20 +278,20 @@ CASE(sk_51_waitall_waits_across_records)
 
 	/* A signal ends the wait with what there is, whether or not it restarts. */
 	for (int i = 0; i < 2; i++) {
-		arrives(fd, &f, "hello", 5);
-		tick(1, i == 0 ? 0 : SA_RESTART);
+		own_arrives(fd, &f, "hello", 5);
+		own_tick(1, i == 0 ? 0 : SA_RESTART);
 		see_recv(t, "signal", fd, 10, MSG_WAITALL);
-		tick(0, 0);
+		own_tick(0, 0);
 	}
-	tick(1, 0);
+	own_tick(1, 0);
 	see_recv(t, "signal, nothing there", fd, 10, MSG_WAITALL);
-	tick(0, 0);
+	own_tick(0, 0);
 	want_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)), 0);
 	see_recv(t, "time is over, nothing there", fd, 10, MSG_WAITALL);
-	arrives(fd, &f, "hello", 5);
+	own_arrives(fd, &f, "hello", 5);
 	see_recv(t, "time is over", fd, 10, MSG_WAITALL);
 	want_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never)), 0);
-	arrives(fd, &f, "hello", 5);
+	own_arrives(fd, &f, "hello", 5);
 	see_recv(t, "does not wait", fd, 10, MSG_WAITALL | MSG_DONTWAIT);
 	far_write(&f, "last", 4);
 	far_end(&f);
@@ -346,7 +308,7 @@ CASE(sk_52_dontwait_on_a_blocking_descriptor)
 	ssize_t n;
 
 	see_recv(t, "nothing there", fd, 5, MSG_DONTWAIT);
-	arrives(fd, &f, "hello", 5);
+	own_arrives(fd, &f, "hello", 5);
 	see_recv(t, "something", fd, 9, MSG_DONTWAIT);
 	see_recv(t, "nothing again", fd, 5, MSG_DONTWAIT);
 	see(t, "the descriptor", fcntl(fd, F_GETFL));
@@ -373,21 +335,21 @@ CASE(sk_53_trunc_throws_away)
 
 	fill(bytes, sizeof(bytes), 53);
 	see_call(t, "nothing there", recv(fd, NULL, 10, MSG_TRUNC | MSG_DONTWAIT));
-	arrives(fd, &f, bytes, 100);
+	own_arrives(fd, &f, bytes, 100);
 	see_call(t, "none of them", recv(fd, NULL, 0, MSG_TRUNC));
 	see_call(t, "some", recv(fd, NULL, 10, MSG_TRUNC));
 	see_recv(t, "the next", fd, 10, 0);
 	see_call(t, "peek", recv(fd, NULL, 30, MSG_TRUNC | MSG_PEEK));
 	see_call(t, "peek at all", recv(fd, NULL, 1000, MSG_TRUNC | MSG_PEEK));
-	see(t, "left", waiting(fd));
+	see(t, "left", own_waiting(fd));
 	see_call(t, "into a buffer", recv(fd, bytes, 10, MSG_TRUNC));
 	see_call(t, "recvfrom", recvfrom(fd, NULL, 10, MSG_TRUNC, NULL, NULL));
 	see_call(t, "no buffer and no flag", recv(fd, NULL, 10, 0));
 	see_call(t, "more than there is", recv(fd, NULL, 1000, MSG_TRUNC));
-	arrives(fd, &f, bytes, 17000);
-	arrives(fd, &f, bytes, 3000);
+	own_arrives(fd, &f, bytes, 17000);
+	own_arrives(fd, &f, bytes, 3000);
 	see_call(t, "all of many", recv(fd, NULL, 20000, MSG_TRUNC | MSG_WAITALL));
-	arrives(fd, &f, bytes + 5, 20);
+	own_arrives(fd, &f, bytes + 5, 20);
 	see_call(t, "is a limit", recv(fd, NULL, 19, MSG_TRUNC));
 	see_recv(t, "the last", fd, 10, 0);
 	far_end(&f);
@@ -404,7 +366,7 @@ CASE(sk_53_trunc_waits_for_all)
 	pthread_t thread;
 	int fd = own_pair(t, &f, NULL);
 
-	arrives(fd, &f, bytes, 20000);
+	own_arrives(fd, &f, bytes, 20000);
 	want_eq(pthread_create(&thread, NULL, write_pieces, &p), 0);
 	see_call(t, "all", recv(fd, NULL, 40000, MSG_TRUNC | MSG_WAITALL));
 	want_eq(pthread_join(thread, NULL), 0);
@@ -419,21 +381,21 @@ CASE(sk_54_fionread_counts_what_can_be_read)
 
 	/* A server of TLS 1.3 has sent two tickets. */
 	see_mask(t, "idle", (unsigned int)ours_poll(fd, ALL, A_WHILE));
-	see(t, "nothing", waiting(fd));
-	arrives(fd, &f, bytes, 1000);
-	see(t, "a thousand", waiting(fd));
+	see(t, "nothing", own_waiting(fd));
+	own_arrives(fd, &f, bytes, 1000);
+	see(t, "a thousand", own_waiting(fd));
 	see_recv(t, "three hundred", fd, 300, 0);
-	see(t, "less", waiting(fd));
-	arrives(fd, &f, bytes, 20000);
-	see(t, "more", waiting(fd));
+	see(t, "less", own_waiting(fd));
+	own_arrives(fd, &f, bytes, 20000);
+	see(t, "more", own_waiting(fd));
 	see_call(t, "SIOCATMARK", ioctl(fd, SIOCATMARK, &n));
 	see(t, "no mark", n);
 	see_call(t, "FIONREAD to nowhere", ioctl(fd, FIONREAD, NOWHERE));
 	see_recv(t, "all", fd, 40000, 0);
-	see(t, "nothing again", waiting(fd));
+	see(t, "nothing again", own_waiting(fd));
 	ours_write(fd, "hello", 5);
 	see_far(t, "received", &f, 5);
-	arrives(fd, &f, "world", 5);	/* and acknowledges */
+	own_arrives(fd, &f, "world", 5);	/* and acknowledges */
 	see_call(t, "SIOCOUTQ", ioctl(fd, SIOCOUTQ, &n));
 	see(t, "nothing is under way", n == 0);
 	see_recv(t, "answer", fd, 9, 0);
@@ -598,10 +560,10 @@ CASE(sk_62_an_address_of_a_connected_socket_is_ignored)
 	see_call(t, "MSG_CONFIRM", send(fd, "hello", 5, MSG_CONFIRM | MSG_DONTROUTE));
 	see_far(t, "received", &f, 30);
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
-		arrives(fd, &f, "x", 1);
+		own_arrives(fd, &f, "x", 1);
 		see_recvfrom(t, fd, rooms[i]);
 	}
-	arrives(fd, &f, "y", 1);
+	own_arrives(fd, &f, "y", 1);
 	see_call(t, "no room for the length", recvfrom(fd, &(char){ 0 }, 1, 0,
 	    &other.u.any, NULL));
 	want_eq(shutdown(fd, SHUT_WR), 0);
@@ -637,14 +599,14 @@ CASE(sk_63_many_messages_in_one_call)
 	for (int i = 0; i < 3; i++)
 		v[i].iov_base = got[i];
 	see_call(t, "nothing there", recvmmsg(fd, m, 3, MSG_DONTWAIT, NULL));
-	arrives(fd, &f, bytes, 25);
+	own_arrives(fd, &f, bytes, 25);
 	see_call(t, "recvmmsg", recvmmsg(fd, m, 3, MSG_WAITFORONE, NULL));
 	for (int i = 0; i < 3; i++)
 		see(t, "got", m[i].msg_len);
 	see_bytes(t, "bytes", got, sizeof(got));
-	arrives(fd, &f, bytes, 10);
+	own_arrives(fd, &f, bytes, 10);
 	see_call(t, "with a time", recvmmsg(fd, m, 1, 0, &soon));
-	arrives(fd, &f, bytes, 15);
+	own_arrives(fd, &f, bytes, 15);
 	see_call(t, "does not wait", recvmmsg(fd, m, 3, MSG_DONTWAIT, NULL));
 	see(t, "the last one", m[1].msg_len);
 	see_ends(t, fd, &f);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "conformance.h"
@@ -525,24 +524,6 @@ CASE(sk_45_of_two_exclusive_waiters_one_at_least_wakes)
 	(void)close(l);
 }
 
-static void
-nothing(int sig)
-{
-	(void)sig;
-}
-
-/* SIGALRM every 20 ms. */
-static void
-tick(int on, int flags)
-{
-	struct sigaction act = { .sa_handler = nothing, .sa_flags = flags };
-	struct itimerval every = { .it_value = { .tv_usec = 20000 * on },
-	    .it_interval = { .tv_usec = 20000 * on } };
-
-	want_eq(sigaction(SIGALRM, &act, NULL), 0);
-	want_eq(setitimer(ITIMER_REAL, &every, NULL), 0);
-}
-
 CASE(sk_46_a_receive_timeout_bounds_accept_as_on_tcp)
 {
 	struct addr at;
@@ -556,14 +537,14 @@ CASE(sk_46_a_receive_timeout_bounds_accept_as_on_tcp)
 	see(t, "value", got.tv_sec * 1000000 + got.tv_usec);
 	see_call(t, "accept", accept(l, NULL, NULL));
 	/* With a limit, a handler that restarts ends the wait; without, not. */
-	tick(1, SA_RESTART);
+	own_tick(1, SA_RESTART);
 	see_call(t, "signal, limited", accept(l, NULL, NULL));
-	tick(0, 0);
+	own_tick(0, 0);
 	soon.tv_usec = 0;
 	want_eq(setsockopt(l, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)), 0);
-	tick(1, 0);
+	own_tick(1, 0);
 	see_call(t, "signal", accept(l, NULL, NULL));
-	tick(0, 0);
+	own_tick(0, 0);
 	far_dial(t, &f, &at);
 	see_accept(t, l, &f);
 	(void)close(l);

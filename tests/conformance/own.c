@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 int
@@ -72,6 +74,59 @@ own_await_refused(int fd)
 	 * before it frees what was queued. */
 	want_soon((ours_poll(fd, POLLOUT, 100) & (POLLHUP | POLLOUT)) ==
 	    (POLLHUP | POLLOUT));
+}
+
+int
+own_waiting(int fd)
+{
+	int n = -1;
+
+	want_eq(ioctl(fd, FIONREAD, &n), 0);
+	return n;
+}
+
+void
+own_arrives(int fd, struct far *f, const void *bytes, size_t len)
+{
+	int before = own_waiting(fd);
+
+	far_write(f, bytes, len);
+	want_soon(own_waiting(fd) == before + (int)len);
+}
+
+volatile sig_atomic_t own_pipes;
+
+static void
+count_pipe(int sig)
+{
+	(void)sig;
+	own_pipes++;
+}
+
+void
+own_count_pipes(void)
+{
+	struct sigaction act = { .sa_handler = count_pipe };
+
+	want_eq(sigaction(SIGPIPE, &act, NULL), 0);
+	own_pipes = 0;
+}
+
+static void
+nothing(int sig)
+{
+	(void)sig;
+}
+
+void
+own_tick(int on, int flags)
+{
+	struct sigaction act = { .sa_handler = nothing, .sa_flags = flags };
+	struct itimerval every = { .it_value = { .tv_usec = 20000 * on },
+	    .it_interval = { .tv_usec = 20000 * on } };
+
+	want_eq(sigaction(SIGALRM, &act, NULL), 0);
+	want_eq(setitimer(ITIMER_REAL, &every, NULL), 0);
 }
 
 int

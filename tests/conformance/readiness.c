@@ -16,25 +16,6 @@
 #define A_WHILE	40	/* ms in which nothing may happen */
 
 static int
-waiting(int fd)
-{
-	int n = -1;
-
-	want_eq(ioctl(fd, FIONREAD, &n), 0);
-	return n;
-}
-
-/* The other end writes; returns when all can be read. */
-static void
-arrives(int fd, struct far *f, const void *bytes, size_t len)
-{
-	int before = waiting(fd);
-
-	far_write(f, bytes, len);
-	want_soon(waiting(fd) == before + (int)len);
-}
-
-static int
 watch(int fd, unsigned int events)
 {
 	struct epoll_event e = { .events = events };
@@ -55,19 +36,6 @@ see_event(struct trial *t, const char *label, int ep, int ms)
 		n = epoll_wait(ep, &e, 1, ms);
 	while (n < 0 && errno == EINTR);
 	see_mask(t, label, n == 1 ? e.events : 0);
-}
-
-static void
-see_talk(struct trial *t, int fd, struct far *f)
-{
-	char text[5];
-
-	ours_write(fd, "hello", 5);
-	far_read_all(f, text, 5);
-	see_bytes(t, "heard", text, 5);
-	far_write(f, "world", 5);
-	ours_read(fd, text, 5);
-	see_bytes(t, "answer", text, 5);
 }
 
 static void
@@ -92,7 +60,7 @@ CASE(sk_66_readable_until_the_last_byte_is_read)
 
 	see_event(t, "idle", ep, 0);
 	fill(bytes, sizeof(bytes), 66);
-	arrives(fd, &f, bytes, sizeof(bytes));
+	own_arrives(fd, &f, bytes, sizeof(bytes));
 	for (int i = 0; i < 16; i++) {
 		fd_set set;
 
@@ -122,7 +90,7 @@ edges_of_a_reader(struct trial *t)
 
 	see_event(t, "idle", ep, 0);
 	for (int i = 0; i < 2; i++) {
-		arrives(fd, &f, "0123456789", 10);
+		own_arrives(fd, &f, "0123456789", 10);
 		see_event(t, "arrival", ep, WORLD_PATIENCE_MS);
 		see_event(t, "once", ep, A_WHILE);
 		ours_read(fd, bytes, 3);
@@ -175,9 +143,9 @@ CASE(sk_68_oneshot_fires_again_when_it_is_armed_again)
 	    edge = { .events = EPOLLIN | EPOLLET };
 	int fd = own_pair(t, &f, NULL), ep = watch(fd, EPOLLIN | EPOLLONESHOT);
 
-	arrives(fd, &f, "0123456789", 10);
+	own_arrives(fd, &f, "0123456789", 10);
 	see_event(t, "fires", ep, 0);
-	arrives(fd, &f, "0123456789", 10);
+	own_arrives(fd, &f, "0123456789", 10);
 	see_event(t, "is spent", ep, A_WHILE);
 	ours_read(fd, bytes, 5);
 	for (int i = 0; i < 3; i++) {
@@ -192,7 +160,7 @@ CASE(sk_68_oneshot_fires_again_when_it_is_armed_again)
 	ours_read(fd, bytes, 5);
 	want_eq(epoll_ctl(ep, EPOLL_CTL_MOD, fd, &once), 0);
 	see_event(t, "armed, nothing left", ep, A_WHILE);
-	arrives(fd, &f, "x", 1);
+	own_arrives(fd, &f, "x", 1);
 	see_event(t, "fires for the next", ep, WORLD_PATIENCE_MS);
 	ours_read(fd, bytes, 1);
 	(void)close(ep);
@@ -234,7 +202,7 @@ see_silence(struct trial *t, int fd, struct far *f, void (*record)(struct far *)
 	see_event(t, "level", level, A_WHILE);
 	see_event(t, "edge", edge, 0);
 	see_mask(t, "poll", (unsigned int)ours_poll(fd, ALL, 0));
-	see(t, "FIONREAD", waiting(fd));
+	see(t, "FIONREAD", own_waiting(fd));
 	see_call(t, "recv", recv(fd, &c, 1, MSG_DONTWAIT));
 	see_talk(t, fd, f);
 	(void)close(level);
@@ -395,7 +363,7 @@ CASE(sk_71_half_a_record_is_no_readiness_and_costs_nothing)
 		see_event(t, "a part", ep, A_WHILE);
 		see_mask(t, "poll", (unsigned int)ours_poll(fd, ALL, 0));
 		see(t, "nobody spins", relay_rests(t, fd));
-		see(t, "FIONREAD", waiting(fd));
+		see(t, "FIONREAD", own_waiting(fd));
 	}
 	if (n > 0)
 		want_eq(send(f.fd, wire + n - 1, 1, MSG_NOSIGNAL), 1);
@@ -428,7 +396,7 @@ CASE(sk_71_many_records_in_one_segment_are_all_readable)
 	} else {
 		far_write(&f, bytes, MANY);
 	}
-	want_soon(waiting(fd) == MANY);
+	want_soon(own_waiting(fd) == MANY);
 	memset(bytes, 0, MANY);
 	ours_read(fd, bytes, MANY);
 	see_bytes(t, "read", bytes, MANY);
@@ -445,15 +413,15 @@ CASE(sk_72_a_low_water_mark)
 
 	see_call(t, "set", setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark)));
 	see(t, "get", ours_get_int(fd, SOL_SOCKET, SO_RCVLOWAT));
-	arrives(fd, &f, bytes, 10);
+	own_arrives(fd, &f, bytes, 10);
 	see_mask(t, "below the mark", (unsigned int)ours_poll(fd, ALL, 0));
-	arrives(fd, &f, bytes, 90);
+	own_arrives(fd, &f, bytes, 90);
 	see_mask(t, "at the mark", (unsigned int)own_await(fd, POLLIN));
 	see_call(t, "read", read(fd, bytes, sizeof(bytes)));
 	mark = 1;
 	see_call(t, "as before", setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark,
 	    sizeof(mark)));
-	arrives(fd, &f, bytes, 1);
+	own_arrives(fd, &f, bytes, 1);
 	see_mask(t, "one byte", (unsigned int)own_await(fd, POLLIN));
 	ours_read(fd, bytes, 1);
 	see_ends(t, fd, &f);
@@ -472,7 +440,7 @@ the_others_end_first(struct trial *t)
 	(void)own_await(fd, POLLRDHUP);
 	see_mask(t, "the other's end, unread data", (unsigned int)ours_poll(fd, ALL, 0));
 	see_mask(t, "who did not ask for it", (unsigned int)ours_poll(fd, POLLIN, 0));
-	see(t, "left", waiting(fd));
+	see(t, "left", own_waiting(fd));
 	ours_read(fd, bytes, 10);
 	see_mask(t, "and nothing left", (unsigned int)ours_poll(fd, ALL, 0));
 	see_call(t, "read", read(fd, bytes, 1));
@@ -530,7 +498,7 @@ CASE(sk_74_epoll_reports_a_duplicate_after_the_original_is_closed)
 	char c;
 
 	see_call(t, "close", close(fd));
-	arrives(copy, &f, "x", 1);
+	own_arrives(copy, &f, "x", 1);
 	see_event(t, "still reported", ep, 0);
 	see_call(t, "under its own number", epoll_ctl(ep, EPOLL_CTL_MOD, fd, &e));
 	see_call(t, "the copy is new", epoll_ctl(ep, EPOLL_CTL_ADD, copy, &e));
@@ -539,7 +507,7 @@ CASE(sk_74_epoll_reports_a_duplicate_after_the_original_is_closed)
 	see_event(t, "drained", ep, 0);
 	fd = dup2(copy, fd);
 	see_call(t, "close", close(copy));
-	arrives(fd, &f, "y", 1);
+	own_arrives(fd, &f, "y", 1);
 	see(t, "and again", epoll_wait(ep, (struct epoll_event[2]){ { 0 } }, 2, 0));
 	ours_read(fd, &c, 1);
 	(void)close(ep);
@@ -568,7 +536,7 @@ mixed_descriptors(struct trial *t)
 		if (step == 1)
 			want_eq(write(p[1], "p", 1), 1);
 		if (step == 2)
-			arrives(fd, &f, "x", 1);
+			own_arrives(fd, &f, "x", 1);
 		if (step == 3)
 			want_eq(write(s[1], "s", 1), 1);
 		see(t, "poll", poll(all, 6, 0));
@@ -635,7 +603,7 @@ masks(struct trial *t)
 			(void)ppoll(NULL, 0, &none, &empty);
 		}
 		if (round == 0)
-			arrives(fd, &f, "x", 1);
+			own_arrives(fd, &f, "x", 1);
 	}
 	ours_read(fd, &(char){ 0 }, 1);
 	(void)close(ep);

@@ -121,6 +121,19 @@ see_bytes(struct trial *t, const char *label, const void *bytes, size_t len)
 }
 
 void
+see_talk(struct trial *t, int fd, struct far *f)
+{
+	char text[5];
+
+	ours_write(fd, "hello", 5);
+	far_read_all(f, text, 5);
+	see_bytes(t, "heard", text, 5);
+	far_write(f, "world", 5);
+	ours_read(fd, text, 5);
+	see_bytes(t, "answer", text, 5);
+}
+
+void
 see_far_rest(struct trial *t, const char *label, struct far *f)
 {
 	static _Thread_local unsigned char block[65536];

@@ -2,7 +2,6 @@
 /* socket - a socket that is not connected, and names. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -15,24 +14,6 @@
 #define ALL	(POLLIN | POLLOUT | POLLPRI | POLLRDHUP)
 #define NOWHERE	((void *)16)	/* no memory is there */
 #define NO_FD	1000000
-
-static int pipes;	/* SIGPIPE, counted */
-
-static void
-count_pipe(int sig)
-{
-	(void)sig;
-	pipes++;
-}
-
-static void
-count_pipes(void)
-{
-	struct sigaction act = { .sa_handler = count_pipe };
-
-	want_eq(sigaction(SIGPIPE, &act, NULL), 0);
-	pipes = 0;
-}
 
 static int
 open_descriptors(void)
@@ -172,7 +153,7 @@ CASE(sk_07_writing_to_a_fresh_socket_is_a_broken_pipe)
 {
 	static const int flags[] = { 0, SOCK_NONBLOCK };
 
-	count_pipes();
+	own_count_pipes();
 	for (int i = 0; i < 2; i++) {
 		int fd = own_socket(t, t->family, flags[i]);
 		char byte = 'x';
@@ -180,15 +161,15 @@ CASE(sk_07_writing_to_a_fresh_socket_is_a_broken_pipe)
 		struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
 
 		see_call(t, "send MSG_NOSIGNAL", send(fd, "x", 1, MSG_NOSIGNAL));
-		see(t, "signals", pipes);
+		see(t, "signals", own_pipes);
 		see_call(t, "send", send(fd, "x", 1, 0));
-		see(t, "signals", pipes);
+		see(t, "signals", own_pipes);
 		see_call(t, "write", write(fd, "x", 1));
-		see(t, "signals", pipes);
+		see(t, "signals", own_pipes);
 		see_call(t, "writev", writev(fd, &v, 1));
 		see_call(t, "sendmsg", sendmsg(fd, &m, 0));
 		see_call(t, "sendto", sendto(fd, "x", 1, 0, NULL, 0));
-		see(t, "signals", pipes);
+		see(t, "signals", own_pipes);
 		(void)close(fd);
 	}
 }
