@@ -3,6 +3,7 @@
  * checker - what the checks of a process share: memory, caches, the thread.
  *
  *	check.c --> checker --> memo, cache (own, machine's snapshot), work
+ *	tls/revoke.c (relay) --> checker_machine.c --> checker
  *
  * Always true:
  *   1. Making one opens nothing and starts nothing; its first check does, so a
@@ -21,7 +22,14 @@
 #include "place.h"
 
 struct sst_cache;
+struct sst_machine;
 struct sst_work;
+
+/* Where `config` (NULL: nowhere) sets a thing, that holds, else what this machine's
+ * file says. SST_E_USAGE: an address is none; the text has FILE:LINE where it is the
+ * file's. */
+int	sst_checker_of(const struct sst_machine *, const struct sst_checker_config *config,
+	    struct sst_checker **ret, struct sst_error *err);
 
 /* Opens the caches, once, as far as that can be done at once: one whose file others
  * have locked is busy, and opened by a later call. SST_E_NOMEM alone. */

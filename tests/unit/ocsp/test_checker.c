@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/fail.h"
 #include "make_response.h"
 #include "securesockets/revocation.h"
 #include "support/pki.h"
@@ -316,6 +317,40 @@ an_entry_that_is_no_address_is_told_when_it_is_given(void **state)
 	sst_checker_unref(c);
 }
 
+static void
+an_entry_of_the_machines_file_is_told_with_file_and_line(void **state)
+{
+	struct world *w = *state;
+	const char *wrong[] = { "everywhere", NULL }, *right[] = { "10.1.0.0/16", NULL };
+	const struct sst_checker_config with = { .allow = right }, against = { .allow = wrong };
+	struct sst_checker *c = NULL;
+	struct sst_error err = { 0 };
+	char where[400];
+
+	(void)snprintf(where, sizeof(where), "%s:2: \"10.1.0.0/33\" ",
+	    pki_path(w->dir, "machine.conf"));
+	assert_int_equal(setenv("SECURESOCKETS_CONF", pki_path(w->dir, "machine.conf"), 1), 0);
+	assert_int_equal(setenv("XDG_CONFIG_HOME", w->dir, 1), 0);
+	pki_write_text(w->dir, "machine.conf", "cache: { dir = \"\"; };\n"
+	    "fetch: { allow = [ \"10.1.0.0/16\", \"10.1.0.0/33\" ]; };\n");
+	assert_int_equal(sst_checker_of_machine(NULL, &c, &err), SST_E_USAGE);
+	assert_int_equal(err.code, SST_E_USAGE);
+	assert_int_equal(strncmp(err.text, where, strlen(where)), 0);
+	assert_null(c);
+	/* what the caller brings is not the file's */
+	assert_int_equal(sst_checker_of_machine(&with, &c, NULL), SST_OK);
+	assert_string_equal(sst_checker_dir(c), "");
+	sst_checker_unref(c);
+	sst_error_clear(&err);
+	assert_int_equal(sst_checker_of_machine(&against, &c, &err), SST_E_USAGE);
+	assert_int_equal(strncmp(err.text, "\"everywhere\" ", 13), 0);
+	pki_write_text(w->dir, "machine.conf", "cache: { dir = \"\"; };\n"
+	    "fetch: { allow = [ \"10.1.0.0/16\", \"10.1.0.0/32\" ]; };\n");
+	assert_int_equal(sst_checker_of_machine(NULL, &c, NULL), SST_OK);
+	assert_string_equal(sst_checker_dir(c), "");
+	sst_checker_unref(c);
+}
+
 /* The directory's lock, as a process has it that just makes the file. */
 static int
 held(struct world *w, const char *place)
@@ -446,6 +481,7 @@ main(void)
 		T(without_a_place_it_is_the_users_own),
 		T(a_place_is_shared_by_those_who_name_it),
 		T(an_entry_that_is_no_address_is_told_when_it_is_given),
+		T(an_entry_of_the_machines_file_is_told_with_file_and_line),
 		T(the_first_look_does_not_wait_for_who_holds_the_cache),
 		T(rv_39_the_clock_is_judged_by_a_cache_that_was_held),
 		T(rv_102_children_of_a_busy_process_go_on_with_it),
