@@ -70,6 +70,7 @@ static int
 names_of(const char *dir, struct names *ret, struct sst_error *err)
 {
 	struct dirent *e;
+	int rc = SST_OK;
 	char shown[256];
 	DIR *d;
 
@@ -80,21 +81,23 @@ names_of(const char *dir, struct names *ret, struct sst_error *err)
 	if (d == NULL)
 		return sst_fail_errno(err, errno, "%s",
 		    sst_escape(shown, sizeof(shown), dir, strlen(dir)));
-	while ((e = readdir(d)) != NULL) {
+	while (rc == SST_OK && (e = readdir(d)) != NULL) {
 		if (!is_conf(e->d_name))
 			continue;
-		if (ret->n == FILES_MAX ||
-		    asprintf(&ret->name[ret->n], "%s/%s", dir, e->d_name) < 0) {
-			(void)closedir(d);
-			names_free(ret);
-			return sst_fail(err, SST_E_LIMIT,
-			    "%s holds more than %d files",
+		if (ret->n == FILES_MAX)
+			rc = sst_fail(err, SST_E_LIMIT, "%s holds more than %d files",
 			    sst_escape(shown, sizeof(shown), dir, strlen(dir)),
 			    FILES_MAX);
-		}
-		ret->n++;
+		else if (asprintf(&ret->name[ret->n], "%s/%s", dir, e->d_name) < 0)
+			rc = sst_fail(err, SST_E_NOMEM, "out of memory");
+		else
+			ret->n++;
 	}
 	(void)closedir(d);
+	if (rc < 0) {
+		names_free(ret);
+		return rc;
+	}
 	qsort(ret->name, ret->n, sizeof(ret->name[0]), by_bytes);
 	return SST_OK;
 }

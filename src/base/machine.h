@@ -102,6 +102,24 @@ void	sst_machine_unref(struct sst_machine *);	/* NULL is allowed */
 /* Another value when any of the files was changed, added or removed. */
 uint64_t sst_machine_stamp(const struct sst_machine_paths *);
 
+/* Of who goes on for long; all zero: nothing was read yet. */
+struct sst_machine_watch {
+	struct sst_error wrong;		/* why the files as they are cannot be used */
+	uint64_t	 stamp;
+	int64_t		 look_at;	/* ms */
+	int		 knows;		/* 1: what the files of this stamp come to */
+};
+/*
+ * At most every 2 s: loads this process's files where they are others than they
+ * were, and gives what they say to `take`, which makes it hold or refuses it.
+ * SST_OK: it was taken, or there is nothing new. Else what was taken before goes on,
+ * and `wrong` says why: SST_E_REFUSED, once for each state of the files, except that
+ * what they have no part in (memory, descriptors) is tried again at the next look;
+ * SST_E_NOMEM.
+ */
+int	sst_machine_look(struct sst_machine_watch *, int64_t now_ms,
+	    int (*take)(void *arg, struct sst_machine *, struct sst_error *err), void *arg);
+
 /*
  * What holds for a program that wants *wanted: in *wanted, whatever is not set is
  * filled in from the machine. SST_E_REFUSED: the program would loosen a rule, and

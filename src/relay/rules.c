@@ -8,8 +8,6 @@
 #include "settings.h"
 #include "tls/revoke.h"
 
-#define LOOK_MS	2000
-
 struct sst_rules {
 	unsigned	 refs;
 	struct sst_machine *machine;
@@ -33,87 +31,40 @@ sst_rules_unref(struct sst_rules *rules)
 	free(rules);
 }
 
-/* Takes the machine. */
+/* Puts what the files say in force. */
 static int
-rules_new(struct sst_machine *machine, struct sst_rules **ret, struct sst_error *err)
+take(void *arg, struct sst_machine *machine, struct sst_error *err)
 {
-	const struct sst_checker_config config = { .cache_dir = machine->cache_dir,
-	    .cache_bytes = machine->cache_bytes,
-	    .allow = (const char *const *)machine->allow, .proxy = machine->proxy };
+	struct sst_rulebook *book = arg;
 	struct sst_rules *rules = calloc(1, sizeof(*rules));
-	struct sst_error inner = { 0 };
-	int rc = SST_OK;
+	int rc;
 
-	if (rules == NULL) {
-		sst_machine_unref(machine);
+	if (rules == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
-	}
 	rules->refs = 1;
-	rules->machine = machine;
-	if (config.allow != NULL && sst_revoke_allow_check(config.allow, &inner) < 0)
-		rc = sst_fail(err, SST_E_REFUSED, "%s: %s",
-		    machine->origin[SST_KEY_ALLOW], inner.text);
-	if (rc == SST_OK)
-		rc = sst_checker_new(&config, &rules->checker, err);
+	rules->machine = sst_machine_ref(machine);
+	rc = sst_revoke_checker(machine, &rules->checker, err);
 	if (rc < 0) {
 		sst_rules_unref(rules);
 		return rc;
 	}
-	*ret = rules;
+	sst_rules_unref(book->rules);
+	book->rules = rules;
 	return SST_OK;
-}
-
-static int
-load(const struct sst_machine_paths *paths, struct sst_rules **ret, struct sst_error *err)
-{
-	struct sst_machine *machine = NULL;
-	struct sst_error inner = { 0 };
-	int rc = sst_machine_load(paths, &machine, &inner);
-
-	/* Whatever is wrong with the file, to the program it is a refusal. */
-	if (rc < 0)
-		return sst_fail(err, rc == SST_E_NOMEM ? rc : SST_E_REFUSED, "%s",
-		    inner.text);
-	return rules_new(machine, ret, err);
-}
-
-/* Reads the files when they are others than they were. */
-static void
-look(struct sst_relay *relay)
-{
-	struct sst_rulebook *book = &relay->rulebook;
-	struct sst_error err = { 0 };
-	struct sst_machine_paths paths;
-	struct sst_rules *rules = NULL;
-	char room[4096];
-	uint64_t stamp;
-
-	if (book->look_at != 0 && relay->loop.now < book->look_at)
-		return;
-	sst_machine_paths_of(&paths, room);
-	stamp = sst_machine_stamp(&paths);
-	if (book->look_at == 0 || stamp != book->stamp) {
-		if (load(&paths, &rules, &err) == SST_OK) {
-			sst_rules_unref(book->rules);
-			book->rules = rules;
-		} else if (book->rules != NULL) {
-			sst_log_event(&relay->log, SST_LOG_CONFIG, relay->loop.now,
-			    "%s: what was read before goes on", err.text);
-		}
-		book->wrong = err;
-		book->stamp = stamp;
-	}
-	book->look_at = relay->loop.now + LOOK_MS;
 }
 
 int
 sst_rules_now(struct sst_relay *relay, struct sst_rules **ret, struct sst_error *err)
 {
-	const struct sst_rulebook *book = &relay->rulebook;
+	struct sst_rulebook *book = &relay->rulebook;
+	const struct sst_error *wrong = &book->watch.wrong;
+	int rc = sst_machine_look(&book->watch, relay->loop.now, take, book);
 
-	look(relay);
 	if (book->rules == NULL)
-		return sst_fail(err, book->wrong.code, "%s", book->wrong.text);
+		return sst_fail(err, wrong->code, "%s", wrong->text);
+	if (rc == SST_E_REFUSED)
+		sst_log_event(&relay->log, SST_LOG_CONFIG, relay->loop.now,
+		    "%s: what was read before goes on", wrong->text);
 	*ret = sst_rules_ref(book->rules);
 	return SST_OK;
 }

@@ -18,8 +18,6 @@
 #ifndef SST_RELAY_RULES_H
 #define SST_RELAY_RULES_H
 
-#include <stdint.h>
-
 #include "base/machine.h"
 
 struct sst_checker;
@@ -32,9 +30,7 @@ struct sst_settings;
 /* Of the relay; all zero: nothing was read yet. */
 struct sst_rulebook {
 	struct sst_rules *rules;	/* in force, or NULL */
-	struct sst_error  wrong;	/* why the files as they are cannot be used */
-	uint64_t	  stamp;
-	int64_t		  look_at;	/* ms of the loop's clock */
+	struct sst_machine_watch watch;	/* by the loop's clock */
 };
 
 /* Those in force; the caller owns a reference. SST_E_REFUSED, with FILE:LINE. */

@@ -6,14 +6,10 @@
 #include "base/fail.h"
 #include "base/machine.h"
 
-#define LOOK_MS	2000
-
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;	/* guards the rest */
 static struct sst_machine *machine;	/* in force, or NULL */
-static struct sst_error wrong;		/* why the files as they are cannot be used */
-static uint64_t stamp;
-static int64_t look_at;			/* ms; 0: never looked */
+static struct sst_machine_watch watch;
 
 static void
 lock(void)
@@ -53,32 +49,14 @@ sst_attach_wish(const struct sst_openssl_check *wish, struct sst_error *err)
 	return SST_OK;
 }
 
-/* Reads the files when they are others than they were. */
-static void
-look(int64_t now)
+/* It is in force from now on. */
+static int
+take(void *arg, struct sst_machine *next, struct sst_error *err)
 {
-	struct sst_machine_paths paths;
-	struct sst_machine *next = NULL;
-	struct sst_error err = { 0 };
-	uint64_t seen;
-	char room[4096];
-	int rc;
-
-	if (look_at != 0 && now < look_at)
-		return;
-	sst_machine_paths_of(&paths, room);
-	seen = sst_machine_stamp(&paths);
-	if (machine == NULL || seen != stamp) {
-		rc = sst_machine_load(&paths, &next, &err);
-		if (rc == SST_OK) {
-			sst_machine_unref(machine);
-			machine = next;
-		}
-		if (rc != SST_E_NOMEM)	/* which is no word about the file */
-			stamp = seen;
-		wrong = err;
-	}
-	look_at = now + LOOK_MS;
+	(void)arg, (void)err;
+	sst_machine_unref(machine);
+	machine = sst_machine_ref(next);
+	return SST_OK;
 }
 
 int
@@ -97,12 +75,11 @@ sst_attach_policy(const struct sst_openssl_check *wish, int64_t now_ms,
 		p.mode = SST_REVOCATION_HARD;
 	(void)pthread_once(&fork_once, fork_watch);
 	lock();
-	look(now_ms);
+	(void)sst_machine_look(&watch, now_ms, take, NULL);
 	if (machine != NULL)
 		rc = sst_machine_tighten(machine, &p, err);
 	else
-		rc = sst_fail(err, wrong.code == SST_E_NOMEM ? SST_E_NOMEM :
-		    SST_E_REFUSED, "%s", wrong.text);
+		rc = sst_fail(err, watch.wrong.code, "%s", watch.wrong.text);
 	unlock();
 	if (rc < 0)
 		return rc;

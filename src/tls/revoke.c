@@ -10,8 +10,8 @@
 #include "base/fail.h"
 #include "base/ossl.h"
 #include "lists.h"
+#include "ocsp/checker.h"
 #include "ocsp/given.h"
-#include "ocsp/guard.h"
 #include "sslcheck.h"
 
 #define TEXT_MAX	1024
@@ -60,13 +60,10 @@ sst_revoke_unref(struct sst_revoke *by)
 }
 
 int
-sst_revoke_allow_check(const char *const *allow, struct sst_error *err)
+sst_revoke_checker(const struct sst_machine *machine, struct sst_checker **ret,
+    struct sst_error *err)
 {
-	struct sst_guard *guard = NULL;
-	int rc = sst_guard_new(allow, &guard, err);
-
-	sst_guard_free(guard);
-	return rc;
+	return sst_checker_of(machine, NULL, ret, err);
 }
 
 /* Nothing is taken of it here but whether it is a response at all. */

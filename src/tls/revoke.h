@@ -23,6 +23,7 @@
 #include <securesockets/revocation.h>
 
 struct sst_lists;
+struct sst_machine;
 struct sst_revoke;
 
 /* All are referenced or copied; `lists` may be NULL. `live`: the check is kept, and
@@ -61,9 +62,10 @@ unsigned sst_revoked_budget(const struct sst_revoked *);
  * else SST_OK. Never waits. */
 int	sst_revoked_again(struct sst_revoked *, struct sst_error *err);
 
-/* Whether a machine's file may list these addresses; SST_E_USAGE names the one that
- * is none. */
-int	sst_revoke_allow_check(const char *const *allow, struct sst_error *err);
+/* A checker as this machine's file has it. SST_E_USAGE: an address that may be
+ * fetched from is none; the text has FILE:LINE. */
+int	sst_revoke_checker(const struct sst_machine *, struct sst_checker **ret,
+	    struct sst_error *err);
 
 /* For conf.c: a client's callback for the staple. */
 int	sst_revoke_on_staple(SSL *, void *arg);

@@ -19,6 +19,7 @@
 #include "relay/rules.h"
 #include "relay/settings.h"
 #include "support/pki.h"
+#include "support/starve.h"
 #include "tls/lists.h"
 #include "tls/revoke.h"
 
@@ -295,6 +296,33 @@ a_wrong_file_refuses_sockets_until_it_was_right_once(void **state)
 	sst_rules_unref(rules);
 }
 
+/* Nobody touches the file. */
+static void
+out_of_memory_refuses_sockets_until_there_is_some(void **state)
+{
+	int hit = 1;
+	long n;
+
+	(void)state;
+	machine("fetch: { allow = [ \"10.0.0.0/8\" ]; };");
+	for (n = 1; hit; n++) {
+		struct sst_rules *rules = NULL;
+		int rc;
+
+		sst_rules_unref(w.relay->rulebook.rules);
+		memset(&w.relay->rulebook, 0, sizeof(w.relay->rulebook));
+		starve_arm(n, STARVE_OURS);
+		rc = sst_rules_now(w.relay, &rules, NULL);
+		hit = starve_over();
+		assert_int_equal(rc, hit ? SST_E_NOMEM : SST_OK);
+		sst_rules_unref(rules);
+		w.relay->loop.now += 2000;
+		assert_int_equal(sst_rules_now(w.relay, &rules, NULL), SST_OK);
+		sst_rules_unref(rules);
+	}
+	assert_true(n > 9);	/* there was something to fail, in the checker too */
+}
+
 static void
 an_address_that_is_none_is_refused_with_its_line(void **state)
 {
@@ -408,6 +436,7 @@ main(void)
 		EACH(what_would_loosen_the_machine_is_refused_and_changes_nothing),
 		EACH(checks_may_be_switched_on_where_the_machine_is_off),
 		EACH(a_wrong_file_refuses_sockets_until_it_was_right_once),
+		EACH(out_of_memory_refuses_sockets_until_there_is_some),
 		EACH(an_address_that_is_none_is_refused_with_its_line),
 		EACH(a_socket_keeps_the_rules_it_was_made_under),
 		EACH(a_kept_word_is_taken_whole_or_not_at_all),

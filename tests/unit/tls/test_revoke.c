@@ -633,19 +633,6 @@ a_connection_is_judged_by_one_and_not_when_plain(void **state)
 	sst_revoke_unref(by);
 }
 
-static void
-addresses_of_the_machines_file_are_read_strictly(void **state)
-{
-	const char *const good[] = { "10.0.0.0/8", "[::1]:80", NULL };
-	const char *const bad[] = { "10.0.0.0/8", "10.0.0.0/33", NULL };
-	struct sst_error err = { 0 };
-
-	(void)state;
-	assert_int_equal(sst_revoke_allow_check(good, NULL), 0);
-	assert_int_equal(sst_revoke_allow_check(bad, &err), SST_E_USAGE);
-	assert_non_null(strstr(err.text, "10.0.0.0/33"));
-}
-
 #define EACH(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -669,7 +656,6 @@ main(void)
 		EACH(a_live_connection_learns_of_a_revocation),
 		EACH(rv_51_who_comes_again_to_a_server_with_tickets_is_judged_again),
 		EACH(a_connection_is_judged_by_one_and_not_when_plain),
-		EACH(addresses_of_the_machines_file_are_read_strictly),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_free);
