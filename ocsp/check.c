@@ -21,7 +21,6 @@
 #include "policy.h"
 #include "work.h"
 
-#define BUDGET_MS	3000
 #define INLINE_OWN	8	/* pieces of its own that need no memory on the way */
 #define STATUS_REQUEST	5	/* RFC 7633 */
 
@@ -217,7 +216,7 @@ ask_of(const struct sst_check *k, int depth)
 	    .above = depth + 2 < k->n_chain ? k->chain[depth + 2] : NULL,
 	    .others = k->others, .policy = &k->policy, .now = k->at,
 	    .is_leaf = depth == 0, .budget_ms = k->policy.budget_ms != 0 ?
-	    (int)k->policy.budget_ms : BUDGET_MS };
+	    (int)k->policy.budget_ms : SST_REVOCATION_BUDGET_MS };
 }
 
 /* What decided is fetched again before it ends. Told when a cache was read, not at

@@ -12,7 +12,6 @@
 #include "verdict.h"
 
 #define QUESTIONS_MAX	4	/* of one connection */
-#define BUDGET_MS	3000
 #define BUDGET_MAX_MS	10000
 
 /* What is asked, once it is understood. */
@@ -158,7 +157,7 @@ static int
 budget_of(const struct sst_service_ask *ask)
 {
 	if (ask->budget_ms <= 0)
-		return BUDGET_MS;
+		return SST_REVOCATION_BUDGET_MS;
 	return ask->budget_ms < BUDGET_MAX_MS ? ask->budget_ms : BUDGET_MAX_MS;
 }
 

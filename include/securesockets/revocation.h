@@ -79,6 +79,9 @@ enum sst_revocation_mode {
 /* For switches whose 0 is "the default". */
 enum sst_switch { SST_SWITCH_DEFAULT = 0, SST_SWITCH_OFF = 1, SST_SWITCH_ON = 2 };
 
+/* What a budget_ms of 0 stands for. */
+#define SST_REVOCATION_BUDGET_MS	3000
+
 /* All zero (or a NULL pointer to it) means the defaults. */
 struct sst_revocation_policy {
 	enum sst_revocation_mode mode;
@@ -92,7 +95,7 @@ struct sst_revocation_policy {
 	enum sst_switch	exempt_short;	/* default off: a leaf of at most 7 days that
 					   names no source is EXEMPT */
 	enum sst_switch	nonce;		/* default off (RFC 9654) */
-	unsigned	budget_ms;	/* fetching in a handshake; 0: 3,000 */
+	unsigned	budget_ms;	/* fetching in a handshake; 0: SST_REVOCATION_BUDGET_MS */
 	unsigned	max_age;	/* seconds since thisUpdate; 0: 10 d OCSP, 35 d CRL */
 	unsigned	skew;		/* seconds; 0: 300, a quarter of the life at most */
 	int		security_level;	/* OpenSSL's; 0: 2 (-1: level 0) */

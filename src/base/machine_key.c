@@ -11,6 +11,8 @@
 #define MIB		(1024ull * 1024)
 #define ALLOW_MAX	1024	/* entries of fetch.allow */
 #define TEXT_MAX	1024	/* octets of a path, a URL, an entry */
+#define TEXT_OF(n)	TEXT_AS(n)
+#define TEXT_AS(n)	#n
 
 const struct sst_machine_row sst_machine_keys[] = {
 	[SST_KEY_MODE] = { "revocation.mode", SST_MACHINE_WORD,
@@ -18,7 +20,7 @@ const struct sst_machine_row sst_machine_keys[] = {
 	    "what is refused: nothing; what is revoked or unknown to its issuer; "
 	    "whatever is not known to be good; that, and a peer without a valid staple" },
 	[SST_KEY_BUDGET] = { "revocation.budget_ms", SST_MACHINE_INT,
-	    "1 to 60000", 1, 60000, "3000", 1,
+	    "1 to 60000", 1, 60000, TEXT_OF(SST_REVOCATION_BUDGET_MS), 1,
 	    "how long a connection may wait for evidence that has to be fetched" },
 	[SST_KEY_HARD_CHAIN] = { "revocation.hard_chain", SST_MACHINE_BOOL, "", 0, 0,
 	    "false", 1, "hard holds for the certificates of CAs as well" },

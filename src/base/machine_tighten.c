@@ -6,7 +6,6 @@
 
 #include "fail.h"
 
-#define DEFAULT_BUDGET_MS	3000
 #define DEFAULT_MAX_AGE		(10 * 86400u)	/* of responses: the lesser of two */
 
 /*
@@ -111,7 +110,7 @@ wrong_number(const struct sst_machine *m, const struct sst_revocation_policy *p)
 	unsigned least = m->revocation.budget_ms, most = m->revocation.max_age;
 
 	if (least == 0 && ruled)
-		least = DEFAULT_BUDGET_MS;
+		least = SST_REVOCATION_BUDGET_MS;
 	if (p->budget_ms != 0 && p->budget_ms < least)
 		return SST_KEY_BUDGET;
 	if (most == 0 && ruled)

@@ -19,7 +19,6 @@
 #include "tls/lists.h"
 #include "tls/staple.h"
 
-#define BUDGET_MS	3000	/* what 0 stands for */
 #define BUDGET_MAX_MS	60000
 #define AGE_MAX_S	31536000
 
@@ -222,7 +221,7 @@ sst_revoke_get_policy(const struct sst_settings *set, char *out, size_t size)
 
 	(void)snprintf(out, size, "%s,budget=%u,max-age=%u,hard-chain=%d,no-source=%d,"
 	    "exempt-short=%d,fetch=%d", modes[p.mode],
-	    p.budget_ms != 0 ? p.budget_ms : BUDGET_MS, p.max_age,
+	    p.budget_ms != 0 ? p.budget_ms : SST_REVOCATION_BUDGET_MS, p.max_age,
 	    p.hard_chain == SST_SWITCH_ON, p.refuse_no_source == SST_SWITCH_ON,
 	    p.exempt_short == SST_SWITCH_ON, p.fetch != SST_SWITCH_OFF);
 }

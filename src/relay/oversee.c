@@ -16,7 +16,6 @@
 
 #define POLL_MS		5
 #define READ_MS		250	/* for reading the store, as for a directory */
-#define BUDGET_MS	3000	/* what 0 stands for */
 
 /* Reads the store in the loader's thread. */
 struct reading {
@@ -42,7 +41,7 @@ struct waiting {
 static unsigned
 budget(const struct sst_revocation_policy *policy)
 {
-	return policy->budget_ms != 0 ? policy->budget_ms : BUDGET_MS;
+	return policy->budget_ms != 0 ? policy->budget_ms : SST_REVOCATION_BUDGET_MS;
 }
 
 static int

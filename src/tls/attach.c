@@ -29,8 +29,6 @@
 #include "sni.h"
 #include "sslcheck.h"
 
-#define BUDGET_MS	3000	/* what 0 stands for */
-
 /* Of one SSL_CTX; freed with it. */
 struct attachment {
 	struct sst_checker *checker;
@@ -213,7 +211,8 @@ serve(SSL *ssl, struct attachment *a)
 		return SSL_TLSEXT_ERR_NOACK;
 	if (a->wish.mode != SST_OPENSSL_CACHE_ONLY)
 		ms = a->wish.wait_ms != 0 ? a->wish.wait_ms :
-		    a->wish.policy.budget_ms != 0 ? a->wish.policy.budget_ms : BUDGET_MS;
+		    a->wish.policy.budget_ms != 0 ? a->wish.policy.budget_ms :
+		    SST_REVOCATION_BUDGET_MS;
 	return sst_ours_give_met(ssl, ours, ms);
 }
 

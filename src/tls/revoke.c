@@ -15,7 +15,6 @@
 #include "sslcheck.h"
 
 #define TEXT_MAX	1024
-#define BUDGET_MS	3000	/* what 0 stands for */
 
 struct sst_revoke {
 	atomic_int	 refs;
@@ -231,7 +230,7 @@ sst_revoked_budget(const struct sst_revoked *r)
 {
 	const unsigned ms = r->by == NULL ? 0 : r->by->policy.budget_ms;
 
-	return ms != 0 ? ms : BUDGET_MS;
+	return ms != 0 ? ms : SST_REVOCATION_BUDGET_MS;
 }
 
 int
