@@ -10,14 +10,8 @@
 #include <cmocka.h>
 
 #include "ocsp/policy.h"
-#include "ocsp/verdict.h"
+#include "world_verdict.h"
 
-#define NOW	INT64_C(1800000000)
-#define HOUR	3600
-#define DAY	86400
-
-static const struct sst_cert_facts leaf = { .not_before = NOW - 30 * DAY,
-	.not_after = NOW + 60 * DAY, .n_sources = 2, .n_ocsp = 1, .n_crl = 1 };
 static const struct sst_cert_facts silent = { .not_before = NOW - 30 * DAY,
 	.not_after = NOW + 60 * DAY };
 
