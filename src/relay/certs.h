@@ -2,8 +2,8 @@
 /*
  * certs - the certificates of one socket: a store, and where each came from.
  *
- * control.c loads, removes and rescans through the loader; a handshake's choice
- * reads through the same store. Files are read from the descriptor that the
+ * supply.c loads, removes and rescans through the loader (certs_load.c); a handshake's
+ * choice reads through the same store. Files are read from the descriptor that the
  * program passed; what is watched is opened again by the keeper, what is static
  * never is.
  *
