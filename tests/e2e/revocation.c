@@ -2,179 +2,12 @@
 /* revocation - what a program sees of a peer whose certificate was revoked. */
 #include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "ours.h"
-#include "support/responder.h"
-#include "unit/ocsp/make_crl.h"
-#include "unit/ocsp/make_response.h"
+#include "judged.h"
 
 #define PENDING	12	/* more than there are workers */
-
-static time_t now;
-static struct pki_cert *www, *other;	/* that name no source */
-static char conf_file[700], cache_dir[700];
-
-/* What the responder does; its threads look. */
-static struct {
-	struct responder *http;
-	struct pki_cert *_Atomic leaf;	/* names its list */
-	atomic_int revoked;		/* the leaf is on the list */
-	enum responder_manner manner;
-} r;
-
-static struct pki_buf
-list_of(const struct pki_cert *revoked)
-{
-	const struct make_crl_row row = { .cert = revoked, .date = now - PKI_DAY };
-
-	return make_crl(&(struct make_crl){ .issuer = world.ca, .rows = &row,
-	    .n_rows = revoked != NULL, .this_update = now - PKI_DAY,
-	    .next_update = now + PKI_DAY });
-}
-
-static void
-answer(void *arg, const struct responder_request *q, struct responder_reply *reply)
-{
-	(void)arg, (void)q;
-	reply->manner = r.manner;
-	reply->type = "application/pkix-crl";
-	reply->body = list_of(r.revoked ? r.leaf : NULL);
-}
-
-/* The relay of a root-started program is another user. */
-static void
-give_away(const char *path)
-{
-	const struct passwd *pw;
-
-	if (geteuid() != 0)
-		return;
-	pw = getpwnam("_securesockets");
-	if (pw == NULL)
-		pw = getpwnam("nobody");
-	if (pw != NULL)
-		want_eq(chown(path, pw->pw_uid, pw->pw_gid), 0);
-}
-
-/* The machine's file of this scene: a cache of its own, the responder allowed. */
-static void
-machine(const char *revocation)
-{
-	char text[1600];
-
-	(void)snprintf(text, sizeof(text), "%s\ncache: { dir = \"%s\"; };\n"
-	    "fetch: { allow = [ \"%s\" ]; };\n", revocation, cache_dir,
-	    r.http != NULL ? responder_allow(r.http) : "192.0.2.1");
-	pki_write_text(world.dir, "machine.conf", text);
-	want_eq(chmod(conf_file, 0644), 0);
-}
-
-static void
-begin(const char *revocation, enum responder_manner manner)
-{
-	(void)signal(SIGPIPE, SIG_IGN);	/* who is refused is gone at once */
-	now = time(NULL);
-	r.manner = manner;
-	r.http = responder_new(answer, NULL);
-	r.leaf = pki_issue(world.ca, &(struct pki_spec){ .cn = "listed",
-	    .san = "one.example", .crl = responder_url(r.http, "/list") });
-	(void)snprintf(cache_dir, sizeof(cache_dir), "%s/cache-%ld", world.dir,
-	    (long)getpid());
-	want_eq(mkdir(cache_dir, 0700), 0);
-	give_away(cache_dir);
-	want_eq(setenv("SECURESOCKETS_CONF", conf_file, 1), 0);
-	machine(revocation);
-}
-
-static void
-end(void)
-{
-	responder_free(r.http);
-	pki_free(r.leaf);
-}
-
-static struct pki_buf
-staple_of(const struct pki_cert *cert, enum made_status status)
-{
-	struct pki_buf der = { 0 };
-
-	make_response(&(struct made_response){ .signer = world.ca,
-	    .produced_at = now - 60, .singles = { { .cert = cert, .status = status,
-	    .this_update = now - 60, .next_update = now + 3600,
-	    .revoked_at = now - 60 } } }, &der);
-	return der;
-}
-
-/* A client of ours that begins to connect to a peer with this certificate. */
-struct attempt {
-	int	fd, listener;
-	struct peer peer;
-};
-
-static void
-attempt(struct attempt *a, const struct pki_cert *cert, const struct pki_buf *staple,
-    const char *policy)
-{
-	struct addr at;
-
-	a->listener = tcp_listen(&at, world.families[0], 8);
-	a->fd = ours_client(world.families[0], SOCK_NONBLOCK, "one.example");
-	if (policy != NULL)
-		want_eq(ours_set(a->fd, TLS_REVOCATION_POLICY, policy), 0);
-	want_errno(ours_connect(a->fd, &at), EINPROGRESS);
-	if (peer_server_on(&a->peer, tcp_accept(a->listener), &(struct peer_opts){
-	    .cert = cert, .staple = staple, .no_tickets = 1 }) != 0)
-		world_fail(__FILE__, __LINE__, "peer: %s", a->peer.why);
-}
-
-static void
-leave(struct attempt *a)
-{
-	(void)close(a->fd);
-	(void)close(a->listener);
-	peer_drop(&a->peer);
-}
-
-/* It comes to this errno; 0: it is connected, and bytes pass. */
-static void
-comes_to(struct attempt *a, int code)
-{
-	char byte;
-
-	want(ours_poll(a->fd, POLLOUT, WORLD_PATIENCE_MS) != 0);
-	want_eq(ours_get_int(a->fd, SOL_SOCKET, SO_ERROR), code);
-	if (code != 0)
-		return;
-	peer_write(&a->peer, "x", 1);
-	want_eq(ours_poll(a->fd, POLLIN, WORLD_PATIENCE_MS), POLLIN);
-	want_eq(read(a->fd, &byte, 1), 1);
-}
-
-static void
-try_it(const struct pki_cert *cert, struct pki_buf staple, const char *policy, int code,
-    const char *verdict)
-{
-	struct attempt a;
-
-	attempt(&a, cert, staple.len > 0 ? &staple : NULL, policy);
-	comes_to(&a, code);
-	want_has(ours_get(a.fd, TLS_OCSP_RESULT), verdict);
-	if (code != 0)
-		want_has(ours_error(a.fd), "one.example: ");
-	leave(&a);
-	pki_buf_free(&staple);
-}
-
-static const struct pki_buf none;
 
 COLD_SCENE(revoked_by_a_staple_is_eproto_and_says_so)
 {
@@ -244,17 +77,6 @@ COLD_SCENE(revoked_by_a_list_that_is_fetched)
 	try_it(r.leaf, none, NULL, EPROTO, "source=crl; verdict=revoked; ");
 	try_it(r.leaf, none, NULL, EPROTO, "source=crl; verdict=revoked; ");
 	want_eq(responder_requests(r.http), 1);
-	end();
-}
-
-COLD_SCENE(hard_refuses_what_names_no_source_and_soft_does_not)
-{
-	begin("", RESPONDER_PLAIN);
-	try_it(www, none, NULL, 0, "source=none; verdict=no_source; ");
-	try_it(www, none, "hard", EPROTO, "verdict=no_source; ");
-	try_it(www, none, "no-source=1", EPROTO, "verdict=no_source; ");
-	try_it(www, none, "hard,no-source=0", 0, "verdict=no_source; ");
-	want_eq(responder_requests(r.http), 0);
 	end();
 }
 
@@ -347,88 +169,6 @@ COLD_SCENE(the_handshakes_deadline_does_not_cut_the_budget)
 	end();
 }
 
-COLD_SCENE(lists_of_the_program_count)
-{
-	char path[700];
-	struct pki_buf list;
-	struct attempt a;
-	struct addr at;
-
-	begin("", RESPONDER_PLAIN);
-	list = list_of(other);
-	pki_write(world.dir, "list.crl", 0644, &list);
-	(void)snprintf(path, sizeof(path), "%s/list.crl", world.dir);
-	for (int i = 0; i < 2; i++) {
-		a.listener = tcp_listen(&at, world.families[0], 8);
-		a.fd = ours_client(world.families[0], SOCK_NONBLOCK, "one.example");
-		if (i == 0)
-			want_eq(ours_set(a.fd, TLS_CRL_FILE, path), 0);
-		else
-			want_eq(setsockopt(a.fd, IPPROTO_TLS, TLS_CRL_FILE, list.data,
-			    (socklen_t)list.len), 0);
-		want_errno(ours_connect(a.fd, &at), EINPROGRESS);
-		want_eq(peer_server_on(&a.peer, tcp_accept(a.listener),
-		    &(struct peer_opts){ .cert = other }), 0);
-		comes_to(&a, EPROTO);
-		want_has(ours_get(a.fd, TLS_OCSP_RESULT), "source=crl; verdict=revoked");
-		leave(&a);
-	}
-	a.fd = ours_client(world.families[0], 0, "one.example");
-	want_errno(ours_set(a.fd, TLS_CRL_FILE, world.ca_file), EINVAL);
-	want_has(ours_error(a.fd), "ca.pem");
-	want_errno(ours_set(a.fd, TLS_CRL_FILE, "/nonexistent"), ENOENT);
-	(void)close(a.fd);
-	pki_buf_free(&list);
-	end();
-}
-
-COLD_SCENE(the_machine_may_be_tightened_and_not_loosened)
-{
-	int fd;
-
-	begin("revocation: { mode = \"hard\"; };", RESPONDER_PLAIN);
-	fd = ours_client(world.families[0], 0, "one.example");
-	want_has(ours_get(fd, TLS_REVOCATION_POLICY), "hard,budget=3000,");
-	want_errno(ours_set(fd, TLS_REVOCATION_POLICY, "soft"), EPROTO);
-	want_has(ours_error(fd), "revocation.mode");
-	want_has(ours_error(fd), "machine.conf:1");
-	want_errno(ours_set_int(fd, TLS_REVOCATION_CHECKS, 0), EPROTO);
-	want_errno(ours_set_int(fd, TLS_CRL_CHECKS, 0), EPROTO);
-	want_eq(ours_get_int(fd, IPPROTO_TLS, TLS_CRL_CHECKS), 1);
-	want_eq(ours_get_int(fd, IPPROTO_TLS, TLS_REVOCATION_NO_SOURCE), 1);
-	want_eq(ours_set_int(fd, TLS_REVOCATION_POLICY, 4), 0);
-	want_has(ours_get(fd, TLS_REVOCATION_POLICY), "staple,");
-	want_errno(ours_set(fd, TLS_REVOCATION_POLICY, "harder"), EINVAL);
-	want_errno(setsockopt(fd, IPPROTO_TLS, TLS_CRL_CHECKS, "1", 1), EINVAL);
-	(void)close(fd);
-	try_it(www, none, NULL, EPROTO, "verdict=no_source");
-	try_it(r.leaf, none, NULL, 0, "verdict=good");
-	end();
-}
-
-COLD_SCENE(a_wrong_file_refuses_sockets_to_who_starts_and_not_to_who_runs)
-{
-	int fd;
-
-	begin("revocation: { mode = \"sost\"; };", RESPONDER_PLAIN);
-	want_errno(socket(world.families[0], SOCK_STREAM, IPPROTO_TLS), EPROTO);
-	want_has(ours_error(-1), "machine.conf:1: revocation.mode");
-	/* put right, it is seen within five seconds */
-	machine("revocation: { mode = \"hard\"; };");
-	want_soon((fd = socket(world.families[0], SOCK_STREAM, IPPROTO_TLS)) >= 0);
-	want_has(ours_get(fd, TLS_REVOCATION_POLICY), "hard,");
-	(void)close(fd);
-	/* wrong again, those who run keep what they read */
-	machine("revocation: { mode = \"softer\"; };");
-	for (long long until = world_now_ms() + 2500; world_now_ms() < until;) {
-		fd = ours_socket(world.families[0], 0);
-		want_has(ours_get(fd, TLS_REVOCATION_POLICY), "hard,");
-		(void)close(fd);
-		world_breathe();
-	}
-	end();
-}
-
 COLD_SCENE(a_live_connection_ends_when_its_peer_is_revoked)
 {
 	struct pki_buf staple, bad;
@@ -461,54 +201,6 @@ COLD_SCENE(a_live_connection_ends_when_its_peer_is_revoked)
 	leave(&live);
 	leave(&deaf);
 	pki_buf_free(&staple);
-	end();
-}
-
-COLD_SCENE(a_listener_shows_its_staple_to_who_asks)
-{
-	struct pki_cert *middle, *leaf;
-	const unsigned char *der = NULL;
-	struct pki_buf staple = { 0 }, pem = { 0 };
-	struct peer_opts ask = { .sni = "two.example", .ask_staple = 1 };
-	struct addr at;
-	struct peer p;
-	int l;
-
-	begin("", RESPONDER_PLAIN);
-	middle = pki_issue(world.ca, &(struct pki_spec){ .cn = "Middle", .ca = 1 });
-	leaf = pki_issue(middle, &(struct pki_spec){ .cn = "two", .san = "two.example" });
-	make_response(&(struct made_response){ .signer = middle, .produced_at = now - 60,
-	    .singles = { { .cert = leaf, .this_update = now - 60,
-	    .next_update = now + 3600 } } }, &staple);
-	pki_put_chain(&pem, leaf);
-	pki_put_key(&pem, leaf);
-	l = ours_bound(&at, world.families[0]);
-	want_eq(setsockopt(l, IPPROTO_TLS, TLS_CERTIFICATE_CHAIN, pem.data,
-	    (socklen_t)pem.len), 0);
-	want_eq(listen(l, 8), 0);
-	for (int step = 0; step < 4; step++) {
-		/* none yet; set on the live listener; off; on again */
-		if (step == 1)
-			want_eq(setsockopt(l, IPPROTO_TLS, TLS_OCSP_STAPLE, staple.data,
-			    (socklen_t)staple.len), 0);
-		if (step >= 2)
-			want_eq(ours_set_int(l, TLS_SERVER_OCSP_STAPLING, step == 3), 0);
-		want_eq(peer_client(&p, &at, &ask), 0);
-		if (step % 2 == 1)
-			want_eq(SSL_get_tlsext_status_ocsp_resp(p.ssl, &der),
-			    (long)staple.len);
-		else
-			want(SSL_get_tlsext_status_ocsp_resp(p.ssl, &der) <= 0);
-		peer_drop(&p);
-		(void)close(ours_accept(l));
-	}
-	want_errno(ours_set(l, TLS_OCSP_STAPLE, world.ca_file), EINVAL);
-	want_errno(ours_set_int(l, TLS_REVOCATION_CHECKS, 0), EOPNOTSUPP);
-	(void)close(l);
-	pki_buf_free(&staple);
-	pki_buf_free(&pem);
-	pki_free(leaf);
-	pki_free(middle);
 	end();
 }
 
@@ -556,58 +248,6 @@ COLD_SCENE(a_connection_that_becomes_tls_is_judged_as_well)
 	end();
 }
 
-/* 1: the staple was shown; -1: nobody answers yet. */
-static int
-shows(const struct addr *at, const struct pki_buf *staple)
-{
-	const unsigned char *der = NULL;
-	struct peer p;
-	long len;
-
-	if (peer_client(&p, at, &(struct peer_opts){ .sni = "two.example",
-	    .ask_staple = 1 }) != 0)
-		return -1;
-	len = SSL_get_tlsext_status_ocsp_resp(p.ssl, &der);
-	peer_drop(&p);
-	return len == (long)staple->len;
-}
-
-COLD_SCENE(a_listeners_staple_outlives_the_relay)
-{
-	struct pki_cert *middle, *leaf;
-	struct pki_buf staple = { 0 }, pem = { 0 };
-	pid_t keeper, relay;
-	struct addr at;
-	int l, got;
-
-	begin("", RESPONDER_PLAIN);
-	middle = pki_issue(world.ca, &(struct pki_spec){ .cn = "Middle", .ca = 1 });
-	leaf = pki_issue(middle, &(struct pki_spec){ .cn = "two", .san = "two.example" });
-	make_response(&(struct made_response){ .signer = middle, .produced_at = now - 60,
-	    .singles = { { .cert = leaf, .this_update = now - 60,
-	    .next_update = now + 3600 } } }, &staple);
-	pki_put_chain(&pem, leaf);
-	pki_put_key(&pem, leaf);
-	l = ours_bound(&at, world.families[0]);
-	want_eq(setsockopt(l, IPPROTO_TLS, TLS_CERTIFICATE_CHAIN, pem.data,
-	    (socklen_t)pem.len), 0);
-	want_eq(setsockopt(l, IPPROTO_TLS, TLS_OCSP_STAPLE, staple.data,
-	    (socklen_t)staple.len), 0);
-	want_eq(listen(l, 8), 0);
-	want_eq(shows(&at, &staple), 1);
-	want_eq(world_pair(l, &keeper, &relay), 0);
-	want_eq(kill(relay, SIGKILL), 0);
-	want_soon((got = shows(&at, &staple)) >= 0);
-	want_eq(got, 1);
-	want_eq(ours_get_int(l, IPPROTO_TLS, TLS_SERVER_OCSP_STAPLING), 1);
-	(void)close(l);
-	pki_buf_free(&staple);
-	pki_buf_free(&pem);
-	pki_free(leaf);
-	pki_free(middle);
-	end();
-}
-
 int
 main(void)
 {
@@ -616,24 +256,14 @@ main(void)
 		cmocka_unit_test(a_blocking_connect_is_refused_as_well),
 		cmocka_unit_test(a_list_is_fetched_once_and_then_it_is_warm),
 		cmocka_unit_test(revoked_by_a_list_that_is_fetched),
-		cmocka_unit_test(hard_refuses_what_names_no_source_and_soft_does_not),
 		cmocka_unit_test(what_the_network_does_not_give_in_time_is_softs_to_accept),
 		cmocka_unit_test(while_some_wait_for_evidence_others_go_on),
 		cmocka_unit_test(a_pending_connect_that_is_closed_is_given_up),
 		cmocka_unit_test(the_handshakes_deadline_does_not_cut_the_budget),
-		cmocka_unit_test(lists_of_the_program_count),
-		cmocka_unit_test(the_machine_may_be_tightened_and_not_loosened),
-		cmocka_unit_test(a_wrong_file_refuses_sockets_to_who_starts_and_not_to_who_runs),
 		cmocka_unit_test(a_live_connection_ends_when_its_peer_is_revoked),
-		cmocka_unit_test(a_listener_shows_its_staple_to_who_asks),
 		cmocka_unit_test(a_connection_that_becomes_tls_is_judged_as_well),
-		cmocka_unit_test(a_listeners_staple_outlives_the_relay),
 	};
 
-	world_begin();
-	www = pki_issue(world.ca, &(struct pki_spec){ .cn = "www", .san = "one.example" });
-	other = pki_issue(world.ca, &(struct pki_spec){ .cn = "other",
-	    .san = "one.example" });
-	(void)snprintf(conf_file, sizeof(conf_file), "%s/machine.conf", world.dir);
+	judged_world();
 	return world_end(tests);
 }
