@@ -77,6 +77,7 @@ issue(const char *san, const char *how, int days)
 	    .ocsp = strchr(how, 'o') != NULL ? responder_url(r.http, ocsp) : NULL,
 	    .crl = strchr(how, 'l') != NULL ? responder_url(r.http, list) : NULL });
 	pki_write_pair(world.dir, name, r.cert[i]);
+	responder_see(r.http);
 	return pki_path(world.dir, name);
 }
 
@@ -284,6 +285,7 @@ COLD_SCENE(a_listener_prefers_another_certificate_when_a_list_revokes_its_best)
 	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue("one.example,x.example",
 	    "", 30)), 0);
 	r.revoked[0] = 1;
+	responder_see(r.http);
 	want_eq(listen(listener, 16), 0);
 	want_soon(shown(listener, &at, ONE, r.cert[1]) == 1);
 	want_has(ours_get(listener, TLS_CERTIFICATE_STATUS), "loaded");
@@ -298,6 +300,7 @@ COLD_SCENE(with_nothing_better_hard_refuses_and_soft_serves)
 
 	begin("");
 	r.revoked[0] = r.revoked[1] = 1;
+	responder_see(r.http);
 	listener = ours_bound(&at, world.families[0]);
 	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue(ONE, "l", 60)), 0);
 	want_eq(ours_set(listener, TLS_REVOCATION_POLICY, "hard"), 0);

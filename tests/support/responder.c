@@ -385,6 +385,13 @@ responder_peak(struct responder *r)
 	return counted(r, &r->peak);
 }
 
+void
+responder_see(struct responder *r)
+{
+	(void)pthread_mutex_lock(&r->answering);
+	(void)pthread_mutex_unlock(&r->answering);
+}
+
 static void
 hold(struct responder *r, int held)
 {

@@ -71,6 +71,9 @@ int	responder_peak(struct responder *);
 /* Requests are read and counted, and answered when it is let go. */
 void	responder_hold(struct responder *);
 void	responder_let_go(struct responder *);
+/* What the caller wrote before is seen by every answer from now on, also when the one
+ * who asks is another process. */
+void	responder_see(struct responder *);
 /* Waits until `n` requests were met. */
 void	responder_wait(struct responder *, int n);
 

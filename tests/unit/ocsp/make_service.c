@@ -37,6 +37,7 @@ world_setup(void **state)
 	w->scene->next_update = time(NULL) + 86400;
 	w->cert = scene_cert(w->scene, NULL, "/ocsp");
 	herd_write(w->dir, "ca", w->scene->ca);
+	responder_see(w->scene->r);
 	if (service_uid() != 0) {
 		assert_int_equal(chown(w->cache, HERD_UID, HERD_UID), 0);
 		assert_int_equal(chmod(w->cache, 0755), 0);

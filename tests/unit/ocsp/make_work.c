@@ -145,7 +145,6 @@ answer(void *arg, const struct responder_request *q, struct responder_reply *rep
 	int is_crl = strncmp(q->path, "/crl", 4) == 0;
 	const char *text = is_crl ? s->crl_text : s->ocsp_text;
 
-	(void)pthread_mutex_lock(&s->mu);
 	(void)snprintf(s->headers, sizeof(s->headers), "%s", q->headers);
 	(void)snprintf(s->log[s->n_log % SCENE_LOG], 160, "%s %.100s", q->method, q->path);
 	*reply = is_crl ? s->crl : s->ocsp;
@@ -159,14 +158,6 @@ answer(void *arg, const struct responder_request *q, struct responder_reply *rep
 		answer_ocsp(s, q, reply);
 	}
 	s->n_log++;
-	(void)pthread_mutex_unlock(&s->mu);
-}
-
-void
-scene_see(struct scene *s)
-{
-	(void)pthread_mutex_lock(&s->mu);
-	(void)pthread_mutex_unlock(&s->mu);
 }
 
 /* --- the scene --------------------------------------------------------- */
@@ -202,7 +193,6 @@ scene_new(const char *dir)
 	const char *allow[] = { "127.0.0.1", NULL };
 
 	s->ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
-	(void)pthread_mutex_init(&s->mu, NULL);
 	s->r = responder_new(answer, s);
 	s->number = 1;
 	atomic_init(&s->clock, PKI_NOW);

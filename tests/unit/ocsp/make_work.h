@@ -30,9 +30,8 @@ struct scene {
 	_Atomic int64_t	 clock;
 	int64_t		 judged_at;	/* `now` of asks; 0: the clock's */
 
-	pthread_mutex_t	 mu;	/* held while the server's thread looks at the rest: */
-
-	/* what the server answers; changed while nothing is under way */
+	/* what the server answers; changed while nothing is under way, and followed by
+	 * responder_see() where another process asks */
 	int		 revoked;	/* the first cert is, in lists and responses */
 	int		 number;	/* CRLNumber */
 	time_t		 this_update, next_update;	/* 0: the makers' own */
@@ -69,8 +68,6 @@ void	scene_reopen(struct scene *, const char *dir, const char *const *allow);
 struct pki_cert *scene_cert(struct scene *, const char *crl_path, const char *ocsp_path);
 struct pki_cert *scene_cert_extra(struct scene *, const char *extra);
 
-/* Waits for the server's thread to have seen to what it met. */
-void	scene_see(struct scene *);
 /* Asks with the defaults; scene_wait() ends it. */
 void	scene_ask(struct scene *, const struct pki_cert *,
 	    const struct sst_revocation_policy *, int budget_ms, int is_leaf,

@@ -45,6 +45,7 @@ place_setup(void **state)
 	p->cert = scene_cert(p->scene, NULL, "/ocsp");
 	herd_write(p->dir, "cert", p->cert);
 	herd_write(p->dir, "ca", p->scene->ca);
+	responder_see(p->scene->r);
 	*state = p;
 	return 0;
 }

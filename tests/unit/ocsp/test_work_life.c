@@ -401,7 +401,7 @@ noted(struct scene *s, const char *path, int64_t at)
 	while (sst_cache_source_get(s->cache, responder_url(s->r, path), &st) != 1 ||
 	    st.last_try != at)
 		(void)usleep(1000);
-	scene_see(s);
+	responder_see(s->r);
 	return st;
 }
 

@@ -88,6 +88,7 @@ setup(void **state)
 
 	(void)state;
 	w.revoke_listed = 0;
+	responder_see(w.crls);
 	return sst_checker_new(&(struct sst_checker_config){ .cache_dir = "",
 	    .allow = allow, .no_service = 1 }, &w.checker, NULL);
 }
@@ -490,6 +491,7 @@ what_is_fetched_may_refuse(void **state)
 
 	(void)state;
 	w.revoke_listed = 1;
+	responder_see(w.crls);
 	assert_int_equal(meet_fetching(&m, by), SST_STEP_FAILED);
 	is_refused(&m, "revoked");
 	meet_done(&m);
