@@ -43,8 +43,10 @@ take_message(struct sst_keeper *k, const struct sst_wire_head *head, size_t len,
 		break;
 	case SST_CHAN_HOLD:
 		/* Refused when memory or a limit says so: then that listener
-		 * ends with this relay, and nothing else does. */
-		(void)sst_held_put(&k->held, head->id, k->data, len, fds);
+		 * ends with this relay, and nothing else does. Its older state
+		 * may lack what the program demanded since. */
+		if (sst_held_put(&k->held, head->id, k->data, len, fds) != 0)
+			sst_held_release(&k->held, head->id);
 		break;
 	case SST_CHAN_RELEASE:
 		sst_held_release(&k->held, head->id);

@@ -69,13 +69,14 @@ sst_hold_send(struct sst_listener *l)
 	if (l->closed || l->record->tcp < 0)
 		return;
 	sst_hold_encode(l, &w);
-	if (w.full)
+	if (w.full || send_state(l, &w) < 0) {
 		sst_log_event(&relay->log, SST_LOG_INTERNAL, sst_clock_ms(),
-		    "no memory for the settings of a listener: it keeps its older "
-		    "ones when the helper process is restarted");
-	else if (send_state(l, &w) < 0)
-		sst_log_event(&relay->log, SST_LOG_INTERNAL, sst_clock_ms(),
-		    "the keeper did not take a listener: %s", strerror(errno));
+		    "the settings of a listener cannot be handed over (%s): it ends "
+		    "when the helper process is restarted",
+		    w.full ? "out of memory, or they are too long" : strerror(errno));
+		/* Older ones may lack what the program demanded since. */
+		sst_hold_release(relay, l->id);
+	}
 	free(w.bytes);
 }
 

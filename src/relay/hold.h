@@ -9,7 +9,8 @@
  *
  * Always true:
  *   1. No private key is in the bytes: sources carry descriptors.
- *   2. What comes back is read as if it were hostile: every length is checked.
+ *   2. It comes back with its newest settings, or not at all.
+ *   3. What comes back is read as if it were hostile: every length is checked.
  * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_HOLD_H

@@ -14,6 +14,7 @@
 #include "option_revoke.h"
 #include "record.h"
 #include "settings.h"
+#include "tls/lists.h"
 #include "tls/staple.h"
 
 static int
@@ -22,16 +23,26 @@ make_room(struct sst_hold_writer *w, size_t len)
 	size_t room = w->room == 0 ? 4096 : w->room;
 	uint8_t *more;
 
+	if (len > SST_HOLD_MAX - w->len)
+		return -1;
 	while (room < w->len + len)
-		room *= 2;
+		room = room < SST_HOLD_MAX / 2 ? 2 * room : SST_HOLD_MAX;
 	if (room == w->room)
 		return 0;
-	more = room > SST_HOLD_MAX ? NULL : realloc(w->bytes, room);
+	more = realloc(w->bytes, room);
 	if (more == NULL)
 		return -1;
 	w->bytes = more;
 	w->room = room;
 	return 0;
+}
+
+static void
+put_bytes(struct sst_hold_writer *w, const void *bytes, size_t len)
+{
+	if (len > 0)
+		memcpy(w->bytes + w->len, bytes, len);
+	w->len += len;
 }
 
 static void
@@ -44,9 +55,7 @@ put(struct sst_hold_writer *w, enum sst_hold_tag tag, const void *bytes, size_t 
 	w->bytes[w->len++] = (uint8_t)tag;
 	w->bytes[w->len++] = (uint8_t)len;
 	w->bytes[w->len++] = (uint8_t)(len >> 8);
-	if (len > 0)
-		memcpy(w->bytes + w->len, bytes, len);
-	w->len += len;
+	put_bytes(w, bytes, len);
 }
 
 static void
@@ -81,6 +90,20 @@ put_staple(void *w, const void *der, size_t len)
 	return 0;
 }
 
+/* In as many fields as it takes: one DER value after the other. */
+static int
+put_list(void *w, const void *der, size_t left)
+{
+	const uint8_t *at = der;
+	size_t n;
+
+	for (; left > 0; at += n, left -= n) {
+		n = left < UINT16_MAX ? left : UINT16_MAX;
+		put(w, SST_HOLD_TAG_LISTS, at, n);
+	}
+	return 0;
+}
+
 static void
 encode_revocation(const struct sst_settings *set, struct sst_hold_writer *w)
 {
@@ -88,6 +111,7 @@ encode_revocation(const struct sst_settings *set, struct sst_hold_writer *w)
 	put_number(w, SST_HOLD_TAG_LIVE, (uint64_t)set->live);
 	put_number(w, SST_HOLD_TAG_NO_STAPLING, (uint64_t)set->no_stapling);
 	(void)sst_staples_each(set->staples, put_staple, w);
+	(void)sst_lists_each_der(set->lists, put_list, w);
 }
 
 void
@@ -251,17 +275,35 @@ decode_text(const struct sst_hold_field *f, struct sst_settings *set)
 	}
 }
 
+static int
+decode_piece(const struct sst_hold_field *f, struct sst_hold_writer *lists)
+{
+	if (make_room(lists, f->len) < 0)
+		return -1;
+	put_bytes(lists, f->text, f->len);
+	return 0;
+}
+
 int
 sst_hold_decode(const uint8_t *data, size_t len, struct sst_hold_identity *id,
     struct sst_settings *set, struct sst_hold_field *f)
 {
+	struct sst_hold_writer lists = { .len = 0 };
 	int rc;
 
 	while ((rc = sst_hold_next(&data, &len, f)) > 0) {
 		decode_number(f, id, set);
-		if (decode_text(f, set) != SST_OK)
-			return -1;
+		if (decode_text(f, set) != SST_OK || (f->tag == SST_HOLD_TAG_LISTS &&
+		    decode_piece(f, &lists) < 0)) {
+			rc = -1;
+			break;
+		}
 	}
+	/* Without its lists a socket would accept whom they revoke. */
+	if (rc == 0 && lists.len > 0 &&
+	    sst_lists_with(NULL, lists.bytes, lists.len, &set->lists, NULL) != SST_OK)
+		rc = -1;
+	free(lists.bytes);
 	return rc < 0 || id->cookie == 0 ||
 	    (id->family != AF_INET && id->family != AF_INET6) ? -1 : 0;
 }

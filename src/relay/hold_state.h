@@ -9,7 +9,9 @@
  * Always true:
  *   1. Reading believes no length, and sets nothing but what it is given.
  *   2. An unknown tag is passed over.
- *   3. No private key is in them: a source is a number of the keeper's.
+ *   3. A state whose revocation lists cannot be taken is none: the listener ends
+ *      rather than go on without them.
+ *   4. No private key is in them: a source is a number of the keeper's.
  * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_HOLD_STATE_H
@@ -32,7 +34,7 @@ enum sst_hold_tag {
 	SST_HOLD_TAG_LINGER_TIME, SST_HOLD_TAG_NODELAY, SST_HOLD_TAG_GENERATION,
 	SST_HOLD_TAG_PLAIN, SST_HOLD_TAG_START_PLAIN, SST_HOLD_TAG_FORCED,
 	SST_HOLD_TAG_FOREIGN, SST_HOLD_TAG_REVOCATION, SST_HOLD_TAG_LIVE,
-	SST_HOLD_TAG_NO_STAPLING, SST_HOLD_TAG_STAPLE
+	SST_HOLD_TAG_NO_STAPLING, SST_HOLD_TAG_STAPLE, SST_HOLD_TAG_LISTS
 };
 
 /* Zeroed before; the caller frees `bytes`. */

@@ -162,3 +162,27 @@ sst_lists_each(const struct sst_lists *l,
 			rc = each(arg, one->given);
 	return rc;
 }
+
+struct der_wish {
+	int	(*each)(void *arg, const void *der, size_t len);
+	void	*arg;
+};
+
+static int
+each_der(void *arg, struct sst_given *list)
+{
+	const struct der_wish *wish = arg;
+	size_t len;
+	const void *der = sst_given_bytes(list, &len);
+
+	return wish->each(wish->arg, der, len);
+}
+
+int
+sst_lists_each_der(const struct sst_lists *l,
+    int (*each)(void *arg, const void *der, size_t len), void *arg)
+{
+	struct der_wish wish = { .each = each, .arg = arg };
+
+	return sst_lists_each(l, each_der, &wish);
+}

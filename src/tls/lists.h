@@ -35,5 +35,8 @@ void	sst_lists_unref(struct sst_lists *);	/* NULL is allowed */
 /* Calls `each` until it returns non-zero, and returns that. NULL is allowed. */
 int	sst_lists_each(const struct sst_lists *,
 	    int (*each)(void *arg, struct sst_given *), void *arg);
+/* The same with the bytes of each. */
+int	sst_lists_each_der(const struct sst_lists *,
+	    int (*each)(void *arg, const void *der, size_t len), void *arg);
 
 #endif

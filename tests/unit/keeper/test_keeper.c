@@ -539,6 +539,31 @@ the_last_words_of_a_relay_count(void **state)
 	(void)close(held[1]);
 }
 
+/* The older one may lack what the program demanded since. */
+static void
+a_listener_whose_newer_state_is_refused_ends_with_the_relay(void **state)
+{
+	struct pair *k = *state;
+	int held[3], got[2];
+
+	start(k);
+	restored(k);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, held), 0);
+	held[2] = held[0];	/* a long state that is no sealed file */
+	say(k, SST_CHAN_HOLD, 1, 0, "old", held, 2);
+	say(k, SST_CHAN_HOLD, 2, 0, "kept", held, 2);
+	say(k, SST_CHAN_HOLD, 1, 0, "new", held, 3);
+	end_relay(k, 9);
+	assert_int_equal(heard(k, got, 2), 4);
+	assert_int_equal(k->reply.verb, SST_CHAN_RESTORE);
+	assert_int_equal(k->reply.id, 2);
+	(void)close(got[0]);
+	(void)close(got[1]);
+	restored(k);
+	(void)close(held[0]);
+	(void)close(held[1]);
+}
+
 static void
 a_relay_that_crashes_again_and_again_is_given_up_only_with_nothing_held(void **state)
 {
@@ -824,6 +849,7 @@ main(void)
 		PAIR(a_file_call_without_its_parts_is_refused),
 		PAIR(what_was_held_comes_back_after_the_relay_was_killed),
 		PAIR(the_last_words_of_a_relay_count),
+		PAIR(a_listener_whose_newer_state_is_refused_ends_with_the_relay),
 		PAIR(a_relay_that_crashes_again_and_again_is_given_up_only_with_nothing_held),
 		PAIR(an_idle_pair_ends_and_a_busy_one_does_not),
 		PAIR(a_signal_drains_and_the_keeper_ends_with_its_relay),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,9 @@
 #include "relay/listener.h"
 #include "relay/settings.h"
 #include "relay/status.h"
+#include "relay/supply.h"
+#include "tls/lists.h"
+#include "unit/ocsp/make_crl.h"
 
 static struct {
 	struct pki_cert	*ca, *a, *b;
@@ -357,6 +361,149 @@ a_state_longer_than_a_message_comes_back(void **state)
 	assert_string_equal(l->record->set->names.list[2999], name);
 }
 
+/* --- lists that the program named --------------------------------------------- */
+/* Listing `n` serials beside one of 1, `first`. */
+static struct pki_buf
+list_of(unsigned char first, size_t n)
+{
+	struct make_crl_row *rows = calloc(n + 1, sizeof(*rows));
+	unsigned char (*serials)[16] = calloc(n + 1, sizeof(*serials));
+	struct pki_buf der;
+
+	for (size_t i = 0; i <= n; i++) {
+		memset(serials[i], 1, sizeof(serials[i]));
+		memcpy(serials[i] + 1, &i, sizeof(i));
+		rows[i] = (struct make_crl_row){ .serial = serials[i], .serial_len = 16 };
+	}
+	rows[0] = (struct make_crl_row){ .serial = &first, .serial_len = 1 };
+	der = make_crl(&(struct make_crl){ .issuer = w.ca, .rows = rows, .n_rows = n + 1 });
+	free(serials);
+	free(rows);
+	return der;
+}
+
+static int
+give_list(struct scene *s, const struct pki_buf *der)
+{
+	struct sst_wire_head head;
+	int file = memfd_create("test", MFD_CLOEXEC), rc;
+
+	assert_int_equal(write(file, der->data, der->len), der->len);
+	sst_wire_init(&head, SST_CHAN_FILE);
+	head.id = 40;
+	head.a = IPPROTO_TLS;
+	head.b = TLS_CRL_FILE;
+	rc = agent_ask(&s->a, sst_supply_file, &head, "\0bytes", 7, s->app, file);
+	(void)close(file);
+	return rc;
+}
+
+/* One of two, each once. */
+struct wanted {
+	struct pki_buf	der[2];
+	int		seen[2];
+};
+
+static int
+is_wanted(void *arg, const void *der, size_t len)
+{
+	struct wanted *wanted = arg;
+
+	for (int i = 0; i < 2; i++)
+		if (len == wanted->der[i].len && memcmp(der, wanted->der[i].data, len) == 0)
+			return wanted->seen[i]++;
+	return -1;
+}
+
+static void
+lists_come_back_whole_the_short_and_the_long(void **state)
+{
+	struct scene *s = *state;
+	struct wanted wanted = { .der = { list_of(1, 0), list_of(2, 8000) } };
+	struct sst_listener *l;
+
+	assert_true(wanted.der[0].len < 1000);
+	assert_true(wanted.der[1].len > 3 * UINT16_MAX);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(give_list(s, &wanted.der[i]), 0);
+	begin(s, 5);
+	held(s, &s->a);
+	assert_true(s->fds[2] >= 0);
+	give_source(s, 1, w.a);
+	l = restore(s);
+	assert_non_null(l);
+	assert_int_equal(sst_lists_each_der(l->record->set->lists, is_wanted, &wanted), 0);
+	assert_int_equal(wanted.seen[0] + wanted.seen[1], 2);
+	/* what comes back is held for the next one */
+	held(s, &s->next);
+	assert_true(s->fds[2] >= 0);
+	close_held(s);
+	for (int i = 0; i < 2; i++)
+		pki_buf_free(&wanted.der[i]);
+}
+
+/* It would accept whom they revoke. */
+static void
+a_listener_whose_lists_do_not_come_back_ends(void **state)
+{
+	struct scene *s = *state;
+	struct pki_buf der = list_of(1, 0);
+	struct sst_wire_head head;
+	char none[8], *at;
+	int fds[3];
+
+	assert_int_equal(give_list(s, &der), 0);
+	begin(s, 5);
+	held(s, &s->a);
+	assert_true(s->len > 0);
+	at = memmem(s->state, (size_t)s->len, der.data, der.len);
+	assert_non_null(at);
+	at[0] = 0x31;
+	give_source(s, 1, w.a);
+	assert_null(restore(s));
+	assert_int_equal(agent_told(&s->next, SST_CHAN_RELEASE, &head, none, sizeof(none),
+	    fds), 0);
+	assert_int_equal(head.id, s->head.id);
+	pki_buf_free(&der);
+}
+
+/* The greatest that an option takes fits; what does not is held no more at all. */
+static void
+lists_that_cannot_be_handed_over_end_the_listener_with_its_relay(void **state)
+{
+	struct scene *s = *state;
+	struct sst_settings *set;
+	struct sst_listener *l;
+	struct sst_wire_head head;
+	unsigned char *big = calloc(1, SST_LISTS_MAX);
+	char none[8];
+	int fds[3];
+
+	begin(s, 5);
+	held(s, &s->a);
+	close_held(s);
+	l = s->a.relay->listeners;
+	set = l->record->set;
+	memcpy(big, "\x30\x84", 2);
+	for (int i = 0; i < 4; i++)
+		big[2 + i] = (unsigned char)((SST_LISTS_MAX - 6) >> (24 - 8 * i));
+	assert_int_equal(sst_lists_with(NULL, big, SST_LISTS_MAX, &set->lists, NULL), 0);
+	sst_hold_send(l);
+	held(s, &s->a);
+	assert_int_equal(s->len, 0);
+	assert_true(s->fds[2] >= 0);
+	give_source(s, 1, w.a);
+	assert_non_null(restore(s));
+	/* a name that is longer than a field, for whatever reason there is */
+	set->remote = calloc(1, UINT16_MAX + 2);
+	memset(set->remote, 'a', UINT16_MAX + 1);
+	sst_hold_send(l);
+	assert_int_equal(agent_told(&s->a, SST_CHAN_RELEASE, &head, none, sizeof(none), fds),
+	    0);
+	assert_int_equal(head.id, l->id);
+	free(big);
+}
+
 /* Cut anywhere, or with any byte changed: refused, or a listener; no more. */
 static void
 a_state_that_is_none_is_refused_and_released(void **state)
@@ -544,6 +691,9 @@ main(void)
 		T(sources_come_back_in_their_order_and_others_are_dropped),
 		T(the_generation_counts_on),
 		T(a_state_longer_than_a_message_comes_back),
+		T(lists_come_back_whole_the_short_and_the_long),
+		T(a_listener_whose_lists_do_not_come_back_ends),
+		T(lists_that_cannot_be_handed_over_end_the_listener_with_its_relay),
 		T(a_state_that_is_none_is_refused_and_released),
 		T(what_is_set_on_a_listener_is_held_or_refused_whole),
 		T(a_state_of_a_record_that_is_there_is_refused),
