@@ -250,6 +250,39 @@ agent_set_int(struct agent *a, int app, int option, int value)
 }
 
 int
+agent_get_int(struct agent *a, int app, int level, int option)
+{
+	int v = -1;
+	int rc = agent_verb(a, SST_WIRE_GET, level, option, sizeof(v), NULL, 0, app);
+
+	if (rc != 0)
+		return -rc;
+	memcpy(&v, a->data, sizeof(v));
+	return v;
+}
+
+int
+agent_events(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP };
+
+	assert_true(poll(&p, 1, 0) >= 0);
+	return p.revents;
+}
+
+void
+agent_arrives(struct agent *a, int from, int to, const char *text)
+{
+	char got[100] = "";
+	size_t n = strlen(text);
+
+	assert_int_equal(send(from, text, n, MSG_NOSIGNAL), n);
+	agent_settle(a);
+	assert_int_equal(recv(to, got, sizeof(got), MSG_DONTWAIT), n);
+	assert_memory_equal(got, text, n);
+}
+
+int
 agent_supply(struct agent *a, int app, uint32_t id, const struct pki_cert *cert)
 {
 	struct sst_wire_head head;

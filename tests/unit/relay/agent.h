@@ -56,6 +56,12 @@ int	agent_verb(struct agent *, uint16_t verb, int a, int b, int c,
 	    const void *data, size_t len, int app);
 int	agent_set(struct agent *, int app, int option, const void *value, size_t len);
 int	agent_set_int(struct agent *, int app, int option, int value);
+/* Its value, of the sort that is an int; -errno. */
+int	agent_get_int(struct agent *, int app, int level, int option);
+/* What poll() says of a descriptor at once: in, out, and the other's end. */
+int	agent_events(int fd);
+/* The text goes in at one descriptor and comes out, alone, at the other. */
+void	agent_arrives(struct agent *, int from, int to, const char *text);
 /* Chain and key as bytes, as the keeper forwards them. */
 int	agent_supply(struct agent *, int app, uint32_t id, const struct pki_cert *);
 /* A program's new socket. */

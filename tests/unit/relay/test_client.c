@@ -165,25 +165,11 @@ serve(struct scene *s, const struct pki_cert *cert)
 	return rc == 1;
 }
 
-static int
-events(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP };
-
-	assert_true(poll(&p, 1, 0) >= 0);
-	return p.revents;
-}
-
 /* SO_ERROR, as the shim asks for it. */
 static int
 so_error(struct scene *s)
 {
-	int v = -1;
-
-	assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, SOL_SOCKET, SO_ERROR,
-	    sizeof(v), NULL, 0, s->app), 0);
-	memcpy(&v, s->a.data, sizeof(v));
-	return v;
+	return agent_get_int(&s->a, s->app, SOL_SOCKET, SO_ERROR);
 }
 
 static void
@@ -196,10 +182,10 @@ an_attempt_is_pending_until_its_time_is_over(void **state)
 	taken(s);
 	assert_int_equal(dial(s), EALREADY);
 	agent_later(&s->a, SST_TIMEOUT_CLIENT_MS - 1);
-	assert_int_equal(events(s->app), 0);
+	assert_int_equal(agent_events(s->app), 0);
 	assert_int_equal(so_error(s), 0);
 	agent_later(&s->a, 1);
-	assert_true((events(s->app) & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP));
+	assert_true((agent_events(s->app) & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP));
 	assert_int_equal(so_error(s), ETIMEDOUT);
 	assert_int_equal(so_error(s), 0);	/* told once */
 	assert_int_equal(dial(s), ECONNABORTED);
@@ -216,9 +202,9 @@ its_time_is_what_the_program_says(void **state)
 	assert_int_equal(agent_set_int(&s->a, s->app, TLS_HANDSHAKE_TIMEOUT, 1500), 0);
 	assert_int_equal(dial(s), EINPROGRESS);
 	agent_later(&s->a, 1499);
-	assert_int_equal(events(s->app), 0);
+	assert_int_equal(agent_events(s->app), 0);
 	agent_later(&s->a, 1);
-	assert_true(events(s->app) != 0);
+	assert_true(agent_events(s->app) != 0);
 	assert_int_equal(so_error(s), ETIMEDOUT);
 }
 
@@ -230,9 +216,9 @@ the_gate_opens_for_the_right_name_only(void **state)
 	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "a.example", 9),
 	    0);
 	assert_int_equal(dial(s), EINPROGRESS);
-	assert_int_equal(events(s->app), 0);
+	assert_int_equal(agent_events(s->app), 0);
 	assert_true(serve(s, w.name));
-	assert_int_equal(events(s->app), POLLOUT);
+	assert_int_equal(agent_events(s->app), POLLOUT);
 	assert_int_equal(so_error(s), 0);
 	/* As TCP: the first connect() takes the result. */
 	assert_int_equal(dial(s), 0);
@@ -242,7 +228,7 @@ the_gate_opens_for_the_right_name_only(void **state)
 	assert_int_equal(recv(s->app, s->a.data, 10, MSG_DONTWAIT), 5);
 	/* It has no deadline any more. */
 	agent_later(&s->a, 2 * SST_TIMEOUT_CLIENT_MS);
-	assert_int_equal(events(s->app), POLLOUT);
+	assert_int_equal(agent_events(s->app), POLLOUT);
 	/* The end of what was open is no failed attempt. */
 	(void)SSL_shutdown(s->ssl);
 	(void)shutdown(s->app, SHUT_RDWR);
@@ -259,7 +245,7 @@ another_name_keeps_it_shut(void **state)
 	    0);
 	assert_int_equal(dial(s), EINPROGRESS);
 	assert_false(serve(s, w.name));
-	assert_true((events(s->app) & POLLERR) != 0);
+	assert_true((agent_events(s->app) & POLLERR) != 0);
 	assert_int_equal(so_error(s), EPROTO);
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, IPPROTO_TLS, TLS_ERROR, 400,
 	    NULL, 0, s->app), 0);
@@ -273,7 +259,7 @@ without_a_name_the_address_must_be_in_the_certificate(void **state)
 
 	assert_int_equal(dial(s), EINPROGRESS);
 	assert_true(serve(s, w.address));
-	assert_int_equal(events(s->app), POLLOUT);
+	assert_int_equal(agent_events(s->app), POLLOUT);
 }
 
 static void
@@ -396,7 +382,7 @@ a_blocking_attempt_is_joined_when_it_is_over_and_needs_no_gate(void **state)
 	assert_int_equal(outcome(waiting), 0);
 	assert_true(joined(s));
 	assert_in_range(on_the_books(s), 1, 4096);
-	assert_int_equal(events(s->app), POLLOUT);
+	assert_int_equal(agent_events(s->app), POLLOUT);
 	assert_int_equal(write(s->app, "hello", 5), 5);
 	agent_settle(&s->a);
 	assert_int_equal(SSL_read(s->ssl, s->a.data, 10), 5);
@@ -418,7 +404,7 @@ a_connection_enters_a_loop_once_an_end(void **state)
 	n_entries = 0;
 	assert_int_equal(dial(s), EINPROGRESS);
 	assert_true(serve(s, w.name));
-	assert_int_equal(events(s->app), POLLOUT);
+	assert_int_equal(agent_events(s->app), POLLOUT);
 	/* TCP, the gate, and the gate's end as a stream's. */
 	assert_int_equal(n_entries, 3);
 	SSL_free(s->ssl);
@@ -453,9 +439,9 @@ a_blocking_attempt_whose_caller_gives_up_is_pending(void **state)
 	agent_settle(&s->a);
 	assert_true(joined(s));
 	assert_true(on_the_books(s) > 100000);
-	assert_int_equal(events(s->app), 0);
+	assert_int_equal(agent_events(s->app), 0);
 	assert_true(serve(s, w.name));
-	assert_int_equal(events(s->app), POLLOUT);
+	assert_int_equal(agent_events(s->app), POLLOUT);
 	assert_int_equal(so_error(s), 0);
 }
 
@@ -475,7 +461,7 @@ a_blocking_attempt_that_fails_in_tls_has_ended(void **state)
 	    SSL_R_SSLV3_ALERT_BAD_CERTIFICATE);
 	assert_int_equal(outcome(waiting), EPROTO);
 	assert_true(joined(s));
-	assert_true((events(s->app) & POLLHUP) != 0);
+	assert_true((agent_events(s->app) & POLLHUP) != 0);
 	assert_int_equal(so_error(s), 0);	/* the call told it */
 	assert_int_equal(dial(s), ECONNABORTED);
 	(void)close(waiting);
@@ -491,7 +477,7 @@ a_refused_attempt_that_is_pending_is_told_by_so_error(void **state)
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, LATER, 0, 0, &at,
 	    sizeof(at), s->app), EINPROGRESS);
 	agent_settle(&s->a);
-	assert_true((events(s->app) & POLLERR) != 0);
+	assert_true((agent_events(s->app) & POLLERR) != 0);
 	assert_int_equal(so_error(s), ECONNREFUSED);
 	assert_int_equal(so_error(s), 0);
 	(void)close(nobody);

@@ -18,15 +18,6 @@
 
 #define LATER	1	/* of a descriptor that does not block */
 
-static int
-events(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP };
-
-	assert_true(poll(&p, 1, 0) >= 0);
-	return p.revents;
-}
-
 /* A socket that the test listens on; *ret is where. */
 static int
 listening(struct sockaddr_in *ret)
@@ -42,50 +33,26 @@ listening(struct sockaddr_in *ret)
 	return fd;
 }
 
-static int
-get(struct scene *s, int fd, int level, int option)
-{
-	int v = -1;
-	int rc = agent_verb(&s->a, SST_WIRE_GET, level, option, sizeof(v), NULL, 0, fd);
-
-	if (rc != 0)
-		return -rc;
-	memcpy(&v, s->a.data, sizeof(v));
-	return v;
-}
-
-static void
-arrives(struct scene *s, int from, int to, const char *text)
-{
-	char got[100] = "";
-	size_t n = strlen(text);
-
-	assert_int_equal(send(from, text, n, MSG_NOSIGNAL), n);
-	agent_settle(&s->a);
-	assert_int_equal(recv(to, got, sizeof(got), MSG_DONTWAIT), n);
-	assert_memory_equal(got, text, n);
-}
-
 /* Both ends, and then each direction's end. */
 static void
 is_plain(struct scene *s, int app, int peer)
 {
 	char byte;
 
-	arrives(s, app, peer, "from the program");
-	arrives(s, peer, app, "to the program");
-	assert_int_equal(get(s, app, IPPROTO_TLS, TLS_VERSION_CONN), 0);
-	assert_int_equal(get(s, app, IPPROTO_TLS, TLS_ID), -ENOTCONN);
+	agent_arrives(&s->a, app, peer, "from the program");
+	agent_arrives(&s->a, peer, app, "to the program");
+	assert_int_equal(agent_get_int(&s->a, app, IPPROTO_TLS, TLS_VERSION_CONN), 0);
+	assert_int_equal(agent_get_int(&s->a, app, IPPROTO_TLS, TLS_ID), -ENOTCONN);
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, IPPROTO_TLS,
 	    TLS_PEER_CERTIFICATE_CHAIN, 1000, NULL, 0, app), 0);
 	assert_int_equal(s->a.len, 0);
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_PEERNAME, 0, 0, 0, NULL, 0, app),
 	    0);
-	assert_int_equal(events(app), POLLOUT);
+	assert_int_equal(agent_events(app), POLLOUT);
 	assert_int_equal(shutdown(peer, SHUT_WR), 0);
 	agent_settle(&s->a);
 	assert_int_equal(recv(app, &byte, 1, MSG_DONTWAIT), 0);
-	arrives(s, app, peer, "half open");
+	agent_arrives(&s->a, app, peer, "half open");
 	assert_int_equal(shutdown(app, SHUT_WR), 0);
 	agent_settle(&s->a);
 	assert_int_equal(recv(peer, &byte, 1, MSG_DONTWAIT), 0);
@@ -104,7 +71,8 @@ a_client_that_begins_plain_needs_neither_name_nor_certificate(void **state)
 
 		if (i == 1)
 			assert_int_equal(agent_set_int(&s->a, app, TLS_START_PLAIN, 1), 0);
-		assert_int_equal(get(s, app, IPPROTO_TLS, TLS_START_PLAIN), i);
+		assert_int_equal(agent_get_int(&s->a, app, IPPROTO_TLS,
+		    TLS_START_PLAIN), i);
 		assert_int_equal(fcntl(app, F_SETFL, O_NONBLOCK), 0);
 		assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, LATER,
 		    i == 0 ? SST_MODE_PLAIN : SST_MODE_TLS, 0, &at, sizeof(at), app),
@@ -112,7 +80,7 @@ a_client_that_begins_plain_needs_neither_name_nor_certificate(void **state)
 		agent_settle(&s->a);
 		peer = accept4(l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		assert_true(peer >= 0);
-		assert_int_equal(get(s, app, SOL_SOCKET, SO_ERROR), 0);
+		assert_int_equal(agent_get_int(&s->a, app, SOL_SOCKET, SO_ERROR), 0);
 		is_plain(s, app, peer);
 		(void)close(app);
 		(void)close(peer);
@@ -194,7 +162,7 @@ that_the_program_reads_is_an_event_once_the_relay_waited_for_it(void **state)
 	size_t sent, got = 0, more;
 
 	agent_settle(&s->a);
-	arrives(s, peer, app, "soon taken");
+	agent_arrives(&s->a, peer, app, "soon taken");
 	assert_false(agent_stirs(&s->a, 0));
 	sent = send_much(s, peer);
 	assert_false(agent_stirs(&s->a, 0));
@@ -230,7 +198,7 @@ without_the_word_a_client_speaks_tls(void **state)
 	peer = accept4(l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert_int_equal(recv(peer, first, sizeof(first), MSG_DONTWAIT), 3);
 	assert_int_equal(first[0], 0x16);
-	assert_int_equal(events(app), 0);
+	assert_int_equal(agent_events(app), 0);
 	(void)close(app);
 	(void)close(peer);
 	(void)close(l);
@@ -309,7 +277,7 @@ a_listener_that_begins_plain_needs_no_certificate(void **state)
 		assert_true(app >= 0);
 		assert_int_equal(counted(s, SST_COUNT_OK), 1);
 		assert_int_equal(s->l->n_shakes, 0);
-		arrives(s, app, c.fd, "220 hello");
+		agent_arrives(&s->a, app, c.fd, "220 hello");
 		is_plain(s, app, c.fd);
 		(void)close(app);
 		hang_up(s, &c);
@@ -356,7 +324,8 @@ a_listener_changes_from_the_next_client_on(void **state)
 	shake(s, &c[1]);
 	app[1] = take(s, &rec, 1);
 	assert_true(app[1] >= 0);
-	assert_int_equal(get(s, app[1], IPPROTO_TLS, TLS_VERSION_CONN), TLS_1_3);
+	assert_int_equal(agent_get_int(&s->a, app[1], IPPROTO_TLS,
+	    TLS_VERSION_CONN), TLS_1_3);
 	is_plain(s, app[0], c[0].fd);
 	for (int i = 0; i < 2; i++) {
 		(void)close(app[i]);
@@ -365,7 +334,7 @@ a_listener_changes_from_the_next_client_on(void **state)
 	/* But not to something that nobody could be served. */
 	assert_int_equal(listen_on(s, SST_MODE_TLS, 1, &other), 0);
 	assert_int_equal(agent_set_int(&s->a, other, TLS_START_PLAIN, 0), EINVAL);
-	assert_int_equal(get(s, other, IPPROTO_TLS, TLS_START_PLAIN), 1);
+	assert_int_equal(agent_get_int(&s->a, other, IPPROTO_TLS, TLS_START_PLAIN), 1);
 	assert_int_equal(agent_supply(&s->a, other, 2, w.a), 0);
 	assert_int_equal(agent_set_int(&s->a, other, TLS_START_PLAIN, 0), 0);
 	(void)close(other);
@@ -425,7 +394,8 @@ a_listening_socket_is_adopted_and_stays_its_owners(void **state)
 	shake(s, &c);
 	got = take(s, &rec, 1);
 	assert_true(got >= 0);
-	assert_int_equal(get(s, got, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TLS);
+	assert_int_equal(agent_get_int(&s->a, got, SOL_SOCKET,
+	    SO_PROTOCOL), IPPROTO_TLS);
 	(void)close(got);
 	hang_up(s, &c);
 	/* Whoever shares it goes on listening when this program stops. */
@@ -460,7 +430,7 @@ a_connected_socket_is_adopted_as_a_plain_connection(void **state)
 	(void)close(tcp);
 	/* What had come already is read first. */
 	assert_int_equal(recv(app, s->a.data, 100, MSG_DONTWAIT), 5);
-	assert_int_equal(get(s, app, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(agent_get_int(&s->a, app, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_CONNECT, LATER, 0, 0, &at,
 	    sizeof(at), app), EISCONN);
 	is_plain(s, app, peer);
@@ -530,7 +500,7 @@ closing_an_adopted_connection_ends_it_for_every_copy(void **state)
 	    0, "a.example", 10, app), EINPROGRESS);
 	assert_int_equal(send(peer, "no TLS at all", 13, 0), 13);
 	agent_settle(&s->a);
-	assert_int_equal(get(s, app, SOL_SOCKET, SO_ERROR), EPROTO);
+	assert_int_equal(agent_get_int(&s->a, app, SOL_SOCKET, SO_ERROR), EPROTO);
 	while (recv(peer, s->a.data, 1000, MSG_DONTWAIT) > 0)
 		continue;
 	assert_int_equal(recv(peer, &byte, 1, MSG_DONTWAIT), 0);
@@ -577,23 +547,27 @@ a_program_under_a_policy_is_told_tcp(void **state)
 	struct client c;
 	int tcp = listening(&s->at), app = unknown_end(s), got;
 
-	assert_int_equal(get(s, s->app, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TLS);
+	assert_int_equal(agent_get_int(&s->a, s->app, SOL_SOCKET,
+	    SO_PROTOCOL), IPPROTO_TLS);
 	assert_int_equal(adopt_as(s, tcp, app, SST_NEW_FORCED, 1), 0);
-	assert_int_equal(get(s, app, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
+	assert_int_equal(agent_get_int(&s->a, app, SOL_SOCKET,
+	    SO_PROTOCOL), IPPROTO_TCP);
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_LISTEN, 8, SST_MODE_PLAIN, 0, NULL,
 	    0, app), 0);
 	(void)close(s->app);
 	s->app = app;
 	c = dial(s, 1, 1);
 	got = take(s, &rec, 1);
-	assert_int_equal(get(s, got, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
+	assert_int_equal(agent_get_int(&s->a, got, SOL_SOCKET,
+	    SO_PROTOCOL), IPPROTO_TCP);
 	(void)close(got);
 	hang_up(s, &c);
 	(void)close(tcp);
 	app = unknown_end(s);
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_NEW, AF_INET, SST_NEW_FORCED, 0,
 	    &s->a.trust, sizeof(s->a.trust), app), 0);
-	assert_int_equal(get(s, app, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
+	assert_int_equal(agent_get_int(&s->a, app, SOL_SOCKET,
+	    SO_PROTOCOL), IPPROTO_TCP);
 	(void)close(app);
 }
 

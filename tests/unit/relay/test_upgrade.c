@@ -30,27 +30,6 @@ struct talk {
 	SSL	*ssl;
 };
 
-static int
-events(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP };
-
-	assert_true(poll(&p, 1, 0) >= 0);
-	return p.revents;
-}
-
-static int
-get(struct scene *s, int fd, int level, int option)
-{
-	int v = -1;
-	int rc = agent_verb(&s->a, SST_WIRE_GET, level, option, sizeof(v), NULL, 0, fd);
-
-	if (rc != 0)
-		return -rc;
-	memcpy(&v, s->a.data, sizeof(v));
-	return v;
-}
-
 static void
 believe(struct scene *s, int fd, const struct pki_cert *ca)
 {
@@ -132,18 +111,6 @@ upgrade(struct scene *s, const struct talk *t, const char *host)
 	    host == NULL ? 0 : strlen(host) + 1, t->app);
 }
 
-static void
-arrives(struct scene *s, int from, int to, const char *text)
-{
-	char got[100] = "";
-	size_t n = strlen(text);
-
-	assert_int_equal(send(from, text, n, MSG_NOSIGNAL), n);
-	agent_settle(&s->a);
-	assert_int_equal(recv(to, got, sizeof(got), MSG_DONTWAIT), n);
-	assert_memory_equal(got, text, n);
-}
-
 /* TLS on the test's end; `cert`: it serves. */
 static void
 raw(struct talk *t, const struct pki_cert *cert)
@@ -179,9 +146,10 @@ is_tls(struct scene *s, struct talk *t)
 {
 	char got[100] = "";
 
-	assert_int_equal(get(s, t->app, SOL_SOCKET, SO_ERROR), 0);
-	assert_int_equal(get(s, t->app, IPPROTO_TLS, TLS_VERSION_CONN), TLS_1_3);
-	assert_int_equal(events(t->app), POLLOUT);
+	assert_int_equal(agent_get_int(&s->a, t->app, SOL_SOCKET, SO_ERROR), 0);
+	assert_int_equal(agent_get_int(&s->a, t->app, IPPROTO_TLS,
+	    TLS_VERSION_CONN), TLS_1_3);
+	assert_int_equal(agent_events(t->app), POLLOUT);
 	assert_int_equal(SSL_write(t->ssl, "secret", 6), 6);
 	agent_settle(&s->a);
 	assert_int_equal(recv(t->app, got, sizeof(got), MSG_DONTWAIT), 6);
@@ -202,10 +170,10 @@ is_dead(struct scene *s, struct talk *t, int error)
 	char byte;
 
 	agent_settle(&s->a);
-	assert_int_equal(get(s, t->app, SOL_SOCKET, SO_ERROR), error);
+	assert_int_equal(agent_get_int(&s->a, t->app, SOL_SOCKET, SO_ERROR), error);
 	assert_int_equal(recv(t->app, &byte, 1, MSG_DONTWAIT), -1);
 	assert_int_equal(errno, ECONNRESET);
-	assert_true((events(t->app) & POLLHUP) != 0);
+	assert_true((agent_events(t->app) & POLLHUP) != 0);
 	assert_int_equal(upgrade(s, t, NULL), ENOTCONN);
 	assert_int_equal(upgrade(s, t, "a.example"), ENOTCONN);
 }
@@ -218,14 +186,14 @@ a_client_becomes_tls_where_it_stands(void **state)
 	char got[100];
 
 	make_client(s, &t);
-	arrives(s, t.peer, t.app, "220 ready");
+	agent_arrives(&s->a, t.peer, t.app, "220 ready");
 	/* Written before, sent before. */
 	assert_int_equal(send(t.app, "STARTTLS\r\n", 10, 0), 10);
 	assert_int_equal(upgrade(s, &t, "a.example"), EINPROGRESS);
-	assert_int_equal(events(t.app), 0);
+	assert_int_equal(agent_events(t.app), 0);
 	assert_int_equal(send(t.app, "x", 1, MSG_NOSIGNAL), -1);
 	assert_int_equal(errno, EAGAIN);
-	assert_int_equal(get(s, t.app, SOL_SOCKET, SO_ERROR), 0);
+	assert_int_equal(agent_get_int(&s->a, t.app, SOL_SOCKET, SO_ERROR), 0);
 	assert_int_equal(upgrade(s, &t, "a.example"), EALREADY);
 	/* Who would wait for another peer, or the other role, is not told of this. */
 	assert_int_equal(agent_verb(&s->a, SST_WIRE_UPGRADE, 0, SST_UPGRADE_CLIENT, 0,
@@ -255,7 +223,7 @@ a_server_becomes_tls_where_it_stands(void **state)
 	char got[100];
 
 	make_server(s, &t);
-	arrives(s, t.peer, t.app, "STARTTLS\r\n");
+	agent_arrives(&s->a, t.peer, t.app, "STARTTLS\r\n");
 	assert_int_equal(send(t.app, "220 go ahead\r\n", 14, 0), 14);
 	assert_int_equal(upgrade(s, &t, NULL), EINPROGRESS);
 	agent_settle(&s->a);
@@ -275,7 +243,7 @@ an_early_hello_is_taken_back_from_the_program(void **state)
 	int n = 0;
 
 	make_server(s, &t);
-	arrives(s, t.peer, t.app, "STARTTLS\r\n");
+	agent_arrives(&s->a, t.peer, t.app, "STARTTLS\r\n");
 	raw(&t, NULL);
 	assert_int_equal(SSL_do_handshake(t.ssl), -1);
 	agent_settle(&s->a);
@@ -343,7 +311,7 @@ plaintext_that_is_not_read_stops_an_upgrade(void **state)
 		/* Nothing has changed: it is read as what it is. */
 		assert_int_equal(recv(t.app, got, sizeof(got), MSG_DONTWAIT), 4);
 		assert_memory_equal(got, "RCPT", 4);
-		arrives(s, t.app, t.peer, "still plain");
+		agent_arrives(&s->a, t.app, t.peer, "still plain");
 		assert_int_equal(agent_verb(&s->a, SST_WIRE_GET, IPPROTO_TLS,
 		    TLS_ERROR, 100, NULL, 0, t.app), 0);
 		assert_int_equal(upgrade(s, &t, host), EINPROGRESS);
@@ -429,7 +397,7 @@ all_that_was_written_before_goes_out_first(void **state)
 	assert_int_equal(n, -1);
 	assert_int_equal(upgrade(s, &t, "a.example"), EINPROGRESS);
 	agent_settle(&s->a);
-	assert_int_equal(events(t.app), 0);
+	assert_int_equal(agent_events(t.app), 0);
 	while (got < sent) {
 		n = recv(t.peer, in, sent - got < sizeof(in) ? sent - got : sizeof(in),
 		    MSG_DONTWAIT);
@@ -510,14 +478,14 @@ a_peer_that_leaves_or_sleeps_ends_it_as_a_connect(void **state)
 	make_client(s, &t);
 	assert_int_equal(upgrade(s, &t, "a.example"), EINPROGRESS);
 	agent_later(&s->a, 29000);
-	assert_int_equal(get(s, t.app, SOL_SOCKET, SO_ERROR), 0);
+	assert_int_equal(agent_get_int(&s->a, t.app, SOL_SOCKET, SO_ERROR), 0);
 	agent_later(&s->a, 1100);
 	is_dead(s, &t, ETIMEDOUT);
 	drop(s, &t);
 	make_server(s, &t);
 	assert_int_equal(upgrade(s, &t, NULL), EINPROGRESS);
 	agent_later(&s->a, 9000);
-	assert_int_equal(get(s, t.app, SOL_SOCKET, SO_ERROR), 0);
+	assert_int_equal(agent_get_int(&s->a, t.app, SOL_SOCKET, SO_ERROR), 0);
 	agent_later(&s->a, 1100);
 	is_dead(s, &t, ETIMEDOUT);
 	drop(s, &t);
@@ -544,19 +512,19 @@ what_cannot_be_upgraded_is_left_as_it_is(void **state)
 	/* As a server, without a certificate. */
 	assert_int_equal(upgrade(s, &t, NULL), EINVAL);
 	assert_non_null(strstr(s->a.data, "no certificate"));
-	arrives(s, t.app, t.peer, "still plain");
-	arrives(s, t.peer, t.app, "both ways");
+	agent_arrives(&s->a, t.app, t.peer, "still plain");
+	agent_arrives(&s->a, t.peer, t.app, "both ways");
 	/* Half of it is over. */
 	assert_int_equal(shutdown(t.peer, SHUT_WR), 0);
 	agent_settle(&s->a);
 	assert_int_equal(upgrade(s, &t, "a.example"), ENOTCONN);
-	arrives(s, t.app, t.peer, "and still");
+	agent_arrives(&s->a, t.app, t.peer, "and still");
 	drop(s, &t);
 	make_client(s, &t);
 	assert_int_equal(shutdown(t.app, SHUT_WR), 0);
 	agent_settle(&s->a);
 	assert_int_equal(upgrade(s, &t, "a.example"), ENOTCONN);
-	arrives(s, t.peer, t.app, "half open");
+	agent_arrives(&s->a, t.peer, t.app, "half open");
 	drop(s, &t);
 	/* A listener is no connection. */
 	begin(s, 1);
@@ -742,7 +710,8 @@ several_names_must_all_be_the_peers(void **state)
 		if (good)
 			is_tls(s, &t);
 		else
-			assert_int_equal(get(s, t.app, SOL_SOCKET, SO_ERROR), EPROTO);
+			assert_int_equal(agent_get_int(&s->a, t.app, SOL_SOCKET,
+			    SO_ERROR), EPROTO);
 		drop(s, &t);
 	}
 	(void)close(l);
