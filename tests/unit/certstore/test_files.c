@@ -14,13 +14,12 @@
 
 #include "certstore/apart.h"
 #include "certstore/identity.h"
+#include "each.h"
 #include "world.h"
 
 static const struct sst_choose_policy strict = { .strict = 1 };
 
 static struct pki_cert *www, *rsa;
-static struct sst_store *store;
-static char *dir;
 
 static int
 files_setup(void **state)
@@ -37,25 +36,6 @@ files_teardown(void **state)
 	pki_free(www);
 	pki_free(rsa);
 	return world_teardown(state);
-}
-
-static int
-each_setup(void **state)
-{
-	(void)state;
-	store = store_make(NULL);
-	dir = pki_dir_new();
-	return 0;
-}
-
-static int
-each_teardown(void **state)
-{
-	(void)state;
-	ask_reset();
-	sst_store_unref(store);
-	pki_dir_free(dir);
-	return 0;
 }
 
 static void

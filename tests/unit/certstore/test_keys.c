@@ -8,6 +8,7 @@
 #include "certstore/intern.h"
 #include "certstore/key.h"
 #include "certstore/scan.h"
+#include "each.h"
 #include "world.h"
 
 #define ECDSA_ONLY	SIGALGS(0x0403, 0x0503)
@@ -15,25 +16,6 @@
 #define WWW		.name = "www.b.c"
 
 static const struct sst_choose_policy strict = { .strict = 1 };
-
-static struct sst_store *store;
-
-static int
-each_setup(void **state)
-{
-	(void)state;
-	store = store_make(NULL);
-	return 0;
-}
-
-static int
-each_teardown(void **state)
-{
-	(void)state;
-	ask_reset();
-	sst_store_unref(store);
-	return 0;
-}
 
 static struct pki_cert *
 put(enum pki_key key, const char *san)

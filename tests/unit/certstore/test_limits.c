@@ -14,13 +14,12 @@
 #include <unistd.h>
 
 #include "certstore/source.h"
+#include "each.h"
 #include "world.h"
 
 static const struct sst_choose_policy strict = { .strict = 1 };
 
 static struct pki_cert *www, *next, *rsa;
-static struct sst_store *store;
-static char *dir;
 
 static int
 limits_setup(void **state)
@@ -39,25 +38,6 @@ limits_teardown(void **state)
 	pki_free(next);
 	pki_free(rsa);
 	return world_teardown(state);
-}
-
-static int
-each_setup(void **state)
-{
-	(void)state;
-	store = store_make(NULL);
-	dir = pki_dir_new();
-	return 0;
-}
-
-static int
-each_teardown(void **state)
-{
-	(void)state;
-	ask_reset();
-	sst_store_unref(store);
-	pki_dir_free(dir);
-	return 0;
 }
 
 static void

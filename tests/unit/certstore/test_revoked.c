@@ -3,28 +3,10 @@
 #include <string.h>
 
 #include "certstore/store_leaves.h"
+#include "each.h"
 #include "world.h"
 
 #define WWW	.name = "www.b.c"
-
-static struct sst_store *store;
-
-static int
-each_setup(void **state)
-{
-	(void)state;
-	store = store_make(NULL);
-	return 0;
-}
-
-static int
-each_teardown(void **state)
-{
-	(void)state;
-	ask_reset();
-	sst_store_unref(store);
-	return 0;
-}
 
 static struct pki_cert *
 put(const char *san, int days)
