@@ -91,12 +91,13 @@ is_hash_name(const char *name)
 }
 
 static int
-dir_has_anchor(const char *path)
+dir_has_anchor(void *arg, const char *path)
 {
 	const struct dirent *e;
 	DIR *d = opendir(path);
 	int found = 0;
 
+	(void)arg;
 	if (d == NULL)
 		return 0;
 	while (!found && (e = readdir(d)) != NULL)
@@ -105,12 +106,8 @@ dir_has_anchor(const char *path)
 	return found;
 }
 
-/*
- * Calls `each` for the parts of a list as SSL_CERT_DIR takes it, until it
- * returns non-zero; returns that. A part that is too long is no directory.
- */
-static int
-each_dir(const char *list, int (*each)(const char *path))
+int
+sst_trust_each_dir(const char *list, int (*each)(void *arg, const char *path), void *arg)
 {
 	char part[4096];
 	size_t n;
@@ -121,7 +118,7 @@ each_dir(const char *list, int (*each)(const char *path))
 		if (n > 0 && n < sizeof(part)) {
 			memcpy(part, list, n);
 			part[n] = '\0';
-			found = each(part);
+			found = each(arg, part);
 		}
 		list += n + (list[n] == ':');
 	}
@@ -129,10 +126,11 @@ each_dir(const char *list, int (*each)(const char *path))
 }
 
 static int
-dir_exists(const char *path)
+dir_exists(void *arg, const char *path)
 {
 	struct stat st;
 
+	(void)arg;
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
@@ -145,7 +143,7 @@ sst_trust_check(struct sst_trust *trust, struct sst_error *err)
 	    atomic_load(&trust->seen_anchor) ||
 	    (trust->base != NULL && trust->base->n_roots > 0))
 		return SST_OK;
-	if (trust->dir != NULL && each_dir(trust->dir, dir_has_anchor)) {
+	if (trust->dir != NULL && sst_trust_each_dir(trust->dir, dir_has_anchor, NULL)) {
 		atomic_store(&trust->seen_anchor, 1);
 		return SST_OK;
 	}
@@ -336,7 +334,7 @@ system_add(struct sst_trust *trust, const char *file, const char *dir,
 	if (named_file)
 		return file_add(trust, file, err);
 	file = X509_get_default_cert_file();
-	if (!each_dir(dir, dir_exists) && access(file, R_OK) == 0)
+	if (!sst_trust_each_dir(dir, dir_exists, NULL) && access(file, R_OK) == 0)
 		return file_add(trust, file, err);
 	return SST_OK;
 }

@@ -49,6 +49,12 @@ int	sst_trust_add(struct sst_trust *, const void *bytes, size_t len,
 struct sst_trust *sst_trust_ref(struct sst_trust *);
 void	sst_trust_unref(struct sst_trust *);	/* NULL is allowed */
 
+/*
+ * For trust_system.c: calls `each` for the parts of a list as SSL_CERT_DIR takes it,
+ * until it returns non-zero; returns that. A part that is too long is no directory.
+ */
+int	sst_trust_each_dir(const char *list, int (*each)(void *arg, const char *path),
+	    void *arg);
 /* For conf.c and verify.c. */
 /* From now on nothing can be added. */
 void	sst_trust_freeze(struct sst_trust *);

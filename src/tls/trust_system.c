@@ -30,24 +30,29 @@ static struct {
 	int64_t		 looked_ms;
 } shared = { .mu = PTHREAD_MUTEX_INITIALIZER };
 
-/* A number that changes when the directory (the first, of a list) or the
- * file does. */
-static uint64_t
-stamp(const char *file, const char *dir)
+static int
+stamp_one(void *stamp, const char *path)
 {
-	const char *paths[2];
+	uint64_t *h = stamp;
 	struct stat st;
+
+	if (stat(path, &st) < 0)
+		memset(&st, 0, sizeof(st));
+	*h = *h * 1000003u + (uint64_t)st.st_ino;
+	*h = *h * 1000003u + (uint64_t)st.st_mtim.tv_sec;
+	*h = *h * 1000003u + (uint64_t)st.st_mtim.tv_nsec;
+	return 0;
+}
+
+/* A number that changes when the file or a directory of the list does. */
+static uint64_t
+make_stamp(const char *file, const char *dir)
+{
 	uint64_t h = 0;
 
-	paths[0] = file[0] != '\0' ? file : X509_get_default_cert_file();
-	paths[1] = dir[0] != '\0' ? dir : X509_get_default_cert_dir();
-	for (int i = 0; i < 2; i++) {
-		if (stat(paths[i], &st) < 0)
-			memset(&st, 0, sizeof(st));
-		h = h * 1000003u + (uint64_t)st.st_ino;
-		h = h * 1000003u + (uint64_t)st.st_mtim.tv_sec;
-		h = h * 1000003u + (uint64_t)st.st_mtim.tv_nsec;
-	}
+	(void)stamp_one(&h, file[0] != '\0' ? file : X509_get_default_cert_file());
+	(void)sst_trust_each_dir(dir[0] != '\0' ? dir : X509_get_default_cert_dir(),
+	    stamp_one, &h);
 	return h;
 }
 
@@ -98,7 +103,7 @@ sst_trust_system(const char *file, const char *dir, struct sst_trust **ret_trust
 	same = shared.trust != NULL && strcmp(shared.file, file) == 0 &&
 	    strcmp(shared.dir, dir) == 0;
 	if (!same || now - shared.looked_ms >= LOOK_AGAIN_MS) {
-		now_stamp = stamp(file, dir);
+		now_stamp = make_stamp(file, dir);
 		if (!same || now_stamp != shared.stamp)
 			rc = shared_make_locked(file, dir, now_stamp, err);
 		shared.looked_ms = now;

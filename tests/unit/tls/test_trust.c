@@ -15,6 +15,23 @@
 
 #include "meet.h"
 
+#define MINUTE	61	/* after which the system's anchors are looked at again */
+
+static _Atomic time_t later;	/* seconds that the test is ahead */
+
+int	__real_clock_gettime(clockid_t, struct timespec *);
+int	__wrap_clock_gettime(clockid_t, struct timespec *);
+
+int
+__wrap_clock_gettime(clockid_t id, struct timespec *t)
+{
+	int rc = __real_clock_gettime(id, t);
+
+	if (id == CLOCK_MONOTONIC)
+		t->tv_sec += later;
+	return rc;
+}
+
 static struct {
 	struct pki_cert *root, *other, *a;
 } w;
@@ -186,6 +203,59 @@ the_systems_trust_is_shared_and_cannot_be_added_to(void **state)
 	pki_dir_free(dir);
 }
 
+/* What is written to it after this changes its times. */
+static void
+make_old(const char *path)
+{
+	const struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void
+root_drop(const char *dir, const struct pki_cert *cert)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%08lx.0", X509_subject_name_hash(cert->cert));
+	assert_int_equal(unlink(pki_path(dir, name)), 0);
+}
+
+/* OpenSSL keeps what it found in a directory: only another object forgets it. */
+static void
+a_root_that_left_any_directory_of_the_list_is_believed_a_minute_at_most(void **state)
+{
+	(void)state;
+	for (int at = 0; at < 2; at++) {
+		struct sst_trust *a = NULL, *b = NULL;
+		char *dirs[2] = { pki_dir_new(), pki_dir_new() };
+		char list[600];
+
+		snprintf(list, sizeof(list), "%s:%s", dirs[0], dirs[1]);
+		root_put(dirs[at], w.root);
+		root_put(dirs[1 - at], w.other);
+		make_old(dirs[0]);
+		make_old(dirs[1]);
+		assert_int_equal(sst_trust_system(NULL, list, &a, NULL), 0);
+		assert_true(believes(a));
+		later += MINUTE;
+		assert_int_equal(sst_trust_system(NULL, list, &b, NULL), 0);
+		assert_ptr_equal(a, b);
+		sst_trust_unref(b);
+		root_drop(dirs[at], w.root);
+		assert_int_equal(sst_trust_system(NULL, list, &b, NULL), 0);
+		assert_ptr_equal(a, b);
+		sst_trust_unref(b);
+		later += MINUTE;
+		assert_int_equal(sst_trust_system(NULL, list, &b, NULL), 0);
+		assert_false(believes(b));
+		sst_trust_unref(b);
+		sst_trust_unref(a);
+		pki_dir_free(dirs[0]);
+		pki_dir_free(dirs[1]);
+	}
+}
+
 /* Of two roots one is in the bundle below; whether it is believed through a trust
  * on top depends on that alone. */
 static void
@@ -284,6 +354,8 @@ main(void)
 		cmocka_unit_test(a_named_file_is_believed_and_a_missing_one_is_an_error),
 		cmocka_unit_test(no_anchors_is_an_error_with_the_path),
 		cmocka_unit_test(the_systems_trust_is_shared_and_cannot_be_added_to),
+		cmocka_unit_test(
+		    a_root_that_left_any_directory_of_the_list_is_believed_a_minute_at_most),
 		cmocka_unit_test(roots_of_ones_own_stand_beside_the_bundle_below),
 		cmocka_unit_test(a_trust_on_top_looks_below_by_hash_as_well),
 		cmocka_unit_test(certificates_are_added_all_or_none),
