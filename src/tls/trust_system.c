@@ -106,7 +106,9 @@ sst_trust_system(const char *file, const char *dir, struct sst_trust **ret_trust
 		now_stamp = make_stamp(file, dir);
 		if (!same || now_stamp != shared.stamp)
 			rc = shared_make_locked(file, dir, now_stamp, err);
-		shared.looked_ms = now;
+		/* What cannot be read is an error until it can, for everybody. */
+		if (rc == SST_OK)
+			shared.looked_ms = now;
 	}
 	if (rc == SST_OK)
 		*ret_trust = sst_trust_ref(shared.trust);

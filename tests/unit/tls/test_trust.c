@@ -256,6 +256,35 @@ a_root_that_left_any_directory_of_the_list_is_believed_a_minute_at_most(void **s
 	}
 }
 
+/* Not an error for one, and the roots of before for those who come after. */
+static void
+a_bundle_that_broke_is_an_error_until_it_is_repaired(void **state)
+{
+	struct sst_trust *a = NULL, *b = NULL;
+	struct pki_buf pem = { 0 };
+	char *dir = pki_dir_new();
+
+	(void)state;
+	pki_put_cert(&pem, w.root);
+	pki_write(dir, "bundle", 0644, &pem);
+	make_old(pki_path(dir, "bundle"));
+	assert_int_equal(sst_trust_system(pki_path(dir, "bundle"), dir, &a, NULL), 0);
+	pki_write_text(dir, "bundle", "half of it\n");
+	later += MINUTE;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(sst_trust_system(pki_path(dir, "bundle"), dir, &b,
+		    NULL), SST_E_MALFORMED);
+		assert_null(b);
+	}
+	pki_write(dir, "bundle", 0644, &pem);
+	assert_int_equal(sst_trust_system(pki_path(dir, "bundle"), dir, &b, NULL), 0);
+	assert_true(believes(b));
+	sst_trust_unref(a);
+	sst_trust_unref(b);
+	pki_buf_free(&pem);
+	pki_dir_free(dir);
+}
+
 /* Of two roots one is in the bundle below; whether it is believed through a trust
  * on top depends on that alone. */
 static void
@@ -356,6 +385,7 @@ main(void)
 		cmocka_unit_test(the_systems_trust_is_shared_and_cannot_be_added_to),
 		cmocka_unit_test(
 		    a_root_that_left_any_directory_of_the_list_is_believed_a_minute_at_most),
+		cmocka_unit_test(a_bundle_that_broke_is_an_error_until_it_is_repaired),
 		cmocka_unit_test(roots_of_ones_own_stand_beside_the_bundle_below),
 		cmocka_unit_test(a_trust_on_top_looks_below_by_hash_as_well),
 		cmocka_unit_test(certificates_are_added_all_or_none),
