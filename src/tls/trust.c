@@ -262,6 +262,27 @@ sst_trust_add(struct sst_trust *trust, const void *bytes, size_t len,
 	return rc;
 }
 
+/* All of a file whose size was `size`; a shorter one is as it is. */
+static int
+file_read(int fd, char *bytes, size_t size, size_t *ret_len)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size) {
+		n = read(fd, bytes + len, size - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	*ret_len = len;
+	return 0;
+}
+
 /* Reads the bundle with one open descriptor: no size is believed. */
 static int
 file_add(struct sst_trust *trust, const char *path, struct sst_error *err)
@@ -270,7 +291,6 @@ file_add(struct sst_trust *trust, const char *path, struct sst_error *err)
 	char *bytes = NULL;
 	size_t len = 0;
 	struct stat st;
-	ssize_t n;
 	int fd, rc = SST_OK;
 
 	sst_escape(shown, sizeof(shown), path, strlen(path));
@@ -288,11 +308,10 @@ file_add(struct sst_trust *trust, const char *path, struct sst_error *err)
 		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
 		goto out;
 	}
-	while (len < (size_t)st.st_size) {
-		n = read(fd, bytes + len, (size_t)st.st_size - len);
-		if (n <= 0)
-			break;
-		len += (size_t)n;
+	/* A part of the roots would pass for all of them. */
+	if (file_read(fd, bytes, (size_t)st.st_size, &len) < 0) {
+		rc = sst_fail_errno(err, errno, "trust anchors in %s", shown);
+		goto out;
 	}
 	rc = sst_trust_add(trust, bytes, len, NULL, NULL);
 	if (rc < 0)

@@ -32,6 +32,35 @@ __wrap_clock_gettime(clockid_t id, struct timespec *t)
 	return rc;
 }
 
+/* The second read() from now fails so; the first gives `first` bytes. */
+static struct {
+	size_t first;
+	int reads, errno_second;
+} failing;
+
+ssize_t	__real_read(int, void *, size_t);
+ssize_t	__wrap_read(int, void *, size_t);
+ssize_t	__wrap___read_chk(int, void *, size_t, size_t);
+
+ssize_t
+__wrap_read(int fd, void *buf, size_t n)
+{
+	if (failing.errno_second == 0)
+		return __real_read(fd, buf, n);
+	if (failing.reads++ == 0)
+		return __real_read(fd, buf, n < failing.first ? n : failing.first);
+	errno = failing.errno_second;
+	failing.errno_second = 0;
+	return -1;
+}
+
+ssize_t
+__wrap___read_chk(int fd, void *buf, size_t n, size_t room)
+{
+	assert_true(n <= room);
+	return __wrap_read(fd, buf, n);
+}
+
 static struct {
 	struct pki_cert *root, *other, *a;
 } w;
@@ -131,6 +160,41 @@ a_named_file_is_believed_and_a_missing_one_is_an_error(void **state)
 	    SST_E_MALFORMED);
 	memset(&err, 0, sizeof(err));
 	assert_int_equal(sst_trust_new(1, dir, dir, &trust, &err), SST_E_MALFORMED);
+	pki_buf_free(&pem);
+	pki_dir_free(dir);
+}
+
+/* A part of the roots would pass for all of them. */
+static void
+a_bundle_is_read_to_its_end_or_not_at_all(void **state)
+{
+	struct sst_error err = { 0 };
+	struct sst_trust *trust = NULL;
+	struct pki_buf pem = { 0 };
+	char *dir = pki_dir_new();
+	size_t half;
+
+	(void)state;
+	pki_put_cert(&pem, w.other);
+	half = pem.len;
+	pki_put_cert(&pem, w.root);
+	pki_write(dir, "bundle", 0644, &pem);
+	failing.first = half;
+	failing.reads = 0;
+	failing.errno_second = EINTR;
+	assert_int_equal(sst_trust_new(1, pki_path(dir, "bundle"), dir, &trust, &err),
+	    0);
+	assert_true(believes(trust));
+	sst_trust_unref(trust);
+	trust = NULL;
+	failing.reads = 0;
+	failing.errno_second = EIO;
+	assert_int_equal(sst_trust_new(1, pki_path(dir, "bundle"), dir, &trust, &err),
+	    SST_E_SYSTEM);
+	assert_int_equal(failing.errno_second, 0);
+	assert_null(trust);
+	assert_int_equal(err.sys_errno, EIO);
+	assert_non_null(strstr(err.text, "bundle"));
 	pki_buf_free(&pem);
 	pki_dir_free(dir);
 }
@@ -381,6 +445,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_directory_is_looked_up_by_hash),
 		cmocka_unit_test(a_named_file_is_believed_and_a_missing_one_is_an_error),
+		cmocka_unit_test(a_bundle_is_read_to_its_end_or_not_at_all),
 		cmocka_unit_test(no_anchors_is_an_error_with_the_path),
 		cmocka_unit_test(the_systems_trust_is_shared_and_cannot_be_added_to),
 		cmocka_unit_test(
