@@ -273,16 +273,19 @@ sst_link_give_cost(void)
 {
 	const struct sst_wire_accepted a = { .magic = 0 };
 	int other = eventfd(0, EFD_CLOEXEC);
-	int sv[2];
+	int sv[2] = { -1, -1 };
 	int cost = -1;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
-		return -1;
+	if (other < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		goto out;
 	if (sst_link_give(sv[0], &a, other) == 0)
 		cost = (int)sst_link_queued(sv[0]);
-	(void)close(sv[1]);
-	(void)close(sv[0]);
-	(void)close(other);
+out:
+	for (int i = 0; i < 2; i++)
+		if (sv[i] >= 0)
+			(void)close(sv[i]);
+	if (other >= 0)
+		(void)close(other);
 	return cost > 0 ? cost : -1;
 }
 

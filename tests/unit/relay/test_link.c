@@ -416,6 +416,45 @@ an_end_that_could_not_be_taken_is_nobodys(void **state)
 	(void)close(end);
 }
 
+/* `most`: descriptors that it finds. */
+static int
+give_cost_among(int most)
+{
+	struct rlimit limit, tight;
+	int fds[3], cost, saved;
+
+	for (int i = 0; i < 3; i++)
+		fds[i] = stream(0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	tight = limit;
+	tight.rlim_cur = (rlim_t)fds[2] + 1;
+	for (int i = 0; i < most; i++)
+		(void)close(fds[2 - i]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	errno = 0;
+	cost = sst_link_give_cost();
+	saved = errno;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	/* All are free again that were. */
+	for (int i = most - 1; i >= 0; i--)
+		assert_int_equal(stream(0), fds[2 - i]);
+	for (int i = 0; i < 3; i++)
+		(void)close(fds[i]);
+	errno = saved;
+	return cost;
+}
+
+static void
+what_a_record_costs_needs_three_descriptors_and_keeps_none(void **state)
+{
+	(void)state;
+	assert_true(give_cost_among(3) > 0);
+	for (int most = 0; most < 3; most++) {
+		assert_int_equal(give_cost_among(most), -1);
+		assert_int_equal(errno, EMFILE);
+	}
+}
+
 static void
 a_name_is_free_when_its_descriptor_is_closed(void **state)
 {
@@ -541,6 +580,7 @@ main(void)
 		cmocka_unit_test(a_crowd_of_strangers_is_thrown_out_in_parts),
 		cmocka_unit_test(strangers_without_end_do_not_hold_a_join_up),
 		cmocka_unit_test(an_end_that_could_not_be_taken_is_nobodys),
+		cmocka_unit_test(what_a_record_costs_needs_three_descriptors_and_keeps_none),
 		cmocka_unit_test(a_name_is_free_when_its_descriptor_is_closed),
 		cmocka_unit_test(gates_cost_little_memory),
 		cmocka_unit_test(junk_is_copied_only_where_no_pipe_takes_it),
