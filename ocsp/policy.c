@@ -29,9 +29,9 @@ sst_limits_of(const struct sst_revocation_policy *policy, struct sst_limits *ret
 	ret->skew = p->skew != 0 ? p->skew : SKEW;
 	ret->ocsp_max_age = p->max_age != 0 ? p->max_age : OCSP_MAX_AGE;
 	ret->crl_max_age = p->max_age != 0 ? p->max_age : CRL_MAX_AGE;
-	/* who says how old evidence may be means that of no announced end as well */
-	ret->ocsp_no_next = p->max_age != 0 ? p->max_age : OCSP_NO_NEXT;
-	ret->crl_no_next = p->max_age != 0 ? p->max_age : CRL_NO_NEXT;
+	/* an age that is allowed is no life that was promised */
+	ret->ocsp_no_next = least(ret->ocsp_max_age, OCSP_NO_NEXT);
+	ret->crl_no_next = least(ret->crl_max_age, CRL_NO_NEXT);
 	ret->ocsp_size = OCSP_SIZE;
 	ret->crl_size = CRL_SIZE;
 	ret->security_level = SST_LEVEL_DEFAULT;

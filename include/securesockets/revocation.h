@@ -96,7 +96,8 @@ struct sst_revocation_policy {
 					   names no source is EXEMPT */
 	enum sst_switch	nonce;		/* default off (RFC 9654) */
 	unsigned	budget_ms;	/* fetching in a handshake; 0: SST_REVOCATION_BUDGET_MS */
-	unsigned	max_age;	/* seconds since thisUpdate; 0: 10 d OCSP, 35 d CRL */
+	unsigned	max_age;	/* seconds since thisUpdate; 0: 10 d OCSP, 35 d CRL.
+					   Without a nextUpdate 1 h and 24 h at most */
 	unsigned	skew;		/* seconds; 0: 300, a quarter of the life at most */
 	int		security_level;	/* OpenSSL's; 0: 2 (-1: level 0) */
 };

@@ -32,9 +32,8 @@ const struct sst_machine_row sst_machine_keys[] = {
 	    "accept a certificate that lives 7 days at most and names no source" },
 	[SST_KEY_MAX_AGE] = { "revocation.max_age", SST_MACHINE_INT,
 	    "60 to 31536000", 60, 31536000, "10 days, 35 for lists", 1,
-	    "seconds after which evidence is too old, whatever it says of itself. It "
-	    "is also the life of evidence that announces no end; without this key that "
-	    "is 1 hour for a response and 24 for a list" },
+	    "seconds after which evidence is too old, whatever it says of itself. What "
+	    "announces no end lives 1 hour, a list 24, and no longer than this" },
 	[SST_KEY_FETCH] = { "revocation.fetch", SST_MACHINE_BOOL, "", 0, 0, "true", 1,
 	    "ask the network for evidence that is missing" },
 	[SST_KEY_STAPLES] = { "revocation.staple", SST_MACHINE_BOOL, "", 0, 0, "true", 1,

@@ -332,8 +332,8 @@ zeros_are_the_defaults(void **state)
 	sst_limits_of(&p, &l);
 	assert_int_equal(l.ocsp_max_age, 90 * DAY);
 	assert_int_equal(l.crl_max_age, 90 * DAY);
-	assert_int_equal(l.ocsp_no_next, 90 * DAY);
-	assert_int_equal(l.crl_no_next, 90 * DAY);
+	assert_int_equal(l.ocsp_no_next, HOUR);
+	assert_int_equal(l.crl_no_next, DAY);
 	p.security_level = -1;
 	sst_limits_of(&p, &l);
 	assert_int_equal(l.security_level, 0);

@@ -77,11 +77,13 @@ evidence_is_not_believed_longer_than_the_policys_age(void **state)
 	assert_int_equal(r.until, NOW + DAY);
 }
 
-/* What another policy's age kept alive is none of this one's. */
+/* What another policy's age kept alive is none of this one's, and an age that is
+ * allowed is a limit: it makes such a life shorter and never longer. */
 static void
 rv_30_65_what_announces_no_end_lives_as_long_as_this_policy_has_it(void **state)
 {
 	const struct sst_revocation_policy month = { .max_age = 30 * DAY };
+	const struct sst_revocation_policy half_hour = { .max_age = 1800 };
 	static const struct { enum sst_evidence_source source; int64_t life; } kinds[] = {
 		{ SST_SOURCE_OCSP, HOUR }, { SST_SOURCE_STAPLE, HOUR }, { SST_SOURCE_CRL, DAY } };
 
@@ -95,9 +97,15 @@ rv_30_65_what_announces_no_end_lives_as_long_as_this_policy_has_it(void **state)
 		assert_int_equal(weigh(&leaf, NULL, NOW, &e, 1).until, NOW + 60);
 		e.this_update -= 400;
 		IS(SST_VERDICT_STALE, e);
-		assert_int_equal(weigh(&leaf, &month, NOW, &e, 1).verdict, SST_VERDICT_GOOD);
+		assert_int_equal(weigh(&leaf, &month, NOW, &e, 1).verdict, SST_VERDICT_STALE);
 		e.next_update = e.until;
 		IS(SST_VERDICT_GOOD, e);
+		assert_int_equal(weigh(&leaf, &month, NOW, &e, 1).verdict, SST_VERDICT_GOOD);
+		e.next_update = 0;
+		e.this_update = NOW - 1000;
+		assert_int_equal(weigh(&leaf, &half_hour, NOW, &e, 1).until, NOW + 800);
+		assert_int_equal(weigh(&leaf, &month, NOW, &e, 1).until,
+		    NOW - 1000 + kinds[i].life);
 	}
 }
 

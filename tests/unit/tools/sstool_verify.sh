@@ -230,13 +230,15 @@ the_time_counts()
 
 an_age_can_be_asked_for()
 {
-	# and is the life of what announces no end of its own
+	# and shortens the life of what announces no end of its own, but lengthens none
 	openssl ocsp -index ca.index -CA ca.pem -rsigner ca.pem -rkey ca.key -issuer ca.pem \
 		-cert must.pem -respout endless.ocsp -no_nonce >>make.log 2>&1
-	chain 1 --at $((NOW + 7200)) --crl good.crl --policy staple --staple endless.ocsp must.pem
-	chain 0 --at $((NOW + 7200)) --max-age 86400 --policy staple --staple endless.ocsp must.pem
-	chain 1 --at $((NOW + 2 * 86400)) --max-age 86400 --policy staple \
-		--staple endless.ocsp must.pem
+	local endless=(--policy staple --staple endless.ocsp)
+	chain 0 --at $((NOW + 3000)) "${endless[@]}" must.pem
+	chain 1 --at $((NOW + 7200)) --crl good.crl "${endless[@]}" must.pem
+	chain 1 --at $((NOW + 7200)) --max-age 86400 "${endless[@]}" must.pem
+	chain 0 --at $((NOW + 3000)) --max-age 86400 "${endless[@]}" must.pem
+	chain 1 --at $((NOW + 3000)) --max-age 1800 "${endless[@]}" must.pem
 	local at=$((NOW + 2 * 86400))
 	chain 0 --at $at --max-age $((3 * 86400)) --crl good.crl --policy hard leaf.pem
 	chain 1 --at $at --max-age $((1 * 86400)) --crl good.crl --policy hard leaf.pem
