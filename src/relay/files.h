@@ -3,7 +3,7 @@
  * files - questions to the keeper: open this path again, where does this link
  * lead.
  *
- * certs.c asks. One question is under way at a time; one whose answer does not
+ * cert_files.c asks. One question is under way at a time; one whose answer does not
  * come within SST_WIRE_TIMEOUT_MS fails. Its answer is taken before the next
  * question is put, so that it is not mistaken for that one's.
  *

@@ -2,7 +2,7 @@
 /*
  * link - joins an application's descriptor to the relay, with seed and gate.
  *
- * client.c and listener.c call it; it calls the kernel alone. The gate is in
+ * client_app.c and listener.c call it; it calls the kernel alone. The gate is in
  * link_gate.c.
  *
  * The queue of the relay's end, from the link on:

@@ -2,7 +2,7 @@
 /*
  * listener - TCP in, handshakes side by side, finished connections out.
  *
- *	TCP accept --> shake.c (handshake, deadlines) --> listener.c: a pair, a
+ *	TCP accept --> shake.c (and shake_step.c) --> listener.c: a pair, a
  *	record on the listener's descriptor (queue.c) --> the program's accept()
  *
  * Always true:
@@ -101,7 +101,7 @@ void	sst_listener_lost(struct sst_call *, struct sst_record *);
 int	sst_listener_is_plain(const struct sst_listener *);
 /* Settings changed: from the next ClientHello on they hold. */
 int	sst_listener_renew(struct sst_record *, struct sst_error *err);
-/* For shake.c. */
+/* For shake.c and shake_step.c. */
 /* Makes the seat of a client of this listener. 0, or -1 with errno. */
 int	sst_listener_seat(struct sst_listener *, int tcp, const union sst_inet *peer,
 	    struct sst_seat *);

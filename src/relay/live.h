@@ -2,7 +2,7 @@
 /*
  * live - TLS_REVOCATION_LIVE: an open connection whose peer is revoked ends.
  *
- *	client.c --a connection opens--> live --every 2 s--> sst_conn_judge_again()
+ *	client_app.c --a connection opens--> live --every 2 s--> sst_conn_judge_again()
  *	record.c --it closes--> stop
  *
  * Always true:

@@ -29,7 +29,7 @@ int	sst_revoke_set_policy(struct sst_settings *set, const char *text,
 int	sst_revoke_get_int(const struct sst_settings *, int number, int *ret_v);
 /* The policy that holds, in the words that TLS_REVOCATION_POLICY takes. */
 void	sst_revoke_get_policy(const struct sst_settings *, char *out, size_t size);
-/* The program's word as hold.c kept it; < 0: it is none. */
+/* The program's word as hold_state.c kept it; < 0: it is none. */
 int	sst_revoke_restore(struct sst_settings *set, const void *bytes, size_t len);
 /* TLS_OCSP_STAPLE and TLS_CRL_FILE: `fd` is read to its end and stays the
  * caller's; `path` is for texts. */

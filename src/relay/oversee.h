@@ -7,7 +7,7 @@
  *
  * listen() waits until the certificates that name a responder have their staples, for
  * the time that the policy grants a handshake at most, so that the first client has
- * one. What comes later (a renewal) is put in service by certs.c in the same way.
+ * one. What comes later (a renewal) is put in service by certs_load.c in the same way.
  *
  * Always true:
  *   1. Whatever goes wrong here, the listener serves: without staples.

@@ -3,7 +3,7 @@
  * settings - what the options of one socket say, until it connects or listens.
  *
  * option.c writes them, client.c and listener.c make a struct sst_tls_conf of
- * them, hold.c carries them over a restart.
+ * them, hold_state.c carries them over a restart.
  *
  * Always true:
  *   1. What is shared (an accepted socket holds its listener's) is not changed

@@ -2,7 +2,7 @@
 /*
  * stream - an open connection: its pump on the loop, and its end.
  *
- *	client.c, listener.c --start--> stream --> pump, record
+ *	client_app.c, listener.c --start--> stream --> pump, record
  *
  * Always true:
  *   1. After the program closed: all it wrote, close_notify, FIN, then reading

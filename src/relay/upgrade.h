@@ -32,7 +32,7 @@ struct sst_upgrade;
 /* UPGRADE: answers the call, now or when the handshake is over. */
 void	sst_upgrade(struct sst_call *, struct sst_record *);
 
-/* For client.c: DONE: all that is plaintext is out, and the connection is TLS
+/* For client_shake.c: DONE: all that is plaintext is out, and the connection is TLS
  * before its handshake; then it is DONE again. */
 enum sst_step sst_upgrade_step(struct sst_upgrade *, struct sst_conn *,
 	    struct sst_error *err);
