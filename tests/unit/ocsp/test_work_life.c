@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Tests of work.c: many who ask at once, in one process and in several; deadlines,
- * cancelling, ends; and what is fetched again in the background. */
+ * cancelling, ends. What is fetched again in the background: test_work_refresh.c. */
 #include <errno.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -18,9 +18,7 @@
 
 #include "base/clock.h"
 #include "make_work.h"
-#include "ocsp/refresh.h"
 
-#define HOUR		((int64_t)3600)
 #define PROCESSES	50
 
 static void
@@ -80,6 +78,16 @@ rv_90_an_ask_ends_with_its_budget_and_the_fetch_goes_on(void **state)
 }
 
 #ifndef __SANITIZE_THREAD__
+/* No thread is to run when the children are made. */
+static void
+shut(struct scene *s)
+{
+	sst_work_free(s->work);
+	sst_cache_close(s->cache);
+	s->work = NULL;
+	s->cache = NULL;
+}
+
 /* The child's part: its own cache and thread on the directory, one ask. */
 static int
 child(struct scene *s, const char *dir, const struct pki_cert *cert, int gate)
@@ -110,10 +118,7 @@ rv_95_fifty_processes_that_miss_at_once_fetch_once(void **state)
 	int gate[2], status, n = PROCESSES;
 
 	(void)state;
-	sst_work_free(s->work);
-	sst_cache_close(s->cache);
-	s->work = NULL;
-	s->cache = NULL;
+	shut(s);
 	assert_int_equal(pipe(gate), 0);
 	for (int i = 0; i < n; i++) {
 		pid[i] = fork();
@@ -149,10 +154,7 @@ rv_95_a_fetcher_that_is_killed_is_followed_by_another(void **state)
 	pid_t pid;
 
 	(void)state;
-	sst_work_free(s->work);
-	sst_cache_close(s->cache);
-	s->work = NULL;
-	s->cache = NULL;
+	shut(s);
 	assert_int_equal(pipe(gate), 0);
 	responder_hold(s->r);
 	pid = fork();
@@ -246,8 +248,8 @@ who_cancels_is_not_called(void **state)
 }
 
 struct slow {
-	sem_t		 may_leave;
-	atomic_int	 inside, left;
+	sem_t		 inside, may_leave;
+	atomic_int	 left;
 };
 
 static void
@@ -257,7 +259,7 @@ slow_done(void *arg, const struct sst_evidence *list, size_t n)
 
 	(void)list;
 	(void)n;
-	atomic_store(&slow->inside, 1);
+	(void)sem_post(&slow->inside);
 	(void)sem_wait(&slow->may_leave);
 	atomic_store(&slow->left, 1);
 }
@@ -279,15 +281,15 @@ a_cancel_waits_for_a_call_that_is_under_way(void **state)
 	struct pki_cert *cert = scene_cert(s, "/crl", NULL);
 	const struct sst_work_ask ask = { .cert = cert->cert, .issuer = s->ca->cert,
 	    .budget_ms = 20000, .is_leaf = 1 };
-	struct slow slow = { .inside = 0 };
+	struct slow slow = { .left = 0 };
 	struct sst_work_ticket *ticket = NULL;
 	pthread_t t;
 
 	(void)state;
+	assert_int_equal(sem_init(&slow.inside, 0, 0), 0);
 	assert_int_equal(sem_init(&slow.may_leave, 0, 0), 0);
 	assert_int_equal(sst_work_ask(s->work, &ask, slow_done, &slow, &ticket, NULL), 0);
-	while (!atomic_load(&slow.inside))
-		(void)usleep(1000);
+	assert_int_equal(sem_wait(&slow.inside), 0);
 	assert_int_equal(atomic_load(&slow.left), 0);
 	assert_int_equal(pthread_create(&t, NULL, let_go_soon, &slow), 0);
 	sst_work_cancel(s->work, ticket);
@@ -383,148 +385,6 @@ two_connect_time_outs_close_a_host_for_all_its_sources(void **state)
 	scene_free(s);
 }
 
-/* Waits until the server was asked `n` times, with the clock at `at`. */
-static void
-move_clock(struct scene *s, int64_t at, int n)
-{
-	atomic_store(&s->clock, at);
-	sst_work_wake(s->work);
-	responder_wait(s->r, n);
-}
-
-/* Waits until what came of the try at this time was noted. */
-static struct sst_source_state
-noted(struct scene *s, const char *path, int64_t at)
-{
-	struct sst_source_state st = { 0 };
-
-	while (sst_cache_source_get(s->cache, responder_url(s->r, path), &st) != 1 ||
-	    st.last_try != at)
-		(void)usleep(1000);
-	responder_see(s->r);
-	return st;
-}
-
-static void
-evidence_is_fetched_again_before_it_ends(void **state)
-{
-	struct scene *s = scene_new(NULL);
-	struct pki_cert *cert = scene_cert(s, NULL, "/ocsp");
-	struct sst_evidence e, newer;
-
-	(void)state;
-	s->this_update = PKI_NOW;
-	s->next_update = PKI_NOW + 100 * HOUR;
-	e = scene_fetch(s, cert);
-	atomic_store(&s->clock, PKI_NOW + 49 * HOUR);
-	sst_work_wake(s->work);
-	assert_int_equal(scene_fetch(s, cert).status, SST_EV_GOOD);
-	assert_int_equal(responder_requests(s->r), 1);
-	s->this_update = PKI_NOW + 50 * HOUR;
-	s->next_update = PKI_NOW + 150 * HOUR;
-	move_clock(s, PKI_NOW + 61 * HOUR, 2);
-	do {
-		assert_int_equal(scene_cached(s, cert, &newer), 1);
-	} while (newer.this_update == e.this_update);
-	assert_int_equal(newer.until, PKI_NOW + 150 * HOUR);
-	scene_free(s);
-}
-
-static void
-rv_93_a_list_that_has_not_changed_keeps_its_times(void **state)
-{
-	struct scene *s = scene_new(NULL);
-	struct pki_cert *cert = scene_cert(s, "/crl", NULL);
-	struct sst_evidence e;
-
-	(void)state;
-	s->this_update = PKI_NOW;
-	s->next_update = PKI_NOW + 100 * HOUR;
-	s->crl.headers = "ETag: \"v1\"\r\n";
-	assert_int_equal(scene_fetch(s, cert).status, SST_EV_GOOD);
-	assert_null(strstr(s->headers, "If-None-Match"));
-	s->crl.status = 304;
-	move_clock(s, PKI_NOW + 13 * HOUR, 2);
-	assert_int_equal(noted(s, "/crl", PKI_NOW + 13 * HOUR).http_status, 304);
-	/* the next is due half a day after the one that brought nothing */
-	assert_non_null(strstr(s->headers, "If-None-Match: \"v1\""));
-	assert_int_equal(scene_cached(s, cert, &e), 1);
-	assert_int_equal(e.until, PKI_NOW + 100 * HOUR);
-	assert_int_equal(scene_fetch(s, cert).status, SST_EV_GOOD);	/* it is used */
-	s->crl.status = 0;
-	s->number = 2;
-	s->revoked = 1;
-	s->this_update = PKI_NOW + 25 * HOUR;
-	s->next_update = PKI_NOW + 125 * HOUR;
-	move_clock(s, PKI_NOW + 26 * HOUR, 3);
-	do {
-		assert_int_equal(scene_cached(s, cert, &e), 1);
-	} while (e.status != SST_EV_REVOKED);
-	scene_free(s);
-}
-
-static void
-what_the_cache_gave_is_fetched_again_in_time(void **state)
-{
-	char *dir = pki_dir_new();
-	struct scene *s = scene_new(dir);
-	struct pki_cert *cert = scene_cert(s, "/crl", "/ocsp");
-	const char *allow[] = { "127.0.0.1", NULL };
-	struct sst_work_ask ask = { .cert = cert->cert, .issuer = s->ca->cert, .is_leaf = 1 };
-	struct sst_evidence e;
-
-	(void)state;
-	assert_int_equal(scene_fetch(s, cert).status, SST_EV_GOOD);
-	scene_reopen(s, dir, allow);	/* another process, as it were */
-	assert_int_equal(scene_cached(s, cert, &e), 1);
-	assert_int_equal(e.source, SST_SOURCE_CRL);
-	sst_work_keep(s->work, &ask, &e);
-	s->number = 2;
-	move_clock(s, PKI_NOW + 13 * HOUR, 2);
-	(void)noted(s, "/crl", PKI_NOW + 13 * HOUR);
-	assert_int_equal(strncmp(s->log[1], "GET /crl", 8), 0);
-	/* as of another time: nothing is kept */
-	scene_reopen(s, dir, allow);
-	ask.now = PKI_NOW;
-	sst_work_keep(s->work, &ask, &e);
-	atomic_fetch_add(&s->clock, 26 * HOUR);
-	sst_work_wake(s->work);
-	scene_free(s);
-	pki_dir_free(dir);
-}
-
-static void
-a_background_fetch_that_fails_is_tried_again_later(void **state)
-{
-	struct scene *s = scene_new(NULL);
-	struct pki_cert *cert = scene_cert(s, NULL, "/ocsp");
-	struct sst_source_state st;
-	struct sst_evidence e;
-	int64_t at = PKI_NOW + 61 * HOUR;
-
-	(void)state;
-	s->this_update = PKI_NOW;
-	s->next_update = PKI_NOW + 100 * HOUR;
-	assert_int_equal(scene_fetch(s, cert).status, SST_EV_GOOD);
-	s->ocsp.manner = RESPONDER_RESET;
-	move_clock(s, at, 2);
-	st = noted(s, "/ocsp", at);
-	assert_int_equal(st.fail_count, 1);
-	assert_int_equal(st.last_fault, SST_FAULT_CONNECT);
-	assert_true(st.next_try > at && st.next_try <= at + 38);
-	assert_int_equal(scene_cached(s, cert, &e), 1);
-	assert_int_equal(e.until, PKI_NOW + 100 * HOUR);
-	/* the failure is the source's: it answers again, and is asked again */
-	s->ocsp.manner = RESPONDER_PLAIN;
-	s->this_update = at;
-	s->next_update = at + 100 * HOUR;
-	move_clock(s, at + 60, responder_requests(s->r) + 1);
-	do {
-		assert_int_equal(scene_cached(s, cert, &e), 1);
-	} while (e.until != at + 100 * HOUR);
-	scene_free(s);
-}
-
 int
 main(void)
 {
@@ -541,10 +401,6 @@ main(void)
 		cmocka_unit_test(the_end_answers_everybody_and_blames_no_source),
 		cmocka_unit_test(a_closed_host_keeps_nobody_waiting_and_is_tried_behind),
 		cmocka_unit_test(two_connect_time_outs_close_a_host_for_all_its_sources),
-		cmocka_unit_test(evidence_is_fetched_again_before_it_ends),
-		cmocka_unit_test(rv_93_a_list_that_has_not_changed_keeps_its_times),
-		cmocka_unit_test(what_the_cache_gave_is_fetched_again_in_time),
-		cmocka_unit_test(a_background_fetch_that_fails_is_tried_again_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
