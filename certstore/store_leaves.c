@@ -55,8 +55,9 @@ row_show(struct sst_store *s, const struct sst_row *row,
 }
 
 int
-sst_store_leaves(struct sst_store *s, int (*each)(void *arg, X509 *leaf, STACK_OF(X509) *above),
-    void *arg, struct sst_error *err)
+sst_store_leaves(struct sst_store *s, int (*known)(void *arg, const uint8_t leaf[32]),
+    int (*each)(void *arg, X509 *leaf, STACK_OF(X509) *above), void *arg,
+    struct sst_error *err)
 {
 	struct sst_rows rows = { 0 };
 	int rc;
@@ -65,7 +66,8 @@ sst_store_leaves(struct sst_store *s, int (*each)(void *arg, X509 *leaf, STACK_O
 	rc = sst_index_find(s->index, SST_FIND_ALL, NULL, 0, &rows, err);
 	sst_store_unlock(s);
 	for (size_t i = 0; rc == SST_OK && i < rows.n; i++)
-		if (rows.v[i].state != SST_ENTRY_REFUSED)
+		if (rows.v[i].state != SST_ENTRY_REFUSED &&
+		    (known == NULL || !known(arg, rows.v[i].digest)))
 			rc = row_show(s, &rows.v[i], each, arg);
 	sst_rows_done(&rows);
 	return rc;

@@ -221,18 +221,13 @@ cert_new(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_error 
 	return e;
 }
 
-/* Present already: served on. 1: it is. */
-static int
-serve_on(struct sst_own *o, X509 *leaf)
+int
+sst_own_again(struct sst_own *o, const uint8_t leaf[32])
 {
-	uint8_t digest[32];
-	unsigned len = sizeof(digest);
 	struct sst_own_cert *e;
 
-	if (X509_digest(leaf, EVP_sha256(), digest, &len) != 1)
-		return 0;
 	lock(o);
-	e = find_locked(o, digest);
+	e = find_locked(o, leaf);
 	if (e != NULL && e->gone) {	/* it is back */
 		e->gone = 0;
 		e->look_at = 0;
@@ -249,9 +244,11 @@ sst_own_add(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_err
 {
 	struct sst_error why = { .code = SST_OK };
 	struct sst_own_cert *e;
+	uint8_t digest[32];
+	unsigned len = sizeof(digest);
 	int rc = SST_OK;
 
-	if (serve_on(o, leaf))
+	if (X509_digest(leaf, EVP_sha256(), digest, &len) == 1 && sst_own_again(o, digest))
 		return SST_OK;
 	rc = sst_checker_settle(o->checker, err);
 	if (rc < 0)
@@ -377,9 +374,12 @@ sst_own_step(struct sst_own *o)
 	size_t n;
 
 	see_fork(o);
+	/* who is in it now looks once more for what has just come */
+	atomic_store(&o->more, 1);
 	if (sst_checker_ready(o->checker, NULL) < 0 ||
 	    pthread_mutex_trylock(&o->step_mu) != 0)
 		return 1;
+	atomic_store(&o->more, 0);
 	now = sst_checker_now(o->checker);
 	lock(o);
 	reap_locked(o);
@@ -395,7 +395,7 @@ sst_own_step(struct sst_own *o)
 	again = n == AT_ONCE ? 0 : next_locked(o, now);
 	unlock(o);
 	(void)pthread_mutex_unlock(&o->step_mu);
-	return again;
+	return atomic_load(&o->more) ? 0 : again;
 }
 
 static size_t
@@ -418,6 +418,19 @@ sst_own_pending(struct sst_own *o)
 	n = pending_locked(o);
 	unlock(o);
 	return n;
+}
+
+int
+sst_own_is_pending(struct sst_own *o, const uint8_t leaf[32])
+{
+	const struct sst_own_cert *e;
+	int pending;
+
+	lock(o);
+	e = find_locked(o, leaf);
+	pending = e != NULL && !e->answered;
+	unlock(o);
+	return pending;
 }
 
 int

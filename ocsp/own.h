@@ -69,6 +69,8 @@ void	sst_own_free(struct sst_own *);
  * over: nobody can judge what is said about it. SST_E_LIMIT: there are too many.
  */
 int	sst_own_add(struct sst_own *, X509 *leaf, STACK_OF(X509) *above, struct sst_error *err);
+/* The same for one that is known already (1); 0: it is not, and has to be shown. */
+int	sst_own_again(struct sst_own *, const uint8_t leaf[32]);
 /* What is not added again between the two is served no more. */
 void	sst_own_sync_begin(struct sst_own *);
 void	sst_own_sync_end(struct sst_own *);
@@ -81,6 +83,8 @@ void	sst_own_staple_unref(struct sst_own_staple *);	/* NULL is allowed */
 unsigned sst_own_step(struct sst_own *);
 /* Certificates with a responder that were not answered for yet, once each. */
 size_t	sst_own_pending(struct sst_own *);
+/* 1: this one is such. */
+int	sst_own_is_pending(struct sst_own *, const uint8_t leaf[32]);
 /* Begins, and waits until none is pending, `ms` at most. 1: none is. */
 int	sst_own_wait(struct sst_own *, unsigned ms);
 

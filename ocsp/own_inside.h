@@ -60,6 +60,7 @@ struct sst_own {
 	void		*arg;
 
 	pthread_mutex_t	 step_mu;	/* one step at a time */
+	atomic_int	 more;		/* somebody wanted to step meanwhile */
 	pthread_mutex_t	 mu;		/* guards the rest, and the entries */
 	pthread_cond_t	 told;		/* an entry was answered for */
 	_Atomic(pid_t)	 pid;

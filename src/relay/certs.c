@@ -157,6 +157,12 @@ sst_certs_unref(struct sst_certs *certs)
 	free(certs);
 }
 
+struct sst_lane *
+sst_certs_lane(struct sst_certs *certs)
+{
+	return &certs->lane;
+}
+
 struct sst_store *
 sst_certs_store(struct sst_certs *certs)
 {

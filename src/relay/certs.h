@@ -26,6 +26,7 @@ struct sst_files;
 struct sst_log;
 struct sst_names;
 struct sst_ours;
+struct sst_job;
 struct sst_store;
 
 /* One entry of the list. */
@@ -64,13 +65,39 @@ void	sst_certs_oversee(struct sst_certs *, struct sst_ours *, unsigned ms);
 /* The caller unrefs it; NULL: nobody. *ret_ms may be NULL. */
 struct sst_ours *sst_certs_ours(struct sst_certs *, unsigned *ret_ms);
 
-/* Takes the source over, also on failure. `names`: the listed ones, which a
- * chain in a file or in bytes must meet; NULL or empty for no such rule. */
-int	sst_certs_load(struct sst_certs *, struct sst_cert_source *,
+/*
+ * A source is loaded, or read again, in steps, so that the loader is free between them:
+ * sst_certs_enter() what is new, sst_certs_ahead() while somebody is waited for, then
+ * sst_certs_load() or sst_certs_rescan(). No other change of this store comes between.
+ *
+ * sst_certs_enter() takes the source over, also on failure; the store is as it was.
+ * `names`: the listed ones, which a chain in a file or in bytes must meet; NULL or empty
+ * for no such rule.
+ */
+int	sst_certs_enter(struct sst_certs *, struct sst_cert_source *,
 	    const struct sst_names *names, struct sst_error *err);
+/* Puts it in service. Forgets the source on failure. */
+int	sst_certs_load(struct sst_certs *, struct sst_cert_source *, struct sst_error *err);
 int	sst_certs_remove(struct sst_certs *, const char *what, struct sst_error *err);
 /* Something below the source changed. An unknown id is nothing. */
 void	sst_certs_rescan(struct sst_certs *, uint32_t id);
+
+struct sst_ahead;
+/* Has the staples fetched of what the source holds now and the store has not yet. NULL:
+ * nobody is waited for. */
+struct sst_ahead *sst_certs_ahead(struct sst_certs *, uint32_t id);
+/* 1: they are there, or were refused. */
+int	sst_ahead_over(struct sst_ahead *);
+/* For how long the policy lets it wait, ms. */
+unsigned sst_ahead_budget(const struct sst_ahead *);
+void	sst_ahead_free(struct sst_ahead *);	/* NULL is allowed */
+
+/* Changes of this store that wait for the one before: supply.c's. */
+struct sst_lane {
+	int		 busy;
+	struct sst_job	*first, **end;	/* the others */
+};
+struct sst_lane *sst_certs_lane(struct sst_certs *);	/* under the relay's lock */
 int	sst_certs_has(struct sst_certs *, uint32_t id);
 /* How many entries the list has. */
 size_t	sst_certs_count(struct sst_certs *);

@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "certs.h"
+
 struct sst_cert_source;
 struct sst_files;
 struct sst_error;
@@ -20,6 +22,7 @@ struct sst_certs {
 	atomic_uint	  refs;
 	struct sst_files *files;	/* borrowed: the relay's */
 	struct sst_log	 *log;		/* borrowed */
+	struct sst_lane	  lane;		/* supply.c's */
 	struct sst_store *store;
 	_Atomic int64_t	  renewed;	/* wall time of the last renewal */
 	atomic_int	  keys_open;	/* readable keys are allowed after all */
@@ -34,10 +37,12 @@ struct sst_certs {
 	void		 *drop_arg;
 };
 
-/* certs_ours.c, for the loader's thread: fetches the staples of what `path` holds now
- * and the store has not yet. */
-void	sst_certs_ahead(struct sst_certs *, const char *path);
-/* The store changed. */
+/* certs_load.c: takes what the source holds into that store. */
+int	sst_certs_read(struct sst_store *, const struct sst_cert_source *,
+	    struct sst_error *err);
+/* The source with this id: for who changes the list. NULL: there is none. */
+struct sst_cert_source *sst_certs_source(struct sst_certs *, uint32_t id);
+/* certs_ours.c: the store changed. */
 void	sst_certs_sync(struct sst_certs *);
 
 #endif

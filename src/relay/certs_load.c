@@ -163,8 +163,9 @@ add_bytes(struct sst_store *store, const struct sst_cert_source *s,
 	return rc;
 }
 
-static int
-add(struct sst_store *store, const struct sst_cert_source *s, struct sst_error *err)
+int
+sst_certs_read(struct sst_store *store, const struct sst_cert_source *s,
+    struct sst_error *err)
 {
 	if (s->path[0] == '\0')
 		return add_bytes(store, s, err);
@@ -235,7 +236,7 @@ check_names(struct sst_certs *certs, const struct sst_cert_source *s,
 	rc = sst_store_new_from(&config, &sst_cert_files, certs, &trial, err);
 	if (rc != SST_OK)
 		return rc;
-	rc = add(trial, s, err);
+	rc = sst_certs_read(trial, s, err);
 	if (rc == SST_OK)
 		rc = sst_store_each(trial, meet_each, &m, err);
 	sst_store_unref(trial);
@@ -283,9 +284,35 @@ tag_bytes(struct sst_certs *certs, struct sst_cert_source *s)
 	(void)pthread_mutex_unlock(&certs->mu);
 }
 
+static void
+leave(struct sst_certs *certs, struct sst_cert_source *s)
+{
+	(void)pthread_mutex_lock(&certs->mu);
+	detach_locked(certs, s);
+	(void)pthread_mutex_unlock(&certs->mu);
+	sst_cert_source_free(s);
+}
+
 int
-sst_certs_load(struct sst_certs *certs, struct sst_cert_source *s,
+sst_certs_enter(struct sst_certs *certs, struct sst_cert_source *s,
     const struct sst_names *names, struct sst_error *err)
+{
+	int rc;
+
+	if (s->id == 0)
+		return SST_OK;
+	s->fresh = 1;
+	(void)pthread_mutex_lock(&certs->mu);
+	append_locked(certs, s);
+	(void)pthread_mutex_unlock(&certs->mu);
+	rc = check_names(certs, s, names, err);
+	if (rc != SST_OK)
+		leave(certs, s);
+	return rc;
+}
+
+int
+sst_certs_load(struct sst_certs *certs, struct sst_cert_source *s, struct sst_error *err)
 {
 	int rc;
 
@@ -294,20 +321,9 @@ sst_certs_load(struct sst_certs *certs, struct sst_cert_source *s,
 		sst_cert_source_free(s);
 		return rc;
 	}
-	s->fresh = 1;
-	(void)pthread_mutex_lock(&certs->mu);
-	append_locked(certs, s);
-	(void)pthread_mutex_unlock(&certs->mu);
-	rc = check_names(certs, s, names, err);
-	if (rc == SST_OK && s->path[0] != '\0')
-		sst_certs_ahead(certs, s->path);
-	if (rc == SST_OK)
-		rc = add(certs->store, s, err);
+	rc = sst_certs_read(certs->store, s, err);
 	if (rc != SST_OK) {
-		(void)pthread_mutex_lock(&certs->mu);
-		detach_locked(certs, s);
-		(void)pthread_mutex_unlock(&certs->mu);
-		sst_cert_source_free(s);
+		leave(certs, s);
 		return rc;
 	}
 	sst_certs_sync(certs);
@@ -383,25 +399,30 @@ sst_certs_remove(struct sst_certs *certs, const char *what, struct sst_error *er
 	return SST_OK;
 }
 
+struct sst_cert_source *
+sst_certs_source(struct sst_certs *certs, uint32_t id)
+{
+	struct sst_cert_source *s;
+
+	(void)pthread_mutex_lock(&certs->mu);
+	for (s = certs->list; s != NULL && s->id != id;)
+		s = s->next;
+	(void)pthread_mutex_unlock(&certs->mu);
+	return s;
+}
+
 void
 sst_certs_rescan(struct sst_certs *certs, uint32_t id)
 {
+	const struct sst_cert_source *s = sst_certs_source(certs, id);
 	struct sst_error err = { 0 };
-	char *path = NULL;
 	int rc;
 
-	(void)pthread_mutex_lock(&certs->mu);
-	for (const struct sst_cert_source *s = certs->list; s != NULL; s = s->next)
-		if (s->id == id && s->path[0] != '\0')
-			path = strdup(s->path);
-	(void)pthread_mutex_unlock(&certs->mu);
-	if (path == NULL)
+	if (s == NULL || s->path[0] == '\0')
 		return;
-	sst_certs_ahead(certs, path);
-	rc = sst_store_rescan(certs->store, path, &err);
+	rc = sst_store_rescan(certs->store, s->path, &err);
 	sst_certs_sync(certs);
 	if (rc < 0)
 		sst_log_event(certs->log, SST_LOG_CERT_KEPT, sst_clock_ms(), "%s",
 		    err.text);
-	free(path);
 }

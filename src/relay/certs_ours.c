@@ -4,19 +4,27 @@
  * took too long (certs.h).
  *
  * What is new is read into a store of its own first: the one that serves does not
- * change until then. Of many certificates at once none is waited for.
+ * change until then. Only what is new is asked for and waited for, however much there
+ * is besides.
  */
 #include "certs.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
+#define SECURESOCKETS_NO_RENAME
+#include <securesockets.h>
 #include <securesockets/certstore.h>
 
 #include "cert_files.h"
 #include "certs_inside.h"
 #include "tls/ours.h"
 
-#define MANY	256
+struct sst_ahead {
+	struct sst_ours	*ours;
+	struct sst_ours_set lacks;
+	unsigned	 ms;
+};
 
 void
 sst_certs_oversee(struct sst_certs *certs, struct sst_ours *ours, unsigned ms)
@@ -47,36 +55,62 @@ sst_certs_ours(struct sst_certs *certs, unsigned *ret_ms)
 	return ours;
 }
 
-static int
-count(void *n, const struct sst_entry *e)
+void
+sst_ahead_free(struct sst_ahead *ahead)
 {
-	(void)e;
-	return ++*(int *)n >= MANY;
+	if (ahead == NULL)
+		return;
+	sst_ours_set_done(&ahead->lacks);
+	sst_ours_unref(ahead->ours);
+	free(ahead);
 }
 
-void
-sst_certs_ahead(struct sst_certs *certs, const char *path)
+int
+sst_ahead_over(struct sst_ahead *ahead)
+{
+	return sst_ours_lacks(ahead->ours, &ahead->lacks) == 0;
+}
+
+unsigned
+sst_ahead_budget(const struct sst_ahead *ahead)
+{
+	return ahead->ms;
+}
+
+/* What is new is read into a store of its own, and its staples are asked for. */
+static void
+look_ahead(struct sst_certs *certs, const struct sst_cert_source *s, struct sst_ahead *ahead)
 {
 	const struct sst_store_config config = { .keys_may_be_open = 1 };
 	struct sst_store *trial = NULL;
-	struct sst_ours *ours;
-	unsigned ms = 0;
-	int n = 0;
 
-	ours = sst_certs_ours(certs, &ms);
-	if (ours == NULL || !sst_ours_has_staples(ours) || !sst_ours_synced(ours) ||
-	    sst_store_each(certs->store, count, &n, NULL) != 0 ||
-	    sst_store_new_from(&config, &sst_cert_files, certs, &trial, NULL) != SST_OK) {
-		sst_ours_unref(ours);
+	if (sst_store_new_from(&config, &sst_cert_files, certs, &trial, NULL) != SST_OK)
 		return;
-	}
 	/* what is wrong with it is said when it is read in earnest */
-	if (sst_store_add(trial, path, NULL) == SST_OK)
-		sst_ours_meet(ours, trial);
-	if (sst_ours_pending(ours) > 0)
-		(void)sst_ours_wait(ours, ms);
+	if (sst_certs_read(trial, s, NULL) == SST_OK)
+		sst_ours_meet(ahead->ours, trial, &ahead->lacks);
 	sst_store_unref(trial);
-	sst_ours_unref(ours);
+	while (ahead->lacks.n > 0 && sst_ours_step(ahead->ours) == 0)
+		continue;
+}
+
+struct sst_ahead *
+sst_certs_ahead(struct sst_certs *certs, uint32_t id)
+{
+	const struct sst_cert_source *s = sst_certs_source(certs, id);
+	struct sst_ahead *ahead = calloc(1, sizeof(*ahead));
+
+	if (ahead == NULL)
+		return NULL;
+	ahead->ours = sst_certs_ours(certs, &ahead->ms);
+	/* keys have no staples; nor does what nobody serves yet */
+	if (id != 0 && s != NULL && s->option != TLS_PRIVATE_KEY && ahead->ours != NULL &&
+	    sst_ours_has_staples(ahead->ours) && sst_ours_synced(ahead->ours))
+		look_ahead(certs, s, ahead);
+	if (ahead->lacks.n > 0 && !sst_ahead_over(ahead))
+		return ahead;
+	sst_ahead_free(ahead);
+	return NULL;
 }
 
 void

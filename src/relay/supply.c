@@ -28,6 +28,7 @@
 #include "settings.h"
 
 #define DIRECTORY_MS	250
+#define POLL_MS		5	/* while a staple is waited for */
 
 enum kind { LOAD, REMOVE, RESCAN, BEGIN };
 
@@ -38,7 +39,12 @@ struct job {
 	struct sst_relay  *relay;
 	struct sst_call	  *call;	/* NULL: nobody waits */
 	struct sst_certs  *certs;
-	struct sst_cert_source *source;	/* LOAD */
+	struct sst_cert_source *source;	/* LOAD, until the store has it: */
+	struct sst_cert_source *entered;
+	struct sst_ahead  *ahead;	/* the staples that it waits for, or NULL */
+	struct sst_timer   poll;	/* looks for them */
+	int64_t		   until;	/* it waits no longer; 0: it has not begun to */
+	int		   late;	/* it has waited for long enough */
 	struct sst_names   names;
 	char		  *what;	/* REMOVE */
 	uint32_t	   id;		/* of the source; 0: none */
@@ -72,6 +78,8 @@ static void
 job_free(struct job *j)
 {
 	sst_loop_disarm(&j->relay->loop, &j->timer);
+	sst_loop_disarm(&j->relay->loop, &j->poll);
+	sst_ahead_free(j->ahead);
 	sst_names_clear(&j->names);
 	sst_cert_source_free(j->source);
 	sst_certs_unref(j->certs);
@@ -103,26 +111,75 @@ reply(struct job *j)
 	sst_call_fail(call, sst_fault_call(&j->err), j->err.text);
 }
 
+/* 1: it is to be put in service now. What changes while somebody waits is looked at
+ * again. */
+static int
+is_ready(struct job *j)
+{
+	struct sst_cert_source *source = j->source;
+
+	if (source != NULL) {
+		j->source = NULL;
+		j->entered = source;
+		j->rc = sst_certs_enter(j->certs, source, &j->names, &j->err);
+	}
+	if (j->rc != SST_OK)
+		return 0;
+	if (!j->late)
+		j->ahead = sst_certs_ahead(j->certs, j->id);
+	return j->ahead == NULL;
+}
+
 static void
 work(struct sst_job *job)
 {
 	struct job *j = SST_HOLDER(job, struct job, job);
-	struct sst_cert_source *source = j->source;
 
 	switch (j->kind) {
 	case LOAD:
-		j->source = NULL;
-		j->rc = sst_certs_load(j->certs, source, &j->names, &j->err);
+		if (is_ready(j))
+			j->rc = sst_certs_load(j->certs, j->entered, &j->err);
 		break;
 	case REMOVE:
 		j->rc = sst_certs_remove(j->certs, j->what, &j->err);
 		break;
 	case RESCAN:
-		sst_certs_rescan(j->certs, j->id);
+		if (is_ready(j))
+			sst_certs_rescan(j->certs, j->id);
 		break;
 	case BEGIN:
 		break;
 	}
+}
+
+/* The next change of the same store. */
+static void
+go_on(struct sst_relay *relay, struct sst_lane *lane)
+{
+	struct sst_job *next = lane->first;
+
+	lane->busy = next != NULL;
+	if (next == NULL)
+		return;
+	lane->first = next->next;
+	sst_loader_submit(&relay->loader, next);
+}
+
+/* The staples are there, or the socket is gone, or they are not waited for longer. */
+static void
+poll(struct sst_timer *t)
+{
+	struct job *j = SST_HOLDER(t, struct job, poll);
+	struct sst_loop *loop = &j->relay->loop;
+
+	j->late = loop->now >= j->until || record_of(j) == NULL;
+	if (!j->late && !sst_ahead_over(j->ahead)) {
+		sst_loop_arm(loop, &j->poll, loop->now + POLL_MS, poll);
+		return;
+	}
+	sst_ahead_free(j->ahead);
+	j->ahead = NULL;
+	sst_loader_submit(&j->relay->loader, &j->job);
 }
 
 static void
@@ -131,6 +188,12 @@ done(struct sst_job *job)
 	struct job *j = SST_HOLDER(job, struct job, job);
 	struct sst_record *r = record_of(j);
 
+	if (j->ahead != NULL) {
+		if (j->until == 0)
+			j->until = j->relay->loop.now + sst_ahead_budget(j->ahead);
+		poll(&j->poll);
+		return;
+	}
 	if (j->kind == LOAD && !j->again)
 		tell_keeper(j->relay, j->rc == SST_OK ? SST_CHAN_KEEP : SST_CHAN_DROP,
 		    j->id);
@@ -149,6 +212,7 @@ done(struct sst_job *job)
 		sst_log_event(&j->relay->log, SST_LOG_CERT_REFUSED, sst_clock_ms(),
 		    "%s", j->err.text);
 	reply(j);
+	go_on(j->relay, sst_certs_lane(j->certs));
 	job_free(j);
 }
 
@@ -169,11 +233,24 @@ job_new(struct sst_record *r, struct sst_call *call, enum kind kind)
 	return j;
 }
 
+/* Changes of one store are made one after another, also where one of them waits;
+ * others are not held up. */
 static void
 submit(struct sst_record *r, struct job *j)
 {
+	struct sst_lane *lane = sst_certs_lane(j->certs);
+
 	r->n_jobs++;
-	sst_loader_submit(&j->relay->loader, &j->job);
+	if (!lane->busy) {
+		lane->busy = 1;
+		sst_loader_submit(&j->relay->loader, &j->job);
+		return;
+	}
+	if (lane->first == NULL)
+		lane->end = &lane->first;
+	j->job.next = NULL;
+	*lane->end = &j->job;
+	lane->end = &j->job.next;
 }
 
 /* A directory that takes longer is loaded on behind the program's back. */

@@ -11,6 +11,8 @@
  *
  * Always true:
  *   1. Every source of the keeper is kept or dropped, once.
+ *   2. Changes of one store are made one at a time and in their order, also while the
+ *      first waits for staples (certs.h); nobody else waits for that.
  * Threads: under the relay's lock; the loading itself is the loader's.
  */
 #ifndef SST_RELAY_SUPPLY_H

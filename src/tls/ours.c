@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fail.h"
 #include "certstore/store_leaves.h"
@@ -96,17 +97,74 @@ sst_ours_has_staples(const struct sst_ours *o)
 	return !o->no_staples;
 }
 
+struct intake {
+	struct sst_own	*own;
+	struct sst_ours_set *new;	/* or NULL */
+};
+
 static int
-take_in(void *own, X509 *leaf, STACK_OF(X509) *above)
+is_known(void *arg, const uint8_t leaf[32])
 {
+	const struct intake *in = arg;
+
+	return sst_own_again(in->own, leaf);
+}
+
+/* What there is no memory to wait for is not waited for. */
+static void
+note(struct sst_ours_set *set, const uint8_t leaf[32])
+{
+	if (set->n == set->room) {
+		const size_t room = set->room != 0 ? 2 * set->room : 8;
+		void *more = realloc(set->leaves, room * sizeof(*set->leaves));
+
+		if (more == NULL)
+			return;
+		set->leaves = more;
+		set->room = room;
+	}
+	memcpy(set->leaves[set->n++], leaf, 32);
+}
+
+static int
+take_in(void *arg, X509 *leaf, STACK_OF(X509) *above)
+{
+	const struct intake *in = arg;
+	unsigned char digest[32];
+	unsigned len = sizeof(digest);
+
 	/* beyond the limit the rest is served without */
-	return sst_own_add(own, leaf, above, NULL) == SST_E_LIMIT;
+	if (sst_own_add(in->own, leaf, above, NULL) == SST_E_LIMIT)
+		return 1;
+	if (in->new != NULL && X509_digest(leaf, EVP_sha256(), digest, &len) == 1 &&
+	    sst_own_is_pending(in->own, digest))
+		note(in->new, digest);
+	return 0;
 }
 
 void
-sst_ours_meet(struct sst_ours *o, struct sst_store *store)
+sst_ours_meet(struct sst_ours *o, struct sst_store *store, struct sst_ours_set *ret)
 {
-	(void)sst_store_leaves(store, take_in, o->own, NULL);
+	struct intake in = { .own = o->own, .new = ret };
+
+	(void)sst_store_leaves(store, is_known, take_in, &in, NULL);
+}
+
+size_t
+sst_ours_lacks(struct sst_ours *o, const struct sst_ours_set *set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		n += (size_t)sst_own_is_pending(o->own, set->leaves[i]);
+	return n;
+}
+
+void
+sst_ours_set_done(struct sst_ours_set *set)
+{
+	free(set->leaves);
+	memset(set, 0, sizeof(*set));
 }
 
 void
@@ -121,7 +179,7 @@ sst_ours_sync(struct sst_ours *o)
 	if (store == NULL)
 		return;
 	sst_own_sync_begin(o->own);
-	sst_ours_meet(o, store);
+	sst_ours_meet(o, store, NULL);
 	sst_own_sync_end(o->own);
 	sst_store_unref(store);
 	atomic_store(&o->synced, 1);

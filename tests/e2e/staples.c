@@ -273,6 +273,121 @@ COLD_SCENE(a_renewal_is_put_in_service_with_its_staple)
 	end();
 }
 
+/* A client that asks for a staple: 1: it is shown `cert`; *ret_stapled: with one. */
+static int
+sees_cert(int listener, const struct addr *at, const struct pki_cert *cert, int *ret_stapled)
+{
+	const unsigned char *der = NULL;
+	struct peer p;
+	int same;
+
+	want_eq(peer_client(&p, at, &(struct peer_opts){ .sni = ONE, .ask_staple = 1 }), 0);
+	same = peer_has_cert(&p, cert);
+	*ret_stapled = SSL_get_tlsext_status_ocsp_resp(p.ssl, &der) > 0;
+	(void)close(ours_accept(listener));
+	peer_end(&p);
+	return same;
+}
+
+COLD_SCENE(while_a_renewal_waits_for_its_staple_others_are_loaded)
+{
+	struct addr at, other_at;
+	int listener, other, has = 0;
+	const char *path, *later;
+
+	begin("revocation: { budget_ms = 60000; };");
+	path = issue(ONE, "o", 30);
+	listener = ours_listener(&at, world.families[0], path, NULL);
+	other = ours_listener(&other_at, world.families[0], issue(TWO, "", 30), NULL);
+	(void)issue(ONE, "o", 60);
+	later = issue("three.example", "", 30);
+	responder_hold(r.http);
+	pki_write_pair(world.dir, "c0.pem", r.cert[2]);
+	responder_wait(r.http, 2);
+	/* its responder does not answer: the old one is served, with its staple ... */
+	want_eq(sees_cert(listener, &at, r.cert[0], &has), 1);
+	want(has);
+	/* ... and what another listener is given is in service when the call is over */
+	want_eq(ours_set(other, TLS_CERTIFICATE_CHAIN, later), 0);
+	want_eq(shown(other, &other_at, "three.example", r.cert[3]), 1);
+	want_eq(sees_cert(listener, &at, r.cert[0], &has), 1);
+	want(has);
+	responder_let_go(r.http);
+	while (sees_cert(listener, &at, r.cert[2], &has) == 0)
+		want(has);
+	want(has);
+	want_eq(r.asked[2], 1);
+	want_eq(close(listener), 0);
+	want_eq(close(other), 0);
+	end();
+}
+
+/* Changes of one store are made in their order, whatever the first waits for. */
+COLD_SCENE(what_is_changed_after_a_renewal_that_waits_comes_after_it)
+{
+	struct addr at;
+	int listener, has = 0;
+	const char *path, *later;
+
+	begin("revocation: { budget_ms = 1500; };");
+	path = issue(ONE, "o", 30);
+	listener = ours_listener(&at, world.families[0], path, NULL);
+	(void)issue(ONE, "o", 60);
+	later = issue(TWO, "", 30);
+	responder_hold(r.http);
+	pki_write_pair(world.dir, "c0.pem", r.cert[1]);
+	responder_wait(r.http, 2);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, later), 0);
+	/* when the budget is over it is served without */
+	want_eq(sees_cert(listener, &at, r.cert[1], &has), 1);
+	want(!has);
+	want_eq(shown(listener, &at, TWO, r.cert[2]), 1);
+	responder_let_go(r.http);
+	want_soon(sees_cert(listener, &at, r.cert[1], &has) == 1 && has);
+	want_eq(close(listener), 0);
+	end();
+}
+
+COLD_SCENE(of_many_names_the_renewed_one_has_its_staple_before_it_serves)
+{
+	enum { NAMES = 300 };
+	char name[32], dir[700];
+	int listener, has = 0;
+	struct pki_cert *key;
+	struct addr at;
+
+	begin("revocation: { budget_ms = 60000; };");
+	(void)snprintf(dir, sizeof(dir), "%s/many", world.dir);
+	want_eq(mkdir(dir, 0755), 0);
+	(void)issue(ONE, "o", 30);
+	pki_write_pair(dir, "one.pem", r.cert[0]);
+	key = r.cert[0];
+	for (int i = 1; i < NAMES; i++) {
+		struct pki_cert *c;
+
+		(void)snprintf(name, sizeof(name), "n%d.example", i);
+		c = pki_issue(middle, &(struct pki_spec){ .cn = name, .san = name,
+		    .use_key = key->key });
+		(void)snprintf(name, sizeof(name), "n%d.pem", i);
+		pki_write_pair(dir, name, c);
+		pki_free(c);
+	}
+	listener = ours_bound(&at, world.families[0]);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, dir), 0);
+	want_eq(listen(listener, 16), 0);
+	want_soon(sees_cert(listener, &at, r.cert[0], &has) == 1 && has);
+	want_soon(shown(listener, &at, "n299.example", r.cert[0]) == 0);
+	(void)issue(ONE, "o", 60);
+	pki_write_pair(dir, "one.pem", r.cert[1]);
+	while (sees_cert(listener, &at, r.cert[1], &has) == 0)
+		want(has);
+	want(has);
+	want_eq(r.asked[0], 1);
+	want_eq(r.asked[1], 1);
+	want_eq(close(listener), 0);
+	end();
+}
+
 COLD_SCENE(a_listener_prefers_another_certificate_when_a_list_revokes_its_best)
 {
 	struct addr at;
@@ -397,6 +512,10 @@ main(void)
 		cmocka_unit_test(
 		    a_responder_that_is_silent_holds_listen_up_for_the_budget_at_most),
 		cmocka_unit_test(a_renewal_is_put_in_service_with_its_staple),
+		cmocka_unit_test(while_a_renewal_waits_for_its_staple_others_are_loaded),
+		cmocka_unit_test(what_is_changed_after_a_renewal_that_waits_comes_after_it),
+		cmocka_unit_test(
+		    of_many_names_the_renewed_one_has_its_staple_before_it_serves),
 		cmocka_unit_test(
 		    a_listener_prefers_another_certificate_when_a_list_revokes_its_best),
 		cmocka_unit_test(with_nothing_better_hard_refuses_and_soft_serves),

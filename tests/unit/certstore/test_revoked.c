@@ -163,6 +163,34 @@ show(void *arg, X509 *leaf, STACK_OF(X509) *above)
 	return s->n == 100 ? 7 : 0;
 }
 
+static int
+is_it(void *arg, const uint8_t digest[32])
+{
+	const struct shown *s = arg;
+	uint8_t leaf[32];
+
+	pki_digest(s->leaf, leaf);
+	return memcmp(leaf, digest, 32) == 0;
+}
+
+static void
+a_watch_is_not_shown_what_it_knows(void **state)
+{
+	struct pki_cert *one = put("www.b.c", 90), *two = put("x.b.c", 90);
+	struct shown s = { .leaf = one };
+
+	(void)state;
+	assert_int_equal(sst_store_leaves(store, NULL, show, &s, NULL), 0);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(s.met, 1);
+	s = (struct shown){ .leaf = one };
+	assert_int_equal(sst_store_leaves(store, is_it, show, &s, NULL), 0);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.met, 0);
+	pki_free(one);
+	pki_free(two);
+}
+
 static void
 a_watch_is_shown_each_leaf_with_its_issuer(void **state)
 {
@@ -171,7 +199,7 @@ a_watch_is_shown_each_leaf_with_its_issuer(void **state)
 	struct pki_buf b = { 0 };
 
 	(void)state;
-	assert_int_equal(sst_store_leaves(store, show, &s, NULL), 0);
+	assert_int_equal(sst_store_leaves(store, NULL, show, &s, NULL), 0);
 	assert_int_equal(s.n, 1);
 	assert_int_equal(s.met, 0);
 	assert_int_equal(s.with_issuer, 1);
@@ -179,12 +207,12 @@ a_watch_is_shown_each_leaf_with_its_issuer(void **state)
 	pki_put_chain(&b, staged);
 	assert_int_equal(sst_store_add_bytes(store, b.data, b.len, NULL), SST_OK);
 	s = (struct shown){ .leaf = staged };
-	assert_int_equal(sst_store_leaves(store, show, &s, NULL), 0);
+	assert_int_equal(sst_store_leaves(store, NULL, show, &s, NULL), 0);
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.met, 1);
 	assert_int_equal(s.with_issuer, 2);
 	s.n = 99;
-	assert_int_equal(sst_store_leaves(store, show, &s, NULL), 7);
+	assert_int_equal(sst_store_leaves(store, NULL, show, &s, NULL), 7);
 	pki_buf_free(&b);
 	pki_free(pair);
 	pki_free(staged);
@@ -203,6 +231,7 @@ main(void)
 		T(a_mark_holds_for_a_certificate_that_comes_later_and_for_no_other),
 		T(of_many_marks_each_is_found),
 		T(a_watch_is_shown_each_leaf_with_its_issuer),
+		T(a_watch_is_not_shown_what_it_knows),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);

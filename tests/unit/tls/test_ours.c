@@ -191,11 +191,40 @@ what_leaves_the_store_leaves_with_its_staple(void **state)
 	r.store = meet_store(r.cert, 2);
 	assert_int_equal(shown(ours, NULL, DUO_HOST, 1, 0), -1);
 	/* what is about to be served is met before */
-	sst_ours_meet(ours, r.store);
+	sst_ours_meet(ours, r.store, NULL);
 	assert_true(sst_ours_wait(ours, WAIT_MS));
 	assert_int_equal(shown(ours, NULL, DUO_HOST, 1, 0), 0);
 	sst_store_unref(both);
 	sst_ours_unref(ours);
+}
+
+static void
+what_is_new_is_waited_for_and_nothing_else(void **state)
+{
+	struct sst_store *one = meet_store(r.cert, 1);
+	struct sst_ours_set new = { 0 };
+	struct sst_ours *ours = NULL;
+	uint8_t leaf[32];
+
+	(void)state;
+	responder_hold(r.http);
+	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
+	    .store = r.store }, &ours, NULL), SST_OK);
+	sst_ours_meet(ours, one, &new);
+	assert_int_equal(new.n, 1);
+	sst_ours_set_done(&new);
+	/* the first is still being asked for */
+	sst_ours_meet(ours, r.store, &new);
+	assert_int_equal(new.n, 1);
+	pki_digest(r.cert[1], leaf);
+	assert_memory_equal(new.leaves[0], leaf, 32);
+	assert_int_equal(sst_ours_lacks(ours, &new), 1);
+	responder_let_go(r.http);
+	assert_true(sst_ours_wait(ours, WAIT_MS));
+	assert_int_equal(sst_ours_lacks(ours, &new), 0);
+	sst_ours_set_done(&new);
+	sst_ours_unref(ours);
+	sst_store_unref(one);
 }
 
 static void
@@ -380,6 +409,7 @@ main(void)
 		EACH(rv_54_a_fetched_staple_is_that_of_the_certificate_that_was_chosen),
 		EACH(what_the_program_gave_goes_before_what_was_fetched),
 		EACH(what_leaves_the_store_leaves_with_its_staple),
+		EACH(what_is_new_is_waited_for_and_nothing_else),
 		EACH(after_the_stop_the_store_is_not_told),
 		EACH(a_store_and_a_checker_make_staples),
 		EACH(cs_42_rv_51_a_resumed_session_gets_no_staple),
