@@ -166,8 +166,6 @@ void	sst_cache_mend(struct sst_cache *);
 /* 1: the file at the path is not the one that is open. */
 int	sst_cache_moved(const struct sst_cache *);
 int	sst_cache_paths(struct sst_cache *, const char *dir, struct sst_error *err);
-/* NULL, or why no file below `dir` can be trusted. */
-const char *sst_dir_fault(const char *dir, struct stat *ret);
 /* cache_mend.c: revoked rows of a damaged file that verify go to `to`. */
 void	sst_cache_salvage(struct sst_db *to, const char *path);
 

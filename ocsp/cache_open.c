@@ -47,8 +47,9 @@ sst_cache_paths(struct sst_cache *c, const char *dir, struct sst_error *err)
 	return SST_OK;
 }
 
-const char *
-sst_dir_fault(const char *dir, struct stat *ret)
+/* NULL, or why no file below `dir` can be trusted. */
+static const char *
+dir_fault(const char *dir, struct stat *ret)
 {
 	char above[4096];
 	struct stat st;
@@ -368,7 +369,7 @@ connect_as(struct sst_cache *c, int hurt)
 		return 0;
 	if (c->may_write && !c->stray)
 		(void)mkdir(c->dir, 0755);
-	fault = sst_dir_fault(c->dir, &st);
+	fault = dir_fault(c->dir, &st);
 	if (fault != NULL) {
 		sst_cache_say(c, "%s is not used: %s", c->dir, fault);
 		(void)lstat(c->snapshot, &c->file);

@@ -76,8 +76,6 @@ enum sst_crl_order {
 };
 enum sst_crl_order sst_crl_order(const struct sst_crl_head *fresh,
 	    const struct sst_crl_head *kept);
-/* < 0, 0, > 0, of numbers as in struct sst_crl_head. */
-int	sst_crl_number_cmp(const uint8_t a[20], const uint8_t b[20]);
 
 struct sst_crl_entry {
 	int64_t	revoked_at;

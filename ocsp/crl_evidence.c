@@ -10,12 +10,6 @@
 
 #define REMOVE_FROM_CRL	8
 
-int
-sst_crl_number_cmp(const uint8_t a[20], const uint8_t b[20])
-{
-	return memcmp(a, b, 20);
-}
-
 enum sst_crl_order
 sst_crl_order(const struct sst_crl_head *fresh, const struct sst_crl_head *kept)
 {
@@ -24,7 +18,7 @@ sst_crl_order(const struct sst_crl_head *fresh, const struct sst_crl_head *kept)
 	if (memcmp(fresh->sha256, kept->sha256, sizeof(fresh->sha256)) == 0)
 		return SST_CRL_SAME;
 	if (fresh->has_number && kept->has_number)
-		by_number = sst_crl_number_cmp(fresh->number, kept->number);
+		by_number = memcmp(fresh->number, kept->number, sizeof(fresh->number));
 	/* a higher number does not excuse an older list, nor the other way round */
 	if (by_number < 0 || fresh->this_update < kept->this_update)
 		return SST_CRL_OLDER;
