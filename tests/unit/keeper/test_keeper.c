@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -804,15 +805,17 @@ a_pair_started_beforehand_leaves_a_record_for_the_program(void **state)
 	struct sst_wire_serve record;
 	struct stat st;
 	const char *file = at(k->p, "record");
-	int fd;
+	int fd, watch = inotify_init1(IN_CLOEXEC);
 
+	assert_true(inotify_add_watch(watch, at(k->p, ""), IN_MOVED_TO) >= 0);
 	k->keeper = fork();
 	if (k->keeper == 0) {
 		(void)execl(PUPPET, PUPPET, "--serve", file, (char *)NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < PATIENCE_MS && stat(file, &st) != 0; i++)
-		(void)poll(NULL, 0, 1);
+	assert_true(wait_for(watch, POLLIN));	/* it is renamed to its place, whole */
+	(void)close(watch);
+	assert_int_equal(stat(file, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(read(fd, &record, sizeof(record)), (int)sizeof(record));
