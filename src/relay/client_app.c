@@ -163,10 +163,13 @@ sst_client_end_ready(struct sst_watch *w, uint32_t events)
 	if ((events & EPOLLHUP) == 0)
 		return;
 	sst_core_lock(relay);
-	/* The program closed it: nobody is left to be told. */
-	(void)answer_all(r, ECONNABORTED, NULL);
-	sst_client_free(r);
-	sst_record_end(r, 0);
+	/* The control thread may have given it up since: it could not be watched
+	 * (client.c). Else the program closed it, and nobody is left to be told. */
+	if (r->client != NULL) {
+		(void)answer_all(r, ECONNABORTED, NULL);
+		sst_client_free(r);
+		sst_record_end(r, 0);
+	}
 	sst_core_unlock(relay);
 }
 

@@ -19,6 +19,8 @@
 
 #include "base/fail.h"
 #include "base/wire.h"
+#include "relay/client_inside.h"
+#include "relay/core.h"
 #include "relay/drop.h"
 #include "relay/files.h"
 #include "relay/log.h"
@@ -382,6 +384,26 @@ a_loop_that_cannot_wait_stops(void **state)
 	sst_loop_done(&loop);
 }
 
+/* The worker may wait for the lock with the event while the control thread, which
+ * could not watch the TCP socket, ends the attempt. */
+static void
+an_event_of_an_attempt_that_was_given_up_is_nothing(void **state)
+{
+	struct sst_relay *relay = calloc(1, sizeof(*relay));
+	struct sst_record r = { .relay = relay, .state = SST_REC_ENDED, .tcp = -1,
+	    .end = -1 };
+
+	(void)state;
+	assert_non_null(relay);
+	assert_int_equal(pthread_mutex_init(&relay->lock, NULL), 0);
+	sst_client_end_ready(&r.end_watch, EPOLLHUP);
+	assert_int_equal(r.state, SST_REC_ENDED);
+	assert_int_equal(pthread_mutex_trylock(&relay->lock), 0);
+	(void)pthread_mutex_unlock(&relay->lock);
+	(void)pthread_mutex_destroy(&relay->lock);
+	free(relay);
+}
+
 int
 main(void)
 {
@@ -402,6 +424,7 @@ main(void)
 		cmocka_unit_test(ten_lines_a_second_then_a_count),
 		cmocka_unit_test(rights_are_gone_for_good),
 		cmocka_unit_test(a_late_answer_is_not_the_next_ones_and_not_the_last),
+		cmocka_unit_test(an_event_of_an_attempt_that_was_given_up_is_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
