@@ -28,25 +28,6 @@
 
 static const struct peer_opts one_example = { .sni = "one.example" };
 
-static void
-serve_one(const struct addr *at, int l)
-{
-	struct peer p;
-	char byte;
-	int s;
-
-	if (peer_client(&p, at, &one_example) != 0)
-		world_fail(__FILE__, __LINE__, "%s", p.why);
-	s = ours_accept(l);
-	peer_write(&p, "x", 1);
-	ours_read(s, &byte, 1);
-	ours_write(s, &byte, 1);
-	peer_read_all(&p, &byte, 1);
-	(void)close(s);
-	peer_want_end(&p);
-	peer_end(&p);
-}
-
 /* The 16 digits that the names of this descriptor's pair have in common. */
 static void
 door_of(int fd, char door[17])
@@ -202,7 +183,7 @@ COLD_SCENE(a_socket_made_while_the_pair_leaves_has_a_pair)
 		want_eq(ours_set(fd, TLS_CERTIFICATE_CHAIN, world.one_file), 0);
 		want_eq(listen(fd, 4), 0);
 		if (i % 8 == 0)
-			serve_one(&at, fd);
+			ours_serve_one(&at, fd);
 		(void)close(fd);
 		pass_us(aim.us);
 	}
@@ -379,7 +360,7 @@ reuse_pid(int at_the_door)
 	l = ours_listener(&at, world.families[0], world.one_file, NULL);
 	want_eq(world_pair(l, &keeper_after, &relay_after), 0);
 	want(keeper_after != keeper);
-	serve_one(&at, l);
+	ours_serve_one(&at, l);
 	(void)close(fd);
 	(void)close(l);
 	prog_tell(p.ch);

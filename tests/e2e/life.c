@@ -19,33 +19,6 @@
 #define MB	(1024 * 1024)
 #define ALL	(POLLIN | POLLOUT | POLLPRI | POLLRDHUP)
 
-static const struct peer_opts one_example = { .sni = "one.example" };
-
-static void
-dial(struct peer *p, const struct addr *at)
-{
-	if (peer_client(p, at, &one_example) != 0)
-		world_fail(__FILE__, __LINE__, "%s", p->why);
-}
-
-/* A request and an answer through a listener. */
-static void
-serve_one(const struct addr *at, int l)
-{
-	struct peer p;
-	char byte;
-	int s;
-
-	dial(&p, at);
-	s = ours_accept(l);
-	peer_write(&p, "x", 1);
-	ours_read(s, &byte, 1);
-	ours_write(s, "y", 1);
-	peer_read_all(&p, &byte, 1);
-	peer_end(&p);
-	(void)close(s);
-}
-
 /* --- start ------------------------------------------------------------------------------ */
 static volatile sig_atomic_t children_ended;
 
@@ -68,10 +41,10 @@ want_childless(void)
 	want_eq(sigaction(SIGCHLD, &act, NULL), 0);
 	l = ours_listener(&at, world.families[0], world.one_file, NULL);
 	want_errno(waitpid(-1, NULL, WNOHANG), ECHILD);
-	serve_one(&at, l);
+	ours_serve_one(&at, l);
 	want_eq(world_pair(l, &keeper, &relay), 0);
 	want_eq(kill(relay, SIGKILL), 0);
-	serve_one(&at, l);
+	ours_serve_one(&at, l);
 	want_errno(waitpid(-1, NULL, WNOHANG), ECHILD);
 	(void)close(l);
 	want_eq(kill(keeper, SIGTERM), 0);
@@ -283,7 +256,7 @@ COLD_SCENE(the_death_of_the_relay_costs_connections_and_no_listener)
 	want_eq(setsockopt(l, IPPROTO_TLS, TLS_CERTIFICATE_CHAIN, bytes.data,
 	    (socklen_t)bytes.len), 0);
 	g = ours_generation(l);
-	dial(&live, &at);
+	peer_dial(&live, &at);
 	s = ours_accept(l);
 	fresh = ours_client(world.families[0], 0, "one.example");
 	want_eq(world_pair(l, &keeper, &relay), 0);
@@ -328,12 +301,12 @@ COLD_SCENE(a_listener_survives_the_relay_again_and_again)
 	int l = ours_listener(&at, world.families[0], world.one_file, NULL);
 
 	for (int i = 0; i < 3; i++) {
-		serve_one(&at, l);
+		ours_serve_one(&at, l);
 		want_eq(world_pair(l, &keeper, &relay), 0);
 		want_eq(kill(relay, SIGKILL), 0);
 	}
 	/* And is renewed by the keeper after that. */
-	serve_one(&at, l);
+	ours_serve_one(&at, l);
 	{
 		struct pki_cert *again = pki_issue(world.ca, &(struct pki_spec){
 		    .san = "one.example,IP:127.0.0.1,IP:::1" });
@@ -354,7 +327,7 @@ COLD_SCENE(the_death_of_the_keeper_is_made_up_for)
 	int l = ours_listener(&at, world.families[0], world.one_file, NULL), s, l2;
 	char byte;
 
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	s = ours_accept(l);
 	want_eq(world_pair(l, &keeper, &relay), 0);
 	want_eq(kill(keeper, SIGKILL), 0);
@@ -367,7 +340,7 @@ COLD_SCENE(the_death_of_the_keeper_is_made_up_for)
 	l2 = ours_listener(&other, world.families[0], world.one_file, NULL);
 	want_eq(world_pair(l2, &keeper_after, &relay_after), 0);
 	want(keeper_after != keeper);
-	serve_one(&other, l2);
+	ours_serve_one(&other, l2);
 	(void)close(l);
 	(void)close(l2);
 }
@@ -378,7 +351,7 @@ COLD_SCENE(when_both_die_the_listener_says_so_and_a_new_pair_is_started)
 	pid_t keeper, relay;
 	int l = ours_listener(&at, world.families[0], world.one_file, NULL), l2;
 
-	serve_one(&at, l);
+	ours_serve_one(&at, l);
 	want_eq(world_pair(l, &keeper, &relay), 0);
 	want_eq(kill(keeper, SIGKILL), 0);
 	want_eq(kill(relay, SIGKILL), 0);
@@ -389,7 +362,7 @@ COLD_SCENE(when_both_die_the_listener_says_so_and_a_new_pair_is_started)
 	/* accept() has taken the error; that nobody is there stays. */
 	want_eq(ours_poll(l, ALL, 0) & POLLHUP, POLLHUP);
 	l2 = ours_listener(&other, world.families[0], world.one_file, NULL);
-	serve_one(&other, l2);
+	ours_serve_one(&other, l2);
 	(void)close(l);
 	(void)close(l2);
 }
@@ -435,7 +408,7 @@ COLD_SCENE(a_download_under_way_at_SIGTERM_arrives_whole)
 	prog_start(&server, download_server, NULL);
 	prog_recv(server.ch, pair, sizeof(pair));
 	prog_recv(server.ch, &at, sizeof(at));
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	peer_read_all(&p, data, 1000);
 	/* systemd signals the whole group: pair and program. */
 	want_eq(kill(pair[0], SIGTERM), 0);
@@ -471,7 +444,7 @@ COLD_SCENE(a_draining_pair_serves_what_exists)
 	}
 	/* A program that goes on gets a pair that goes on. */
 	l = ours_listener(&at, world.families[0], world.one_file, NULL);
-	serve_one(&at, l);
+	ours_serve_one(&at, l);
 	want(world_alive(relay));
 	want_eq(world_pair(l, &keeper_after, &relay_after), 0);
 	(void)close(k.fd);
@@ -630,7 +603,7 @@ SCENE(sstool_status_shows_the_listeners)
 	if (geteuid() != 0 && access(port, W_OK) != 0)
 		world_skip("needs root or a run-time directory of the user");
 	l = ours_listener(&at, world.families[0], world.one_file, NULL);
-	serve_one(&at, l);
+	ours_serve_one(&at, l);
 	(void)snprintf(port, sizeof(port), ":%d\"", addr_port(&at));
 	sstool_status(text, sizeof(text));
 	want_has(text, port);

@@ -25,13 +25,6 @@ one_listener(struct addr *at)
 	return ours_listener(at, world.families[0], world.one_file, NULL);
 }
 
-static void
-dial(struct peer *p, const struct addr *at)
-{
-	if (peer_client(p, at, &one_example) != 0)
-		world_fail(__FILE__, __LINE__, "%s", p->why);
-}
-
 SCENE(sk_34_accept_returns_after_the_handshake_only)
 {
 	struct addr at;
@@ -61,7 +54,7 @@ SCENE(sk_37_sk_38_accept_without_a_connection_and_its_flags)
 	want_errno(accept(l, NULL, NULL), EAGAIN);
 	want_errno(accept4(l, NULL, NULL, 0x10), EINVAL);
 	for (int flags = 0; flags < 4; flags++) {
-		dial(&p, &at);
+		peer_dial(&p, &at);
 		want_soon(ours_poll(l, POLLIN, 100) == POLLIN);
 		s = accept4(l, NULL, NULL, (flags & 1 ? SOCK_NONBLOCK : 0) |
 		    (flags & 2 ? SOCK_CLOEXEC : 0));
@@ -83,7 +76,7 @@ SCENE(sk_39_an_address_is_cut_to_its_room)
 	struct sockaddr_in6 full;
 	int l = one_listener(&at), s;
 
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	addr_of_sock(p.fd, &told);
 	memset(&full, 0x7e, sizeof(full));
 	told.len = 4;
@@ -97,10 +90,10 @@ SCENE(sk_39_an_address_is_cut_to_its_room)
 	(void)close(s);
 
 	/* As with TCP: the call fails, and the listener goes on. */
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	want_errno(accept(l, &told.u.any, (socklen_t *)16), EFAULT);
 	peer_drop(&p);
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	s = ours_accept(l);
 	peer_end(&p);
 	(void)close(s);
@@ -121,7 +114,7 @@ call_once(int ch, void *arg)
 	char back = -1;
 
 	(void)ch;
-	dial(&p, who->at);
+	peer_dial(&p, who->at);
 	peer_write(&p, &who->id, 1);
 	peer_read_all(&p, &back, 1);
 	want_eq(back, who->id);
@@ -188,7 +181,7 @@ SCENE(sk_41_two_children_accept_each_connection_once)
 		struct peer p;
 		char id = (char)i, back = -1;
 
-		dial(&p, &at);
+		peer_dial(&p, &at);
 		peer_write(&p, &id, 1);
 		peer_read_all(&p, &back, 1);
 		want_eq(back, id);
@@ -211,9 +204,9 @@ SCENE(sk_42_closing_a_listener_resets_those_who_wait)
 	int l = one_listener(&at), s, c;
 	char byte;
 
-	dial(&served, &at);
+	peer_dial(&served, &at);
 	s = ours_accept(l);
-	dial(&waits, &at);
+	peer_dial(&waits, &at);
 	want_eq(ours_poll(l, POLLIN, WORLD_PATIENCE_MS), POLLIN);
 	(void)close(l);
 	want_eq(peer_read(&waits, &byte, 1), -1);
@@ -240,7 +233,7 @@ SCENE(sk_42_the_end_of_who_is_accepted_and_closed_comes_at_once)
 
 	for (int listener_too = 0; listener_too < 2; listener_too++) {
 		l = one_listener(&at);
-		dial(&p, &at);
+		peer_dial(&p, &at);
 		want_eq(ours_poll(l, POLLIN, WORLD_PATIENCE_MS), POLLIN);
 		s = ours_accept(l);
 		want_eq(syscall(SYS_getsockopt, s, SOL_SOCKET, SO_PRIORITY, &mark,
@@ -284,7 +277,7 @@ SCENE(sk_44_a_full_table_of_descriptors_loses_no_connection)
 	int l = one_listener(&at), filler[64], n = 0, s;
 	char byte;
 
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	want_eq(ours_poll(l, POLLIN, WORLD_PATIENCE_MS), POLLIN);
 	want_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	tight = limit;
@@ -323,7 +316,7 @@ SCENE(sk_45_an_edge_for_each_burst_of_arrivals)
 	for (int i = 0; i < 3; i++) {
 		int s;
 
-		dial(&p[i], &at);
+		peer_dial(&p[i], &at);
 		want_eq(epoll_wait(ep, &e, 1, WORLD_PATIENCE_MS), 1);
 		want_eq(e.events, EPOLLIN);
 		s = ours_accept(l);
@@ -345,7 +338,7 @@ SCENE(sk_46_a_receive_timeout_bounds_accept)
 
 	want_eq(setsockopt(l, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)), 0);
 	want_errno(accept(l, NULL, NULL), EAGAIN);
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	want_soon((s = accept(l, NULL, NULL)) >= 0);
 	peer_end(&p);
 	(void)close(s);
@@ -374,7 +367,7 @@ SCENE(a_signal_interrupts_accept)
 	want_eq(timer_settime(t, 0, &every, NULL), 0);
 	want_errno(accept(l, NULL, NULL), EINTR);
 	want_eq(timer_delete(t), 0);
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	s = ours_accept(l);
 	peer_end(&p);
 	(void)close(s);
@@ -389,7 +382,7 @@ SCENE(listen_again_changes_the_backlog)
 
 	want_eq(listen(l, 1), 0);
 	want_eq(listen(l, 200), 0);
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	s = ours_accept(l);
 	peer_end(&p);
 	(void)close(s);
@@ -407,7 +400,7 @@ SCENE(a_listener_that_was_never_bound_gets_a_port)
 	addr_of_sock(l, &at);
 	want(addr_port(&at) != 0);
 	addr_loop(&at, world.families[0], addr_port(&at));
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	s = ours_accept(l);
 	peer_end(&p);
 	(void)close(s);
@@ -427,7 +420,7 @@ SCENE(failed_handshakes_are_invisible)
 		want_eq(peer_client(&p, &at, &distrust), -1);
 	want_eq(ours_poll(l, POLLIN, A_WHILE), 0);
 	want_errno(accept(l, NULL, NULL), EAGAIN);
-	dial(&p, &at);
+	peer_dial(&p, &at);
 	want_soon((s = accept(l, NULL, NULL)) >= 0);
 	peer_write(&p, "x", 1);
 	ours_read(s, &(char){ 0 }, 1);
@@ -451,7 +444,7 @@ SCENE(the_port_of_connections_that_were_reset_is_free_at_once)
 		int s[EACH], again;
 
 		for (int k = 0; k < EACH; k++) {
-			dial(&p[k], &at);
+			peer_dial(&p[k], &at);
 			s[k] = ours_accept(l);
 			want_eq(setsockopt(s[k], SOL_SOCKET, SO_LINGER, &now,
 			    sizeof(now)), 0);

@@ -191,6 +191,26 @@ shown_now(int listener, const struct addr *at, const char *sni,
 }
 
 void
+ours_serve_one(const struct addr *at, int listener)
+{
+	struct peer p;
+	char byte;
+	int s;
+
+	peer_dial(&p, at);
+	s = ours_accept(listener);
+	peer_write(&p, "x", 1);
+	ours_read(s, &byte, 1);
+	want_eq(byte, 'x');
+	ours_write(s, "y", 1);
+	peer_read_all(&p, &byte, 1);
+	want_eq(byte, 'y');
+	(void)close(s);
+	peer_want_end(&p);
+	peer_end(&p);
+}
+
+void
 ours_want_soon_shown(int listener, const struct addr *at, const char *sni,
     const struct pki_cert *cert)
 {

@@ -39,6 +39,9 @@ void	ours_read(int fd, void *, size_t len);
 /* End of the peer's stream: read() is 0. */
 void	ours_want_end(int fd);
 
+/* A client of OpenSSL's comes, a byte goes each way, and both end. */
+void	ours_serve_one(const struct addr *, int listener);
+
 /* Until a client that asks for `sni` is shown `cert`; accepts what comes, since
  * a listener with a full queue shakes no more hands. */
 void	ours_want_soon_shown(int listener, const struct addr *, const char *sni,

@@ -227,6 +227,13 @@ peer_client(struct peer *p, const struct addr *to, const struct peer_opts *o)
 	return shake(p, tcp_dial(to), 0, o);
 }
 
+void
+peer_dial(struct peer *p, const struct addr *to)
+{
+	if (peer_client(p, to, &(struct peer_opts){ .sni = "one.example" }) != 0)
+		world_fail(__FILE__, __LINE__, "%s", p->why);
+}
+
 SSL_CTX *
 peer_ctx(int server)
 {

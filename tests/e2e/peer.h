@@ -52,6 +52,8 @@ int	peer_client(struct peer *p, const struct addr *to, const struct peer_opts *)
 /* The same over a socket that is connected; it belongs to the peer. */
 int	peer_client_on(struct peer *p, int fd, const struct peer_opts *);
 int	peer_server_on(struct peer *p, int fd, const struct peer_opts *);
+/* A client that asks for one.example; it must succeed. */
+void	peer_dial(struct peer *p, const struct addr *to);
 
 /* For many connections, in any number of threads: a context that resumes no
  * session, and a handshake that must succeed. */

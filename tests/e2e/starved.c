@@ -96,27 +96,6 @@ talk_starved(struct peer *p, int l)
 }
 
 static void
-want_good(const struct addr *at, int l)
-{
-	struct peer p;
-	char byte;
-	int s;
-
-	if (peer_client(&p, at, &one_example) != 0)
-		world_fail(__FILE__, __LINE__, "%s", p.why);
-	s = ours_accept(l);
-	peer_write(&p, "x", 1);
-	ours_read(s, &byte, 1);
-	want_eq(byte, 'x');
-	ours_write(s, "y", 1);
-	peer_read_all(&p, &byte, 1);
-	want_eq(byte, 'y');
-	(void)close(s);
-	peer_want_end(&p);
-	peer_end(&p);
-}
-
-static void
 starve_server(long burst)
 {
 	struct gauge start;
@@ -126,10 +105,10 @@ starve_server(long burst)
 
 	needs_faults();
 	for (int i = 0; i < 3; i++)
-		want_good(&at, l);
+		ours_serve_one(&at, l);
 	gauge_read(&start, l);
 	faults_arm('r', NEVER, 1);
-	want_good(&at, l);
+	ours_serve_one(&at, l);
 	total = counted();
 	for (n = 1; fired > 0; n = after(n, total)) {
 		struct peer p;
@@ -141,7 +120,7 @@ starve_server(long burst)
 		/* What was cut off may still lie in the queue. */
 		while (ours_poll(l, POLLIN, 0) != 0)
 			(void)close(ours_accept(l));
-		want_good(&at, l);
+		ours_serve_one(&at, l);
 		tried++;
 	}
 	(void)fprintf(stderr, "%ld of %ld allocations failed\n", tried - 1, total);
@@ -594,7 +573,7 @@ COLD_SCENE(a_relay_with_a_full_table_lets_clients_wait_and_goes_on)
 	while (n > 0)
 		serve_crowd(l, served, &n, 10);
 	prog_end(&clients);
-	want_good(&crowd->at, l);
+	ours_serve_one(&crowd->at, l);
 	want_eq(world_pair(l, &keeper, &again), 0);
 	want_eq(again, relay);
 	(void)close(l);
