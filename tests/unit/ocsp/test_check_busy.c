@@ -21,6 +21,7 @@
 #include "make_response.h"
 #include "securesockets/revocation.h"
 #include "support/responder.h"
+#include "support/wall.h"
 
 struct world {
 	struct responder *responder;
@@ -29,19 +30,6 @@ struct world {
 	char		*dir;
 	int		 fd;		/* has the lock of the cache's directory */
 };
-
-int	__real_clock_gettime(clockid_t, struct timespec *);
-int	__wrap_clock_gettime(clockid_t, struct timespec *);
-
-int
-__wrap_clock_gettime(clockid_t id, struct timespec *t)
-{
-	int rc = __real_clock_gettime(id, t);
-
-	if (id == CLOCK_REALTIME)
-		t->tv_sec = PKI_NOW;
-	return rc;
-}
 
 static void
 answer(void *arg, const struct responder_request *q, struct responder_reply *a)
@@ -258,5 +246,6 @@ main(void)
 		T(who_may_fetch_waits_a_moment_for_the_cache),
 	};
 
+	atomic_store(&wall, PKI_NOW);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

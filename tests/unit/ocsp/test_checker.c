@@ -23,6 +23,7 @@
 #include "make_response.h"
 #include "securesockets/revocation.h"
 #include "support/pki.h"
+#include "support/wall.h"
 
 #define HOUR	3600
 
@@ -33,22 +34,6 @@
 #else
 #define IS_BUSY	1
 #endif
-
-/* The wall clock as this program has it (linked with --wrap): 0: as it is. */
-static _Atomic int64_t wall;
-
-int	__real_clock_gettime(clockid_t, struct timespec *);
-int	__wrap_clock_gettime(clockid_t, struct timespec *);
-
-int
-__wrap_clock_gettime(clockid_t id, struct timespec *t)
-{
-	int rc = __real_clock_gettime(id, t);
-
-	if (id == CLOCK_REALTIME && atomic_load(&wall) != 0)
-		t->tv_sec = atomic_load(&wall);
-	return rc;
-}
 
 struct world {
 	struct pki_cert	*root, *leaf;

@@ -14,21 +14,6 @@
 
 #include "make_crl.h"
 
-_Atomic int64_t wall;
-
-int	__real_clock_gettime(clockid_t, struct timespec *);
-int	__wrap_clock_gettime(clockid_t, struct timespec *);
-
-int
-__wrap_clock_gettime(clockid_t id, struct timespec *t)
-{
-	int rc = __real_clock_gettime(id, t);
-
-	if (id == CLOCK_REALTIME && atomic_load(&wall) != 0)
-		t->tv_sec = atomic_load(&wall);
-	return rc;
-}
-
 static void
 answer(void *arg, const struct responder_request *q, struct responder_reply *reply)
 {

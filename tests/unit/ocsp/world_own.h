@@ -12,6 +12,7 @@
 #include "make_response.h"
 #include "ocsp/own.h"
 #include "support/responder.h"
+#include "support/wall.h"
 
 #define HOUR	((time_t)3600)
 #define WAIT_MS	20000
@@ -48,8 +49,6 @@ struct world {
 	char		 text[300];
 };
 
-/* The wall clock as this program has it (linked with --wrap): 0: as it is. */
-extern _Atomic int64_t wall;
 
 /* `how`: 'o' names a responder, 'c' a list. */
 struct pki_cert *issue(struct world *w, const char *how);
