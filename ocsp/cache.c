@@ -323,10 +323,8 @@ sst_cache_patient(int ms)
 	patience_ms = ms;
 }
 
-/* 1: another process has the file, and this thread waits for it until `until`. No
- * lock is held meanwhile. */
-static int
-waits(int code, int64_t until)
+int
+sst_cache_waits(int code, int64_t until)
 {
 	const struct timespec pause = { .tv_nsec = 2000000 };
 
@@ -351,7 +349,8 @@ sst_cache_change(struct sst_cache *c, enum sst_bump what, int64_t now,
 		if (s == &c->mem) {
 			code = atomic_load(&c->opening) ? SQLITE_BUSY : SQLITE_OK;
 			sst_cache_leave_change(c, s);
-			if (!waits(code, patience_ms > c->wait_ms ? until : begun + c->wait_ms))
+			if (!sst_cache_waits(code, patience_ms > c->wait_ms ? until :
+			    begun + c->wait_ms))
 				break;
 			tries--;
 			continue;
@@ -363,7 +362,7 @@ sst_cache_change(struct sst_cache *c, enum sst_bump what, int64_t now,
 		if (rc >= 0 || code == 0)
 			return rc;
 		sst_error_clear(err);
-		if (waits(code, until))
+		if (sst_cache_waits(code, until))
 			tries--;
 		else if (!sst_cache_file_failed(c, code, epoch))
 			break;

@@ -357,8 +357,7 @@ pragmas_of(enum sst_db_kind kind)
 		return "PRAGMA page_size=8192;PRAGMA journal_mode=MEMORY;"
 		    "PRAGMA trusted_schema=OFF;PRAGMA temp_store=MEMORY";
 	case SST_DB_WRITE:
-		return "PRAGMA page_size=8192;PRAGMA auto_vacuum=INCREMENTAL;"
-		    "PRAGMA trusted_schema=OFF;PRAGMA cell_size_check=ON;"
+		return "PRAGMA trusted_schema=OFF;PRAGMA cell_size_check=ON;"
 		    "PRAGMA temp_store=MEMORY;PRAGMA cache_size=-4096;"
 		    "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
 		    "PRAGMA wal_autocheckpoint=1000;PRAGMA journal_size_limit=8388608";
@@ -367,6 +366,22 @@ pragmas_of(enum sst_db_kind kind)
 		    "PRAGMA temp_store=MEMORY;PRAGMA cache_size=-4096;"
 		    "PRAGMA query_only=ON";
 	}
+}
+
+/* What holds from the first page on is asked of a new file alone: SQLite writes to an
+ * old one to say auto_vacuum again, so that each who opened would wait for whoever
+ * writes just then. */
+static int
+set_up(struct sst_db *s, enum sst_db_kind kind)
+{
+	int code = SQLITE_OK;
+
+	if (kind == SST_DB_WRITE && pragma(s, "PRAGMA page_count", &code) == 0)
+		code = sqlite3_exec(s->db, "PRAGMA page_size=8192;"
+		    "PRAGMA auto_vacuum=INCREMENTAL", NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(s->db, pragmas_of(kind), NULL, NULL, NULL);
+	return code == SQLITE_OK ? code : sqlite3_extended_errcode(s->db);
 }
 
 enum sst_db_found
@@ -400,9 +415,9 @@ sst_db_open(struct sst_db *s, enum sst_db_kind kind, const char *path, int wait_
 	/* The log stays for the next process: closing would wait for the disk. */
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	code = sqlite3_exec(s->db, pragmas_of(kind), NULL, NULL, NULL);
+	code = set_up(s, kind);
 	if (code != SQLITE_OK) {
-		(void)sst_db_failed(s, sqlite3_extended_errcode(s->db));
+		(void)sst_db_failed(s, code);
 		goto failed;
 	}
 	found = examine(s, kind);

@@ -151,6 +151,9 @@ int	sst_cache_transaction(struct sst_cache *, struct sst_db *, enum sst_bump, in
 /* After a change of the file failed (no lock is held): mends what is damaged, says
  * what is wrong else. 1: try again; 0: memory has to do. */
 int	sst_cache_file_failed(struct sst_cache *, int code, unsigned epoch);
+/* 1: the code says that another process has the file, and this thread has waited for it
+ * a moment, before `until` (ms of sst_clock_ms()). No lock is held. */
+int	sst_cache_waits(int code, int64_t until);
 int	sst_cache_memory(struct sst_cache *);	/* makes `mem`; mu is held */
 void	sst_cache_say(struct sst_cache *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));

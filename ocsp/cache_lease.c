@@ -24,7 +24,7 @@
 #include "base/fail.h"
 #include "cache_inside.h"
 
-#define BUSY_MS		1000	/* for a file that others write to */
+#define BUSY_MS		1000	/* for a file that others write to, or open */
 #define LEASE_MAX	3600	/* seconds; more is a clock that went back */
 
 static const char get_text[] = "SELECT owner,pid,born,space,until FROM lease"
@@ -131,20 +131,21 @@ lease_step(struct sst_cache *c, struct sst_db *s, void *arg, struct sst_error *e
 static int
 lease_in_file(struct sst_cache *c, struct lease *l)
 {
-	int64_t end = sst_clock_ms() + BUSY_MS;
+	const int64_t end = sst_clock_ms() + BUSY_MS;
 	struct sst_db *s;
 	int rc, code;
 
 	do {
 		s = sst_cache_enter_change(c);
 		rc = SST_E_SYSTEM;
-		code = 0;
 		if (s == &c->change) {
 			rc = sst_cache_transaction(c, s, SST_BUMP_NONE, 0, lease_step, l, NULL);
-			code = s->code & 0xff;
+			code = s->code;
+		} else {
+			code = atomic_load(&c->opening) ? SQLITE_BUSY : SQLITE_OK;
 		}
 		sst_cache_leave_change(c, s);
-	} while (rc < 0 && code == SQLITE_BUSY && sst_clock_ms() < end);
+	} while (rc < 0 && sst_cache_waits(code, end));
 	return rc;
 }
 

@@ -395,6 +395,39 @@ reading_does_not_wait_for_a_writer(void **state)
 	sst_cache_close(c);
 }
 
+/* A herd that starts at once meets whoever of it writes first. */
+static void
+opening_neither_writes_nor_waits_for_a_writer(void **state)
+{
+	struct sst_evidence e = says(SST_EV_REVOKED, 1, 5);
+	struct sst_cache *c = cache_open_as(pki_path(*state, "open"), 1, 0, 1), *other;
+	struct stat before, after;
+	sqlite3 *db = NULL;
+
+	assert_int_equal(cache_put(c, 1, 0, &e), SST_OK);
+	assert_int_equal(stat(pki_path(*state, "open/live.db-wal"), &before), 0);
+	assert_int_equal(sqlite3_open(pki_path(*state, "open/live.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	other = cache_open_as(pki_path(*state, "open"), 1, 0, 1);
+	assert_int_equal(sst_cache_opening(other), 0);
+	assert_int_equal(sst_cache_mode(other), SST_CACHE_WRITER);
+	assert_int_equal(cache_says(other, 1, 0), SST_EV_REVOKED);
+	sst_cache_close(other);
+	assert_int_equal(stat(pki_path(*state, "open/live.db-wal"), &after), 0);
+	assert_int_equal(after.st_size, before.st_size);
+	/* who lets nobody read is waited for, and then done without */
+	assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	sst_cache_close(c);
+	assert_int_equal(sqlite3_open(pki_path(*state, "open/live.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT",
+	    NULL, NULL, NULL), SQLITE_OK);
+	other = cache_open_as(pki_path(*state, "open"), 1, 0, 1);
+	assert_int_equal(sst_cache_mode(other), SST_CACHE_MEMORY);
+	sst_cache_close(other);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 /* As a process that just makes the file holds it. */
 static int
 held(const char *path)
@@ -479,6 +512,7 @@ main(void)
 		cmocka_unit_test(rv_102_a_bare_clone_keeps_its_hands_off_the_file),
 		cmocka_unit_test(a_fork_gives_no_lease_away),
 		cmocka_unit_test(reading_does_not_wait_for_a_writer),
+		cmocka_unit_test(opening_neither_writes_nor_waits_for_a_writer),
 		cmocka_unit_test(opening_at_once_does_not_wait_for_who_holds_the_file),
 		cmocka_unit_test(a_file_that_is_held_for_good_is_done_without),
 	};

@@ -89,6 +89,7 @@ fifty_processes_learn_of_a_revocation_from_one_fetch(void **state)
 	pid_t pids[PROCESSES];
 
 	p->scene->revoked = 1;
+	responder_see(p->scene->r);
 	for (int i = 0; i < PROCESSES; i++)
 		pids[i] = herd_check(h, &check);
 	for (int i = 0; i < PROCESSES; i++)
