@@ -4,14 +4,13 @@
 
 import os
 import pathlib
-import shutil
 import signal
 import sys
 
 import common
 import web
-from common import (WAYS, Program, await_service, needs, ordinary, scene,
-                    signal_all, until, want, want_same)
+from common import (Program, await_service, needs, ordinary, scene, signal_all,
+                    until, want)
 
 MODULES = pathlib.Path("/usr/lib/apache2/modules")
 
@@ -115,43 +114,27 @@ def start(world, way, root, **more):
 
 
 def each(world, function, **more):
-    """function(apache) on both ways; the same must come of it."""
-    root = web.documents(world.directory("root") / "docs")
-    shutil.copy(common.HERE / "upload.cgi", root)
-    results = []
-    for name in WAYS:
-        results.append(function(start(world, getattr(world, name), root, **more)))
-        world.end()
-    want_same(*results, function.__name__)
-
-
-def play_all(a):
-    got = web.play(a.way, a.port)
-    posted = web.uploaded(a.way, a.port, "/upload.cgi")
-    web.want_client_in(a.way, a.port, a.log)
-    if a.way.is_tls:
-        web.want_tls(a.world, a.port, a.log)
-    return [*got.items(), posted]
+    web.each(world, start, function, cgi=True, **more)
 
 
 @scene
 def apache_prefork_answers_as_on_tcp(world):
-    each(world, play_all)
+    each(world, web.play_with_cgi)
 
 
 @scene
 def apache_worker_answers_as_on_tcp(world):
-    each(world, play_all, engine="worker")
+    each(world, web.play_with_cgi, engine="worker")
 
 
 @scene
 def apache_event_answers_as_on_tcp(world):
-    each(world, play_all, engine="event")
+    each(world, web.play_with_cgi, engine="event")
 
 
 @scene
 def apache_of_an_ordinary_user_answers_as_on_tcp(world):
-    each(world, play_all, user=ordinary())
+    each(world, web.play_with_cgi, user=ordinary())
 
 
 @scene

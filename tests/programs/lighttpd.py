@@ -9,8 +9,8 @@ import sys
 
 import common
 import web
-from common import (WAYS, Program, await_service, needs, ordinary, scene,
-                    signal_all, until, want, want_same)
+from common import (Program, await_service, needs, ordinary, scene, signal_all,
+                    until, want)
 
 CONF = """\
 server.modules = ("mod_accesslog", "mod_cgi"{modules})
@@ -71,44 +71,28 @@ def start(world, way, root, **more):
 
 
 def each(world, function, **more):
-    """function(lighttpd) on both ways; the same must come of it."""
-    root = web.documents(world.directory("root") / "docs")
-    shutil.copy(common.HERE / "upload.cgi", root)
-    results = []
-    for name in WAYS:
-        results.append(function(start(world, getattr(world, name), root, **more)))
-        world.end()
-    want_same(*results, function.__name__)
-
-
-def play_all(s):
-    got = web.play(s.way, s.port)
-    posted = web.uploaded(s.way, s.port, "/upload.cgi")
-    web.want_client_in(s.way, s.port, s.log)
-    if s.way.is_tls:
-        web.want_tls(s.world, s.port, s.log)
-    return [*got.items(), posted]
+    web.each(world, start, function, cgi=True, **more)
 
 
 @scene
 def lighttpd_answers_as_on_tcp(world):
-    each(world, play_all)
+    each(world, web.play_with_cgi)
 
 
 @scene
 def lighttpd_of_an_ordinary_user_answers_as_on_tcp(world):
-    each(world, play_all, user=ordinary())
+    each(world, web.play_with_cgi, user=ordinary())
 
 
 @scene
 def lighttpd_in_the_background_answers_as_on_tcp(world):
-    each(world, play_all, foreground=False)
+    each(world, web.play_with_cgi, foreground=False)
 
 
 @scene
 def lighttpd_waits_with_poll_and_select_as_well(world):
     for event in ("poll", "select"):
-        each(world, play_all, event=event)
+        each(world, web.play_with_cgi, event=event)
 
 
 @scene

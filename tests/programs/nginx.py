@@ -9,8 +9,8 @@ import sys
 
 import common
 import web
-from common import (WAYS, Program, await_service, gone, needs, ordinary, scene,
-                    signal_all, until, want, want_same)
+from common import (Program, await_service, gone, needs, ordinary, scene,
+                    signal_all, until, want)
 
 CONF = """\
 {user}
@@ -99,14 +99,7 @@ def start(world, way, root, **more):
 
 
 def each(world, function, way=lambda w: w, **more):
-    """function(nginx) on both ways; the same must come of it."""
-    root = web.documents(world.directory("root") / "docs")
-    results = []
-    for name in WAYS:
-        n = start(world, way(getattr(world, name)), root, **more)
-        results.append(function(n))
-        world.end()
-    want_same(*results, function.__name__)
+    web.each(world, start, function, way=way, **more)
 
 
 def play_all(n):

@@ -14,11 +14,12 @@ import concurrent.futures
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import threading
 
 import common
-from common import HOST, PATIENCE, Failed, s_client, until, want, want_same
+from common import HOST, PATIENCE, WAYS, Failed, s_client, until, want, want_same
 
 BIG = 20_000_000
 UPLOAD = 5_000_000
@@ -215,6 +216,28 @@ def play(way, port, parallel_path="/small.txt"):
             "fifty at once": asked_at_once(way, port, parallel_path),
             "garbage": garbage(way, port),
             "a slow request": slow_sender(way, port)}
+
+
+def play_with_cgi(server):
+    """All of it and uploads, from a client that the log knows."""
+    got = play(server.way, server.port)
+    posted = uploaded(server.way, server.port, "/upload.cgi")
+    want_client_in(server.way, server.port, server.log)
+    if server.way.is_tls:
+        want_tls(server.world, server.port, server.log)
+    return [*got.items(), posted]
+
+
+def each(world, start, function, cgi=False, way=lambda w: w, **more):
+    """function(start(...)) on both ways; the same must come of it."""
+    root = documents(world.directory("root") / "docs")
+    if cgi:
+        shutil.copy(common.HERE / "upload.cgi", root)
+    results = []
+    for name in WAYS:
+        results.append(function(start(world, way(getattr(world, name)), root, **more)))
+        world.end()
+    want_same(*results, function.__name__)
 
 
 def compare(tcp, tls):
