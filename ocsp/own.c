@@ -15,9 +15,6 @@
 #include "own_inside.h"
 #include "work.h"
 
-#define AT_ONCE	32	/* entries that one step works on */
-#define SLEEP_S	60
-
 static pthread_mutex_t fork_mu = PTHREAD_MUTEX_INITIALIZER;
 
 static void
@@ -44,7 +41,7 @@ see_fork(struct sst_own *o)
 	(void)pthread_mutex_lock(&fork_mu);
 	if (atomic_load(&o->pid) != me) {
 		locks_init(o);
-		for (size_t i = 0; i < SST_OWN_BUCKETS; i++)
+		for (size_t i = 0; i < o->n_buckets; i++)
 			for (struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next) {
 				e->asking = 0;
 				e->looking = SST_OWN_IDLE;
@@ -73,8 +70,12 @@ sst_own_new(const struct sst_own_config *config, struct sst_own **ret, struct ss
 {
 	struct sst_own *o = calloc(1, sizeof(*o));
 
-	if (o == NULL)
+	if (o == NULL || (o->buckets = calloc(SST_OWN_BUCKETS,
+	    sizeof(struct sst_own_cert *))) == NULL) {
+		free(o);
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	}
+	o->n_buckets = SST_OWN_BUCKETS;
 	atomic_init(&o->pid, getpid());
 	locks_init(o);
 	o->checker = sst_checker_ref(config->checker);
@@ -91,12 +92,13 @@ sst_own_new(const struct sst_own_config *config, struct sst_own **ret, struct ss
 	return SST_OK;
 }
 
-static void
-cert_free(struct sst_own_cert *e)
+void
+sst_own_cert_free(struct sst_own_cert *e)
 {
 	sst_check_free(e->check);
 	sst_own_staple_unref(e->staple);
-	sk_X509_pop_free(e->chain, X509_free);
+	X509_free(e->issuer);
+	X509_free(e->above);
 	free(e);
 }
 
@@ -108,14 +110,15 @@ sst_own_free(struct sst_own *o)
 	if (o == NULL)
 		return;
 	see_fork(o);
-	for (size_t i = 0; i < SST_OWN_BUCKETS; i++)
+	for (size_t i = 0; i < o->n_buckets; i++)
 		while ((e = o->buckets[i]) != NULL) {
 			o->buckets[i] = e->next;
 			/* after it the checker's thread does not know the entry */
 			if (e->ticket != NULL)
 				sst_work_cancel(sst_checker_work(o->checker), e->ticket);
-			cert_free(e);
+			sst_own_cert_free(e);
 		}
+	free(o->buckets);
 	X509_STORE_free(o->anchors);
 	sst_checker_unref(o->checker);
 	(void)pthread_cond_destroy(&o->told);
@@ -124,16 +127,42 @@ sst_own_free(struct sst_own *o)
 	free(o);
 }
 
-X509 *
-sst_own_leaf(const struct sst_own_cert *e)
+/* Takes a reference. */
+static int
+push(STACK_OF(X509) *chain, X509 *x)
 {
-	return sk_X509_value(e->chain, 0);
+	if (x == NULL || X509_up_ref(x) != 1)
+		return 0;
+	if (sk_X509_push(chain, x) > 0)
+		return 1;
+	X509_free(x);
+	return 0;
 }
 
-X509 *
-sst_own_issuer(const struct sst_own_cert *e)
+int
+sst_own_open(const struct sst_own_cert *e, struct sst_own_view *ret)
 {
-	return sk_X509_value(e->chain, 1);
+	const unsigned char *at = e->der;
+	X509 *leaf = d2i_X509(NULL, &at, (long)e->der_len);
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	int good;
+
+	good = chain != NULL && push(chain, leaf) && push(chain, e->issuer) &&
+	    (e->above == NULL || push(chain, e->above)) &&
+	    sst_facts_of(leaf, e->issuer, &ret->facts, NULL) == SST_OK;
+	X509_free(leaf);
+	if (good)
+		ret->chain = chain;
+	else
+		sk_X509_pop_free(chain, X509_free);
+	ERR_clear_error();
+	return good;
+}
+
+void
+sst_own_close(struct sst_own_view *view)
+{
+	sk_X509_pop_free(view->chain, X509_free);
 }
 
 /* Who issued `x`: of the chain, or an anchor. A reference; NULL: nobody known. */
@@ -181,43 +210,88 @@ chain_of(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above)
 	return NULL;
 }
 
+static struct sst_own_cert **
+bucket_of(struct sst_own *o, const uint8_t leaf[32])
+{
+	uint32_t n;
+
+	memcpy(&n, leaf, sizeof(n));
+	return &o->buckets[n & (o->n_buckets - 1)];
+}
+
 static struct sst_own_cert *
 find_locked(struct sst_own *o, const uint8_t leaf[32])
 {
-	struct sst_own_cert *e = o->buckets[leaf[0]];
+	struct sst_own_cert *e = *bucket_of(o, leaf);
 
-	while (e != NULL && memcmp(e->facts->sha256, leaf, 32) != 0)
+	while (e != NULL && memcmp(e->leaf, leaf, 32) != 0)
 		e = e->next;
 	return e;
 }
 
-/* Whether anybody is asked for a staple. */
-static int
-has_responder(const struct sst_own_cert *e)
+static void
+link_locked(struct sst_own *o, struct sst_own_cert *e)
 {
-	return !e->own->no_staples && e->facts->n_ocsp > 0;
+	struct sst_own_cert **at = bucket_of(o, e->leaf);
+
+	e->next = *at;
+	*at = e;
 }
 
+/* Without memory for it, looking up takes longer. */
+static void
+grow_locked(struct sst_own *o)
+{
+	struct sst_own_cert **old = o->buckets, *e;
+	const size_t n = o->n_buckets;
+
+	o->buckets = calloc(2 * n, sizeof(struct sst_own_cert *));
+	if (o->buckets == NULL) {
+		o->buckets = old;
+		return;
+	}
+	o->n_buckets = 2 * n;
+	for (size_t i = 0; i < n; i++)
+		while ((e = old[i]) != NULL) {
+			old[i] = e->next;
+			link_locked(o, e);
+		}
+	free(old);
+}
+
+/* NULL: nobody could be asked about it, or (then *err says so) there is no memory. */
 static struct sst_own_cert *
 cert_new(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_error *err)
 {
-	struct sst_own_cert *e = calloc(1, sizeof(*e));
+	STACK_OF(X509) *chain = chain_of(o, leaf, above);
+	const struct sst_cert_facts *facts = NULL;
+	const int len = i2d_X509(leaf, NULL);
+	struct sst_own_cert *e = NULL;
+	unsigned char *at;
 
+	/* what cannot be read names nobody who could be asked */
+	if (chain == NULL || len <= 0 ||
+	    sst_facts_of(leaf, sk_X509_value(chain, 1), &facts, NULL) < 0)
+		goto out;
+	e = calloc(1, sizeof(*e) + (size_t)len);
 	if (e == NULL) {
 		(void)sst_fail(err, SST_E_NOMEM, "out of memory");
-		return NULL;
+		goto out;
 	}
 	e->own = o;
-	e->chain = chain_of(o, leaf, above);
-	/* what cannot be read names nobody who could be asked */
-	if (e->chain == NULL ||
-	    sst_facts_of(leaf, sst_own_issuer(e), &e->facts, NULL) < 0) {
-		cert_free(e);
-		return NULL;
-	}
-	e->answered = !has_responder(e);
+	memcpy(e->leaf, facts->sha256, sizeof(e->leaf));
+	at = e->der;
+	e->der_len = (size_t)i2d_X509(leaf, &at);
+	if (X509_up_ref(sk_X509_value(chain, 1)) == 1)
+		e->issuer = sk_X509_value(chain, 1);
+	if (sk_X509_num(chain) > 2 && X509_up_ref(sk_X509_value(chain, 2)) == 1)
+		e->above = sk_X509_value(chain, 2);
+	e->has_responder = !o->no_staples && facts->n_ocsp > 0;
+	e->answered = !e->has_responder;
 	if (e->answered)
 		e->fetch_at = INT64_MAX;
+out:
+	sk_X509_pop_free(chain, X509_free);
 	return e;
 }
 
@@ -231,7 +305,7 @@ sst_own_again(struct sst_own *o, const uint8_t leaf[32])
 	if (e != NULL && e->gone) {	/* it is back */
 		e->gone = 0;
 		e->look_at = 0;
-		e->fetch_at = has_responder(e) ? 0 : INT64_MAX;
+		e->fetch_at = e->has_responder ? 0 : INT64_MAX;
 	}
 	if (e != NULL)
 		e->epoch = o->epoch;
@@ -259,17 +333,16 @@ sst_own_add(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_err
 	if (!e->answered)
 		sst_own_take(e, sst_checker_now(o->checker));
 	lock(o);
-	if (find_locked(o, e->facts->sha256) != NULL || o->n >= SST_OWN_MOST) {
-		if (o->n >= SST_OWN_MOST)
-			rc = sst_fail(err, SST_E_LIMIT, "more than %d certificates: the "
-			    "others are served without staples", SST_OWN_MOST);
+	if (find_locked(o, e->leaf) != NULL) {
 		unlock(o);
-		cert_free(e);
-		return rc;
+		sst_own_cert_free(e);
+		return SST_OK;
 	}
+	if (o->n == o->n_buckets)
+		grow_locked(o);
 	e->epoch = o->epoch;
-	e->next = o->buckets[e->facts->sha256[0]];
-	o->buckets[e->facts->sha256[0]] = e;
+	e->asked_at = sst_checker_now(o->checker);
+	link_locked(o, e);
 	o->n++;
 	unlock(o);
 	return SST_OK;
@@ -288,7 +361,7 @@ void
 sst_own_sync_end(struct sst_own *o)
 {
 	lock(o);
-	for (size_t i = 0; i < SST_OWN_BUCKETS; i++)
+	for (size_t i = 0; i < o->n_buckets; i++)
 		for (struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next)
 			if (e->epoch != o->epoch) {
 				e->gone = 1;
@@ -299,79 +372,14 @@ sst_own_sync_end(struct sst_own *o)
 	unlock(o);
 }
 
-/* Caller holds both. */
-static void
-reap_locked(struct sst_own *o)
-{
-	for (size_t i = 0; i < SST_OWN_BUCKETS; i++) {
-		struct sst_own_cert **at = &o->buckets[i], *e;
-
-		while ((e = *at) != NULL) {
-			if (e->looking == SST_OWN_LOOKED) {
-				sst_check_free(e->check);
-				e->check = NULL;
-				e->looking = SST_OWN_IDLE;
-			}
-			if (!e->gone || e->asking || e->looking != SST_OWN_IDLE) {
-				at = &e->next;
-				continue;
-			}
-			*at = e->next;
-			o->n--;
-			cert_free(e);
-		}
-	}
-}
-
-/* One for each of both that is due, marked as begun. Returns how many. */
-static size_t
-due_locked(struct sst_own *o, int64_t now, struct sst_own_cert *list[AT_ONCE],
-    int fetch[AT_ONCE])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < SST_OWN_BUCKETS; i++)
-		for (struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next) {
-			if (n < AT_ONCE && !e->asking && e->fetch_at <= now) {
-				e->asking = 1;
-				fetch[n] = 1;
-				list[n++] = e;
-			}
-			if (n < AT_ONCE && e->looking == SST_OWN_IDLE && e->look_at <= now) {
-				e->looking = SST_OWN_LOOKING;
-				fetch[n] = 0;
-				list[n++] = e;
-			}
-		}
-	return n;
-}
-
-static unsigned
-next_locked(const struct sst_own *o, int64_t now)
-{
-	int64_t at = now + SLEEP_S;
-
-	for (size_t i = 0; i < SST_OWN_BUCKETS; i++)
-		for (const struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next) {
-			if (!e->asking && e->fetch_at < at)
-				at = e->fetch_at;
-			/* what is under way may leave something to be done */
-			if ((e->asking || e->looking != SST_OWN_IDLE) && at > now + 1)
-				at = now + 1;
-			if (e->looking == SST_OWN_IDLE && e->look_at < at)
-				at = e->look_at;
-		}
-	return at > now ? (unsigned)(at - now) : 1;
-}
-
 unsigned
 sst_own_step(struct sst_own *o)
 {
-	struct sst_own_cert *list[AT_ONCE];
-	int fetch[AT_ONCE];
+	struct sst_own_due list[SST_OWN_AT_ONCE];
 	unsigned again;
 	int64_t now;
 	size_t n;
+	int more;
 
 	see_fork(o);
 	/* who is in it now looks once more for what has just come */
@@ -382,17 +390,17 @@ sst_own_step(struct sst_own *o)
 	atomic_store(&o->more, 0);
 	now = sst_checker_now(o->checker);
 	lock(o);
-	reap_locked(o);
-	n = due_locked(o, now, list, fetch);
+	sst_own_reap(o);
+	n = sst_own_due(o, now, list, &more);
 	unlock(o);
 	for (size_t i = 0; i < n; i++) {
-		if (fetch[i])
-			sst_own_fetch(list[i], now);
+		if (list[i].fetch)
+			sst_own_fetch(list[i].e, now);
 		else
-			sst_own_watch(list[i], now);
+			sst_own_watch(list[i].e, now);
 	}
 	lock(o);
-	again = n == AT_ONCE ? 0 : next_locked(o, now);
+	again = more ? 0 : sst_own_next(o, now);
 	unlock(o);
 	(void)pthread_mutex_unlock(&o->step_mu);
 	return atomic_load(&o->more) ? 0 : again;
@@ -403,7 +411,7 @@ pending_locked(const struct sst_own *o)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < SST_OWN_BUCKETS; i++)
+	for (size_t i = 0; i < o->n_buckets; i++)
 		for (const struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next)
 			n += !e->answered;
 	return n;
@@ -460,8 +468,10 @@ sst_own_staple(struct sst_own *o, const uint8_t leaf[32])
 
 	lock(o);
 	e = find_locked(o, leaf);
+	if (e != NULL)
+		e->asked_at = now;
 	if (e != NULL && !e->gone && !e->revoked && e->staple != NULL && now < e->staple->until &&
-	    now >= e->evidence.this_update)
+	    now >= e->says.this_update)
 		s = sst_own_staple_ref(e->staple);
 	unlock(o);
 	return s;

@@ -15,7 +15,12 @@
  *      old one keeps it.
  *   4. sst_own_step() never waits for the network. It is fetched anew at half of its
  *      life and a little later, spread by the certificate (refresh.h).
- *   5. Whatever a list or a responder says of a certificate is evidence, also of one
+ *   5. There is no limit of its own to how many are seen to: one costs its DER, its
+ *      staple and about 200 octets, and is parsed when it is its turn. At most
+ *      SST_OWN_BUSY are asked for at once, those that a client asked for last first;
+ *      the more there are, the more seldom each is looked at for a list's word: every
+ *      60 s, and a second more for each 64.
+ *   6. Whatever a list or a responder says of a certificate is evidence, also of one
  *      that names no responder.
  * Threads: any number. `on_word` is called with no lock held, by the checker's thread
  *   or by sst_own_step(). After fork() the child goes on with the staples it has.
@@ -29,7 +34,7 @@
 
 #include <securesockets/revocation.h>
 
-#define SST_OWN_MOST	1024	/* certificates; the others are served without */
+#define SST_OWN_BUSY	256
 
 struct sst_own;
 
@@ -66,7 +71,7 @@ void	sst_own_free(struct sst_own *);
 /*
  * A certificate that is served, or is to be; `above`: its chain, nearest first, may be
  * NULL. What the caches have of it is there at once. One without an issuer is passed
- * over: nobody can judge what is said about it. SST_E_LIMIT: there are too many.
+ * over: nobody can judge what is said about it.
  */
 int	sst_own_add(struct sst_own *, X509 *leaf, STACK_OF(X509) *above, struct sst_error *err);
 /* The same for one that is known already (1); 0: it is not, and has to be shown. */

@@ -27,12 +27,12 @@ delegate_revoked(void *checker, const struct sst_cert_key *key)
 
 /* 1: it may be given out. */
 static int
-judge(struct sst_own_cert *e, const void *der, size_t len, int64_t now,
-    struct sst_evidence *ret)
+judge(const struct sst_own_cert *e, const struct sst_own_view *view, const void *der,
+    size_t len, int64_t now, struct sst_evidence *ret)
 {
 	struct sst_limits limits;
-	const struct sst_response_ask ask = { .cert = e->facts,
-	    .issuer = sst_own_issuer(e), .now = now, .source = SST_SOURCE_STAPLE,
+	const struct sst_response_ask ask = { .cert = view->facts,
+	    .issuer = e->issuer, .now = now, .source = SST_SOURCE_STAPLE,
 	    .limits = &limits, .delegate_revoked = delegate_revoked,
 	    .arg = e->own->checker };
 
@@ -55,9 +55,11 @@ install(struct sst_own_cert *e, const struct sst_evidence *ev, const void *der, 
 		return 0;
 	(void)pthread_mutex_lock(&e->own->mu);
 	old = e->staple;
-	if (old == NULL || ev->this_update > e->evidence.this_update) {
+	if (old == NULL || ev->this_update > e->says.this_update) {
 		e->staple = s;
-		e->evidence = *ev;
+		e->says.this_update = ev->this_update;
+		e->says.until = ev->until;
+		e->says.fetched_at = ev->fetched_at;
 		s = old;
 		old = NULL;
 	} else {
@@ -69,25 +71,26 @@ install(struct sst_own_cert *e, const struct sst_evidence *ev, const void *der, 
 }
 
 static void
-take_from(struct sst_own_cert *e, struct sst_cache *cache, int64_t now)
+take_from(struct sst_own_cert *e, const struct sst_own_view *view, struct sst_cache *cache,
+    int64_t now)
 {
 	struct sst_cache *own = sst_checker_own(e->own->checker);
 	struct sst_evidence kept, ev;
 	uint8_t *der = NULL;
 	size_t len = 0;
 
-	if (sst_cache_staple_get(cache, e->facts->sha256, &kept, &der, &len) == 1 &&
-	    judge(e, der, len, now, &ev)) {
+	if (sst_cache_staple_get(cache, e->leaf, &kept, &der, &len) == 1 &&
+	    judge(e, view, der, len, now, &ev)) {
 		ev.fetched_at = kept.fetched_at;
 		(void)install(e, &ev, der, len);
 	}
 	free(der);
 	der = NULL;
-	if (sst_cache_response_get(cache, &e->facts->key, &der, &len) == 1 &&
-	    judge(e, der, len, now, &ev)) {
+	if (sst_cache_response_get(cache, &view->facts->key, &der, &len) == 1 &&
+	    judge(e, view, der, len, now, &ev)) {
 		ev.fetched_at = now;
 		if (install(e, &ev, der, len) && own != NULL)
-			(void)sst_cache_staple_put(own, e->facts->sha256, &ev, der, len);
+			(void)sst_cache_staple_put(own, e->leaf, &ev, der, len);
 	}
 	free(der);
 }
@@ -96,24 +99,37 @@ void
 sst_own_take(struct sst_own_cert *e, int64_t now)
 {
 	struct sst_checker *checker = e->own->checker;
+	struct sst_own_view view;
 
-	if (e->own->policy.use_cache == SST_SWITCH_OFF)
+	if (e->own->policy.use_cache == SST_SWITCH_OFF || !sst_own_open(e, &view))
 		return;
-	take_from(e, sst_checker_own(checker), now);
+	take_from(e, &view, sst_checker_own(checker), now);
 	if (sst_checker_machine(checker) != NULL)
-		take_from(e, sst_checker_machine(checker), now);
+		take_from(e, &view, sst_checker_machine(checker), now);
+	sst_own_close(&view);
+}
+
+/* Half of its life, and a little later. Caller holds own's mu. */
+static int64_t
+refresh_at_locked(const struct sst_own_cert *e)
+{
+	const struct sst_evidence ev = { .source = SST_SOURCE_STAPLE,
+	    .this_update = e->says.this_update, .until = e->says.until,
+	    .fetched_at = e->says.fetched_at };
+
+	return sst_refresh_at(&ev, e->leaf);
 }
 
 /* When there is a good one: by its life; else soon. Caller holds own's mu. */
 static int64_t
 next_fetch_locked(const struct sst_own_cert *e, int64_t now)
 {
-	const int64_t retry = now + RETRY_S + e->facts->sha256[1] % SPREAD_S;
+	const int64_t retry = now + RETRY_S + e->leaf[1] % SPREAD_S;
 	int64_t at;
 
 	if (e->staple == NULL || now >= e->staple->until)
 		return retry;
-	at = sst_refresh_at(&e->evidence, e->facts->sha256);
+	at = refresh_at_locked(e);
 	return at > now ? at : retry;
 }
 
@@ -124,7 +140,7 @@ settle(struct sst_own_cert *e, int64_t now, int fetched, int revoked)
 
 	(void)pthread_mutex_lock(&o->mu);
 	if (fetched && e->staple != NULL)
-		e->evidence.fetched_at = now;
+		e->says.fetched_at = now;
 	if (revoked)
 		e->look_at = 0;
 	if (!e->gone)
@@ -159,7 +175,7 @@ is_needless(struct sst_own_cert *e, int64_t now)
 
 	(void)pthread_mutex_lock(&e->own->mu);
 	yes = e->staple != NULL && now < e->staple->until &&
-	    sst_refresh_at(&e->evidence, e->facts->sha256) > now;
+	    refresh_at_locked(e) > now;
 	(void)pthread_mutex_unlock(&e->own->mu);
 	return yes;
 }
@@ -169,12 +185,14 @@ sst_own_fetch(struct sst_own_cert *e, int64_t now)
 {
 	struct sst_work *work = sst_checker_work(e->own->checker);
 	struct sst_revocation_policy policy = e->own->policy;
-	struct sst_work_ask ask = { .cert = sst_own_leaf(e), .issuer = sst_own_issuer(e),
-	    .above = sk_X509_value(e->chain, 2), .policy = &policy,
-	    .is_leaf = 1, .budget_ms = BUDGET_MS };
+	struct sst_work_ask ask = { .issuer = e->issuer, .above = e->above,
+	    .policy = &policy, .is_leaf = 1, .budget_ms = BUDGET_MS };
+	struct sst_own_view view;
+	int rc;
 
 	sst_own_take(e, now);
-	if (work == NULL || policy.fetch == SST_SWITCH_OFF || is_needless(e, now)) {
+	if (work == NULL || policy.fetch == SST_SWITCH_OFF || is_needless(e, now) ||
+	    !sst_own_open(e, &view)) {
 		settle(e, now, 0, 0);
 		return;
 	}
@@ -184,6 +202,9 @@ sst_own_fetch(struct sst_own_cert *e, int64_t now)
 	policy.use_cache = SST_SWITCH_OFF;
 	policy.use_ocsp = SST_SWITCH_ON;
 	policy.nonce = SST_SWITCH_OFF;
-	if (sst_work_ask(work, &ask, on_answer, e, &e->ticket, NULL) < 0)
+	ask.cert = sk_X509_value(view.chain, 0);
+	rc = sst_work_ask(work, &ask, on_answer, e, &e->ticket, NULL);
+	sst_own_close(&view);
+	if (rc < 0)
 		settle(e, now, 0, 0);
 }

@@ -2,7 +2,8 @@
 /*
  * own_inside - our own certificates, as their own files see them.
  *
- *	own.c		life, the list, who is due
+ *	own.c		life, the list
+ *	own_due.c	whose turn it is
  *	own_fetch.c	a staple: from the caches, or fetched
  *	own_watch.c	a verdict: is it revoked?
  *
@@ -26,29 +27,48 @@ struct sst_cache;
 struct sst_check;
 struct sst_work_ticket;
 
-#define SST_OWN_BUCKETS	256
+#define SST_OWN_BUCKETS	256	/* to begin with; then as many as entries */
 
 enum sst_own_look { SST_OWN_IDLE = 0, SST_OWN_LOOKING, SST_OWN_LOOKED };
 
 struct sst_own_cert {
 	struct sst_own_cert *next;	/* of its bucket */
 	struct sst_own	*own;
-	STACK_OF(X509)	*chain;		/* leaf, issuer, and who issued that if known */
-	const struct sst_cert_facts *facts;
+	uint8_t		 leaf[32];	/* SHA-256 */
+	X509		*issuer, *above;	/* shared by many; who issued that, or NULL */
+	int		 has_responder;	/* who is asked for a staple */
 	unsigned	 epoch;		/* own's mu guards all below, but who works on an
 					   entry may read what only he changes */
 	int64_t		 fetch_at, look_at;	/* UNIX s */
+	int64_t		 asked_at;	/* a client wanted its staple, or it came */
 	int		 gone;		/* served no more: freed when nobody works on it */
 	int		 asking;	/* somebody sees to its staple */
 	int		 answered;	/* once at least, or there is nobody to ask */
 	enum sst_own_look looking;	/* somebody judges it; he is done */
 	int		 revoked;
 	struct sst_own_staple *staple;	/* or NULL */
-	struct sst_evidence evidence;	/* what the staple says */
+	struct {	/* what the staple says */
+		int64_t	 this_update, until, fetched_at;
+	} says;
 	/* of the step that began it: */
 	struct sst_work_ticket *ticket;
 	struct sst_check *check;
+	size_t		 der_len;
+	unsigned char	 der[];
 };
+
+/* An entry's certificate, parsed. */
+struct sst_own_view {
+	STACK_OF(X509)	*chain;		/* leaf, issuer, and who issued that if known */
+	const struct sst_cert_facts *facts;
+};
+
+/* Something that is due. */
+struct sst_own_due {
+	struct sst_own_cert *e;
+	int		 fetch;		/* its staple; 0: a look */
+};
+#define SST_OWN_AT_ONCE	16	/* that one step works on: a look takes up to 0.5 ms */
 
 struct sst_own {
 	struct sst_checker *checker;
@@ -66,12 +86,24 @@ struct sst_own {
 	_Atomic(pid_t)	 pid;
 	unsigned	 epoch;
 	size_t		 n;
-	struct sst_own_cert *buckets[SST_OWN_BUCKETS];
+	struct sst_own_cert **buckets;	/* a power of two, by the leaf */
+	size_t		 n_buckets;
 };
 
 /* own.c */
-X509	*sst_own_leaf(const struct sst_own_cert *);
-X509	*sst_own_issuer(const struct sst_own_cert *);
+/* 1: *ret is for sst_own_close(). 0: no memory. */
+int	sst_own_open(const struct sst_own_cert *, struct sst_own_view *ret);
+void	sst_own_close(struct sst_own_view *);
+void	sst_own_cert_free(struct sst_own_cert *);
+
+/* own_due.c, with both locks held. Frees what is served no more. */
+void	sst_own_reap(struct sst_own *);
+/* What is due now, marked as begun: how many. *ret_more: there is more, and room. */
+size_t	sst_own_due(struct sst_own *, int64_t now,
+	    struct sst_own_due list[SST_OWN_AT_ONCE], int *ret_more);
+/* Seconds until something is. */
+unsigned sst_own_next(const struct sst_own *, int64_t now);
+
 /* own_staple.c */
 struct sst_own_staple *sst_own_staple_new(const void *der, size_t len, int64_t until);
 struct sst_own_staple *sst_own_staple_ref(struct sst_own_staple *);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Whether a certificate of our own was revoked: the check that judges peers, once a
- * minute. As a rule it answers from memory; what it used is fetched again in time by the
+ * minute where there are few of them. As a rule it answers from memory; what it used is fetched again in time by the
  * checker's thread.
  */
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "own_inside.h"
 
 #define LOOK_S	60
+#define EACH	64	/* certificates make it a second more */
 #define BUSY_S	5	/* a cache did not answer */
 
 /* The first of leaf and CA that is revoked, or NULL. */
@@ -27,13 +28,22 @@ static void
 tell(struct sst_own_cert *e, const struct sst_revocation_result *r, const char *text)
 {
 	const struct sst_own *o = e->own;
-	const struct sst_own_word word = { .leaf = e->facts->sha256, .revoked = r != NULL,
+	const struct sst_own_word word = { .leaf = e->leaf, .revoked = r != NULL,
 	    .reason = r != NULL ? r->reason : -1,
 	    .revoked_at = r != NULL ? r->revoked_at : 0,
 	    .source = r != NULL ? r->source : SST_SOURCE_NONE, .text = text };
 
 	if (o->on_word != NULL)
 		o->on_word(o->arg, &word);
+}
+
+/* Spread by the certificate, over a quarter of the time. */
+static int64_t
+look_at_locked(const struct sst_own_cert *e, int64_t now)
+{
+	const unsigned every = LOOK_S + (unsigned)(e->own->n / EACH);
+
+	return now + every + (e->leaf[2] << 8 | e->leaf[3]) % (every / 4);
 }
 
 /* Reads the verdict and tells of a change. A verdict that says neither revoked nor
@@ -53,7 +63,7 @@ conclude(struct sst_own_cert *e, struct sst_check *k, int64_t now)
 	is = r != NULL || (was && sst_check_result(k, 0)->verdict != SST_VERDICT_GOOD);
 	e->revoked = is;
 	if (!e->gone)
-		e->look_at = now + LOOK_S + e->facts->sha256[2] % 8;
+		e->look_at = look_at_locked(e, now);
 	(void)pthread_mutex_unlock(&o->mu);
 	if (is != was)
 		tell(e, r, r != NULL ? err.text : "it is not revoked any more");
@@ -83,8 +93,14 @@ void
 sst_own_watch(struct sst_own_cert *e, int64_t now)
 {
 	const struct sst_own *o = e->own;
+	struct sst_own_view view;
+	int rc = SST_E_NOMEM;
 
-	if (sst_check_new(o->checker, &o->policy, e->chain, &e->check, NULL) < 0) {
+	if (sst_own_open(e, &view)) {
+		rc = sst_check_new(o->checker, &o->policy, view.chain, &e->check, NULL);
+		sst_own_close(&view);
+	}
+	if (rc < 0) {
 		e->check = NULL;
 		finish(e, now + BUSY_S);
 	} else if (sst_check_now(e->check, NULL) != 0) {

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "ocsp/own_inside.h"
 #include "world_own.h"
 
 static void
@@ -338,27 +339,79 @@ a_child_goes_on_with_what_there_is(void **state)
 	assert_true(has_staple(w, later, NULL));
 }
 
+/* So many that name nobody, with one key. */
 static void
-there_is_an_end_to_how_many_are_seen_to(void **state)
+add_crowd(struct world *w, int n)
 {
-	struct world *w = *state;
-	struct sst_error err = { .code = SST_OK };
-	STACK_OF(X509) *above = sk_X509_new_null();
-	int rc = SST_OK, n = 0;
-
-	(void)sk_X509_push(above, w->ca->cert);
-	while (rc == SST_OK && n <= SST_OWN_MOST) {
+	for (int i = 0; i < n; i++) {
 		struct pki_cert *c = pki_issue(w->ca, &(struct pki_spec){
 		    .san = "www.example", .use_key = w->ca->key });
 
-		rc = sst_own_add(w->own, c->cert, above, &err);
-		n += rc == SST_OK;
+		add(w, c);
 		pki_free(c);
 	}
-	sk_X509_free(above);
-	assert_int_equal(n, SST_OWN_MOST);
-	assert_int_equal(rc, SST_E_LIMIT);
-	assert_non_null(strstr(err.text, "without staples"));
+}
+
+static void
+one_among_many_is_seen_to(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *first = issue(w, "o"), *last = issue(w, "o");
+
+	add(w, first);
+	add_crowd(w, 1500);
+	add(w, last);
+	settle(w);
+	assert_true(has_staple(w, first, NULL));
+	assert_true(has_staple(w, last, NULL));
+	assert_int_equal(w->own->n, 1502);
+	/* in the table, none is far from where it is looked for */
+	assert_true(w->own->n_buckets >= w->own->n);
+	/* and all but one go */
+	sst_own_sync_begin(w->own);
+	add(w, last);
+	sst_own_sync_end(w->own);
+	settle(w);
+	assert_int_equal(w->own->n, 1);
+	assert_false(has_staple(w, first, NULL));
+	assert_true(has_staple(w, last, NULL));
+}
+
+static void
+who_was_asked_for_lately_comes_first_and_not_all_at_once(void **state)
+{
+	struct world *w = *state;
+	struct sst_own_due list[SST_OWN_AT_ONCE];
+	struct pki_cert *first = issue(w, "");
+	struct sst_own_cert *one = NULL;
+	size_t n, begun = 0;
+	uint8_t leaf[32];
+	int more = 1;
+
+	add(w, first);
+	add_crowd(w, SST_OWN_BUSY + 20);
+	atomic_fetch_add(&wall, 1);
+	/* a client wants its staple, and there is none */
+	assert_false(has_staple(w, first, NULL));
+	pki_digest(first, leaf);
+	n = sst_own_due(w->own, PKI_NOW, list, &more);
+	assert_int_equal(n, SST_OWN_AT_ONCE);
+	assert_memory_equal(list[0].e->leaf, leaf, 32);
+	assert_int_equal(list[0].fetch, 0);
+	while (n > 0) {
+		begun += n;
+		one = list[0].e;
+		assert_int_equal(more, begun < SST_OWN_BUSY);
+		n = sst_own_due(w->own, PKI_NOW, list, &more);
+	}
+	assert_int_equal(begun, SST_OWN_BUSY);
+	assert_false(more);
+	/* one is over, and the next begins */
+	assert_non_null(one);
+	one->looking = SST_OWN_IDLE;
+	one->look_at = INT64_MAX;
+	assert_int_equal(sst_own_due(w->own, PKI_NOW, list, &more), 1);
+	assert_false(more);
 }
 
 #define EACH(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -381,7 +434,8 @@ main(void)
 		EACH(a_wait_ends_when_its_time_is_up),
 		EACH(the_end_waits_for_nobody),
 		EACH(a_child_goes_on_with_what_there_is),
-		EACH(there_is_an_end_to_how_many_are_seen_to),
+		EACH(one_among_many_is_seen_to),
+		EACH(who_was_asked_for_lately_comes_first_and_not_all_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "ocsp/own_inside.h"
 #include "world_own.h"
 
 static void
@@ -144,6 +145,41 @@ without_staples_they_are_watched_alone(void **state)
 	assert_int_equal(w->asked[0], 0);
 }
 
+/* Where there are many each is looked at more seldom, and not all in one second. */
+static void
+the_next_look_depends_on_how_many_there_are(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c[2] = { issue(w, ""), issue(w, "") };
+	const struct sst_own_cert *e;
+	int64_t at[2], many;
+	uint8_t leaf[32];
+
+	for (int i = 0; i < 2; i++) {
+		pki_digest(c[i], leaf);
+		add(w, c[i]);
+		settle(w);
+		for (size_t k = 0; k < w->own->n_buckets; k++)
+			for (e = w->own->buckets[k]; e != NULL; e = e->next)
+				if (memcmp(e->leaf, leaf, 32) == 0)
+					at[i] = e->look_at;
+		assert_int_equal(at[i], PKI_NOW + 60 + (leaf[2] << 8 | leaf[3]) % 15);
+	}
+	for (int i = 0; i < 998; i++) {
+		struct pki_cert *more = pki_issue(w->ca, &(struct pki_spec){
+		    .san = "www.example", .use_key = w->ca->key });
+
+		add(w, more);
+		pki_free(more);
+	}
+	go(w, 100);
+	many = 60 + 1000 / 64;
+	for (size_t k = 0; k < w->own->n_buckets; k++)
+		for (e = w->own->buckets[k]; e != NULL; e = e->next)
+			assert_int_equal(e->look_at, PKI_NOW + 100 + many +
+			    (e->leaf[2] << 8 | e->leaf[3]) % (many / 4));
+}
+
 #define EACH(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -156,6 +192,7 @@ main(void)
 		EACH(a_responder_that_says_revoked_ends_the_staple),
 		EACH(a_list_and_a_responder_that_differ_are_both_heard),
 		EACH(without_staples_they_are_watched_alone),
+		EACH(the_next_look_depends_on_how_many_there_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
