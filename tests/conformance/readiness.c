@@ -298,23 +298,6 @@ CASE(sk_69_a_blocking_program_that_selects_and_reads_does_not_hang)
 	far_close(&f);
 }
 
-/* The bytes of one record, not sent. */
-static size_t
-record_of(struct peer *p, const void *data, size_t len, char *out, size_t size)
-{
-	BIO *wire = BIO_new(BIO_s_mem()), *before = SSL_get_wbio(p->ssl);
-	int n;
-
-	want(wire != NULL);
-	want(BIO_up_ref(before));
-	SSL_set0_wbio(p->ssl, wire);
-	want_eq(SSL_write(p->ssl, data, (int)len), len);
-	n = BIO_read(wire, out, (int)size);
-	want(n > 0);
-	SSL_set0_wbio(p->ssl, before);
-	return (size_t)n;
-}
-
 /* What the relay has computed so far, in microseconds; 0 on TCP. */
 static long long
 relay_time(struct trial *t, int fd)
@@ -355,7 +338,7 @@ CASE(sk_71_half_a_record_is_no_readiness_and_costs_nothing)
 
 	fill(bytes, LEN, 71);
 	if (far_is_tls(&f))
-		n = record_of(&f.tls, bytes, LEN, wire, sizeof(wire));
+		n = peer_record(&f.tls, bytes, LEN, wire, sizeof(wire));
 	/* Its first byte, its head, half of it, all but the last byte. */
 	for (size_t i = 0, at = 0, to; i < 4; i++, at = to) {
 		to = n == 0 ? 0 : (size_t[]){ 1, 5, n / 2, n - 1 }[i];
@@ -391,7 +374,7 @@ CASE(sk_71_many_records_in_one_segment_are_all_readable)
 	fill(bytes, MANY, 72);
 	if (far_is_tls(&f)) {
 		for (size_t i = 0; i < MANY; i++)
-			n += record_of(&f.tls, bytes + i, 1, wire + n, sizeof(wire) - n);
+			n += peer_record(&f.tls, bytes + i, 1, wire + n, sizeof(wire) - n);
 		want_eq(send(f.fd, wire, n, MSG_NOSIGNAL), n);
 	} else {
 		far_write(&f, bytes, MANY);

@@ -312,24 +312,6 @@ SCENE(sk_70_a_key_update_is_not_data)
 	}
 }
 
-/* Takes the peer's records out of OpenSSL so that a part can be sent. */
-static size_t
-record_of(struct peer *p, const void *data, size_t len, char *out, size_t size)
-{
-	BIO *wire = BIO_new(BIO_s_mem());
-	BIO *before = SSL_get_wbio(p->ssl);
-	int n;
-
-	want(wire != NULL);
-	want(BIO_up_ref(before));
-	SSL_set0_wbio(p->ssl, wire);
-	want_eq(SSL_write(p->ssl, data, (int)len), len);
-	n = BIO_read(wire, out, (int)size);
-	want(n > 0);
-	SSL_set0_wbio(p->ssl, before);
-	return (size_t)n;
-}
-
 SCENE(sk_71_half_a_record_is_not_data)
 {
 	for_each_side(side) {
@@ -338,7 +320,7 @@ SCENE(sk_71_half_a_record_is_not_data)
 		size_t n;
 
 		link_make(&k, side, NULL);
-		n = record_of(&k.peer, "0123456789", 10, wire, sizeof(wire));
+		n = peer_record(&k.peer, "0123456789", 10, wire, sizeof(wire));
 		want_eq(write(k.peer.fd, wire, n / 2), n / 2);
 		want_eq(ours_poll(k.fd, ALL, A_WHILE), POLLOUT);
 		want_eq(write(k.peer.fd, wire + n / 2, n - n / 2), n - n / 2);

@@ -272,6 +272,22 @@ peer_shake(struct peer *p, SSL_CTX *ctx, int fd)
 	}
 }
 
+size_t
+peer_record(struct peer *p, const void *data, size_t len, char *out, size_t size)
+{
+	BIO *wire = BIO_new(BIO_s_mem()), *before = SSL_get_wbio(p->ssl);
+	int n;
+
+	want(wire != NULL);
+	want(BIO_up_ref(before));
+	SSL_set0_wbio(p->ssl, wire);
+	want_eq(SSL_write(p->ssl, data, (int)len), len);
+	n = BIO_read(wire, out, (int)size);
+	want(n > 0);
+	SSL_set0_wbio(p->ssl, before);
+	return (size_t)n;
+}
+
 void
 peer_write(struct peer *p, const void *bytes, size_t len)
 {

@@ -61,6 +61,8 @@ SSL_CTX	*peer_ctx(int server);
 void	peer_shake(struct peer *, SSL_CTX *, int fd);
 
 void	peer_write(struct peer *, const void *, size_t len);
+/* The bytes of its records, not sent, so that a part can be; how many. */
+size_t	peer_record(struct peer *, const void *data, size_t len, char *out, size_t size);
 /* > 0 bytes, 0 close_notify, -1 broken. */
 int	peer_read(struct peer *, void *, size_t size);
 void	peer_read_all(struct peer *, void *, size_t len);	/* exactly */
