@@ -36,7 +36,7 @@ struct sst_checker {
 	struct sst_place place;		/* of `own` */
 	char		*dir;		/* of the configuration; NULL: by place */
 	char		*proxy;
-	char		**allow;
+	char		**allow, **nat64;
 	uint64_t	 bytes;
 	char		*service;
 	int		 no_fetch, no_service;
@@ -119,6 +119,7 @@ destroy(struct sst_checker *c)
 	sst_cache_close(c->machine);
 	sst_memo_free(c->memo);
 	free_list(c->allow);
+	free_list(c->nat64);
 	free(c->proxy);
 	free(c->service);
 	free(c->dir);
@@ -137,18 +138,20 @@ copy_config(struct sst_checker *c, const struct sst_checker_config *config,
 	c->no_fetch = config->no_fetch;
 	c->no_service = config->no_service;
 	c->allow = copy_list(config->allow);
+	c->nat64 = copy_list(config->nat64);
 	if (config->cache_dir != NULL)
 		c->dir = strdup(config->cache_dir);
 	if (config->proxy != NULL)
 		c->proxy = strdup(config->proxy);
 	if (config->service != NULL)
 		c->service = strdup(config->service);
-	if (c->allow == NULL || (config->cache_dir != NULL && c->dir == NULL) ||
+	if (c->allow == NULL || c->nat64 == NULL ||
+	    (config->cache_dir != NULL && c->dir == NULL) ||
 	    (config->proxy != NULL && c->proxy == NULL) ||
 	    (config->service != NULL && c->service == NULL))
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	/* a wrong entry is told to whoever wrote it, not to the first connection */
-	rc = sst_guard_new(config->allow, &guard, err);
+	rc = sst_guard_new(config->allow, config->nat64, &guard, err);
 	sst_guard_free(guard);
 	return rc;
 }
@@ -272,7 +275,7 @@ static int
 open_locked(struct sst_checker *c, struct sst_error *err)
 {
 	struct sst_work_config with = { .allow = (const char *const *)c->allow,
-	    .proxy = c->proxy };
+	    .nat64 = (const char *const *)c->nat64, .proxy = c->proxy };
 	int rc = SST_OK;
 
 	if (c->own == NULL)

@@ -8,6 +8,23 @@
 #include "base/fail.h"
 #include "base/machine.h"
 #include "checker.h"
+#include "guard.h"
+
+/* Where the list is from that holds the wrong address; NULL: no file. The addresses
+ * alone are judged here and not where the file is read. */
+static const char *
+origin_of_wrong(const struct sst_machine *machine, const struct sst_checker_config *with)
+{
+	struct sst_guard *guard = NULL;
+	const int is_allow = sst_guard_new(with->allow, NULL, &guard, NULL) < 0;
+
+	sst_guard_free(guard);
+	if (is_allow)
+		return with->allow == (const char *const *)machine->allow ?
+		    machine->origin[SST_KEY_ALLOW] : NULL;
+	return with->nat64 == (const char *const *)machine->nat64 ?
+	    machine->origin[SST_KEY_NAT64] : NULL;
+}
 
 int
 sst_checker_of(const struct sst_machine *machine, const struct sst_checker_config *config,
@@ -15,24 +32,26 @@ sst_checker_of(const struct sst_machine *machine, const struct sst_checker_confi
 {
 	struct sst_checker_config with = { .cache_dir = NULL };
 	struct sst_error inner = { 0 };
-	int rc, is_files;
+	const char *where = NULL;
+	int rc;
 
 	if (config != NULL)
 		with = *config;
-	is_files = with.allow == NULL && machine->allow != NULL;
 	if (with.cache_dir == NULL)
 		with.cache_dir = machine->cache_dir;
 	if (with.cache_bytes == 0)
 		with.cache_bytes = machine->cache_bytes;
-	if (is_files)
+	if (with.allow == NULL)
 		with.allow = (const char *const *)machine->allow;
+	if (with.nat64 == NULL)
+		with.nat64 = (const char *const *)machine->nat64;
 	if (with.proxy == NULL)
 		with.proxy = machine->proxy;
 	rc = sst_checker_new(&with, ret, &inner);
-	/* the addresses alone are judged here and not where the file is read */
-	if (rc == SST_E_USAGE && is_files)
-		return sst_fail(err, rc, "%s: %s", machine->origin[SST_KEY_ALLOW],
-		    inner.text);
+	if (rc == SST_E_USAGE)
+		where = origin_of_wrong(machine, &with);
+	if (where != NULL)
+		return sst_fail(err, rc, "%s: %s", where, inner.text);
 	return rc < 0 ? sst_fail(err, rc, "%s", inner.text) : SST_OK;
 }
 

@@ -23,7 +23,8 @@ struct entry {
 };
 
 struct sst_guard {
-	size_t		n;
+	size_t		n;		/* that are allowed */
+	size_t		n_nat64;	/* prefixes, behind them */
 	struct entry	entry[];
 };
 
@@ -156,26 +157,63 @@ entry_parse(const char *text, struct entry *e)
 	return address_parse(addr, v6, e);
 }
 
-int
-sst_guard_new(const char *const *allow, struct sst_guard **ret, struct sst_error *err)
+/* RFC 6052 2.2: these lengths alone, and nothing in the octet between. */
+static int
+nat64_parse(const char *text, struct entry *e)
 {
-	struct sst_guard *g;
-	char shown[160];
+	char copy[ENTRY_MAX];
+
+	if (strlen(text) >= sizeof(copy))
+		return 0;
+	memcpy(copy, text, strlen(text) + 1);
+	e->port = 0;
+	if (!address_parse(copy, 1, e))
+		return 0;
+	return e->bits == 96 ? e->addr[8] == 0 : e->bits == 64 || e->bits == 56 ||
+	    e->bits == 48 || e->bits == 40 || e->bits == 32;
+}
+
+static size_t
+count(const char *const *list)
+{
 	size_t n = 0;
 
-	while (allow != NULL && allow[n] != NULL)
+	while (list != NULL && list[n] != NULL)
 		n++;
-	g = calloc(1, sizeof(*g) + n * sizeof(g->entry[0]));
+	return n;
+}
+
+static int
+refused_entry(const char *entry, const char *what, struct sst_error *err)
+{
+	char shown[160];
+
+	return sst_fail(err, SST_E_USAGE, "\"%s\" is not %s",
+	    sst_escape(shown, sizeof(shown), entry, strlen(entry)), what);
+}
+
+int
+sst_guard_new(const char *const *allow, const char *const *nat64, struct sst_guard **ret,
+    struct sst_error *err)
+{
+	const size_t n = count(allow), n_nat64 = count(nat64);
+	struct sst_guard *g = calloc(1, sizeof(*g) + (n + n_nat64) * sizeof(g->entry[0]));
+	int rc = SST_OK;
+
 	if (g == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
-	for (g->n = 0; g->n < n; g->n++) {
-		if (entry_parse(allow[g->n], &g->entry[g->n]))
-			continue;
-		sst_escape(shown, sizeof(shown), allow[g->n], strlen(allow[g->n]));
+	for (; g->n < n && rc == SST_OK; g->n++)
+		if (!entry_parse(allow[g->n], &g->entry[g->n]))
+			rc = refused_entry(allow[g->n], "an address that may be fetched "
+			    "from: write ADDRESS, ADDRESS/BITS, ADDRESS:PORT or "
+			    "[IPV6/BITS]:PORT", err);
+	for (; g->n_nat64 < n_nat64 && rc == SST_OK; g->n_nat64++)
+		if (!nat64_parse(nat64[g->n_nat64], &g->entry[n + g->n_nat64]))
+			rc = refused_entry(nat64[g->n_nat64], "a prefix of NAT64: write "
+			    "IPV6/BITS, where BITS is 32, 40, 48, 56, 64 or 96", err);
+	if (rc < 0) {
 		sst_guard_free(g);
-		return sst_fail(err, SST_E_USAGE, "\"%s\" is not an address that may be "
-		    "fetched from: write ADDRESS, ADDRESS/BITS, ADDRESS:PORT or "
-		    "[IPV6/BITS]:PORT", shown);
+		return rc;
 	}
 	*ret = g;
 	return SST_OK;
@@ -200,17 +238,48 @@ is_listed(const struct sst_guard *g, const uint8_t addr[16], uint16_t port)
 	return 0;
 }
 
+/* The four octets that begin behind a prefix of that length, but for octet 8. */
+static void
+behind(const uint8_t in[16], unsigned bits, uint8_t out[4])
+{
+	unsigned at = bits / 8;
+
+	for (int i = 0; i < 4; i++) {
+		if (at == 8)
+			at++;
+		out[i] = in[at++];
+	}
+}
+
+/* The same of the site's own prefixes; what is IPv4 is behind none. */
+static int
+site_embedded(const struct sst_guard *g, const uint8_t in[16], uint8_t out[4])
+{
+	for (size_t i = 0; i < g->n_nat64; i++) {
+		const struct entry *e = &g->entry[g->n + i];
+
+		if (memcmp(in, mapped, MAPPED_LEN) != 0 &&
+		    prefix_equal(in, e->addr, e->bits)) {
+			behind(in, e->bits, out);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 /*
  * The IPv4 address inside `in`, mapped: of NAT64 (RFC 6052), 6to4 (RFC 3056) and
  * Teredo, where the client's address is inverted (RFC 4380). 0: none is in it.
  */
 static int
-embedded(const uint8_t in[16], uint8_t out[16])
+embedded(const struct sst_guard *g, const uint8_t in[16], uint8_t out[16])
 {
 	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
 	static const uint8_t teredo[4] = { 0x20, 0x01, 0x00, 0x00 };
 
 	memcpy(out, mapped, MAPPED_LEN);
+	if (site_embedded(g, in, out + MAPPED_LEN))
+		return 1;
 	if (memcmp(in, nat64, sizeof(nat64)) == 0) {
 		memcpy(out + 12, in + 12, 4);
 		return 1;
@@ -291,7 +360,7 @@ sst_guard_address(const struct sst_guard *g, const struct sockaddr *sa, socklen_
 	if (is_listed(g, addr, port))
 		return 1;
 	address_text(addr, port, text, sizeof(text));
-	if (embedded(addr, inner)) {
+	if (embedded(g, addr, inner)) {
 		if (is_listed(g, inner, port))
 			return 1;
 		what = not_public(inner);

@@ -127,7 +127,7 @@ sst_work_new(const struct sst_work_config *config, struct sst_work **ret, struct
 	w->clock = config->clock;
 	w->clock_arg = config->clock_arg;
 	atomic_init(&w->pid, getpid());
-	rc = sst_guard_new(config->allow, &w->guard, err);
+	rc = sst_guard_new(config->allow, config->nat64, &w->guard, err);
 	if (rc == SST_OK && config->proxy != NULL) {
 		w->proxy = strdup(config->proxy);
 		if (w->proxy == NULL)

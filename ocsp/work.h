@@ -28,7 +28,7 @@ struct sst_work_ticket;
 
 struct sst_work_config {
 	struct sst_cache *cache;	/* borrowed */
-	const char	*const *allow;	/* for guard.c */
+	const char	*const *allow, *const *nat64;	/* for guard.c */
 	const char	*proxy;
 	const char	*service;	/* socket of the machine's cache service; NULL: none */
 	int64_t		(*clock)(void *);	/* UNIX seconds; NULL: the system's */

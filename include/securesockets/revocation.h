@@ -134,6 +134,9 @@ struct sst_checker_config {
 	int		 no_service;	/* 1: does not ask the machine's cache service */
 	const char	*service;	/* its socket; NULL: the machine's, and none where
 					   cache_dir is set */
+	const char	*const *nat64;	/* prefixes of this site's NAT64, "2001:db8:64::/96":
+					   what is behind them is judged by its IPv4
+					   address; NULL-terminated */
 };
 
 SST_API int	sst_checker_new(const struct sst_checker_config *, struct sst_checker **ret,

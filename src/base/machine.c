@@ -400,9 +400,8 @@ sst_machine_unref(struct sst_machine *m)
 		return;
 	for (int k = 0; k < SST_MACHINE_KEYS; k++)
 		free(m->origin[k]);
-	for (char **p = m->allow; p != NULL && *p != NULL; p++)
-		free(*p);
-	free(m->allow);
+	sst_machine_list_free(m->allow);
+	sst_machine_list_free(m->nat64);
 	free(m->proxy);
 	free(m->cache_dir);
 	free(m);

@@ -44,6 +44,7 @@ enum sst_machine_key {
 	SST_KEY_CACHE_DIR,
 	SST_KEY_CACHE_SIZE,
 	SST_KEY_ALLOW,
+	SST_KEY_NAT64,
 	SST_KEY_PROXY,
 	SST_MACHINE_KEYS
 };
@@ -75,7 +76,7 @@ struct sst_machine {
 	struct sst_revocation_policy revocation;	/* 0: no file says it */
 	char		*cache_dir;	/* NULL: no file says it */
 	uint64_t	 cache_bytes;	/* 0: likewise */
-	char		**allow;	/* NULL-terminated, or NULL */
+	char		**allow, **nat64;	/* NULL-terminated, or NULL */
 	char		*proxy;		/* NULL: none */
 	char		*origin[SST_MACHINE_KEYS];	/* "FILE:LINE", or NULL */
 	unsigned	 refs;

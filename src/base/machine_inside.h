@@ -18,6 +18,8 @@ int	sst_machine_key_find(const char *group, const char *name);
  * place. */
 int	sst_machine_key_set(struct sst_machine *, enum sst_machine_key key,
 	    const config_setting_t *, struct sst_error *err);
+/* NULL is allowed. */
+void	sst_machine_list_free(char **list);
 /* sst_machine_tighten(); *ret_key: which key of *wanted is refused. */
 int	sst_machine_tighten_key(const struct sst_machine *,
 	    struct sst_revocation_policy *wanted, enum sst_machine_key *ret_key,

@@ -9,7 +9,7 @@
 #include "fail.h"
 
 #define MIB		(1024ull * 1024)
-#define ALLOW_MAX	1024	/* entries of fetch.allow */
+#define LIST_MAX	1024	/* entries of fetch.allow, of fetch.nat64 */
 #define TEXT_MAX	1024	/* octets of a path, a URL, an entry */
 #define TEXT_OF(n)	TEXT_AS(n)
 #define TEXT_AS(n)	#n
@@ -52,6 +52,9 @@ const struct sst_machine_row sst_machine_keys[] = {
 	[SST_KEY_ALLOW] = { "fetch.allow", SST_MACHINE_LIST, "", 0, 0, "[]", 0,
 	    "addresses that may be fetched from although they are not public: "
 	    "\"10.1.0.0/16\", \"[::1]:8080\"" },
+	[SST_KEY_NAT64] = { "fetch.nat64", SST_MACHINE_LIST, "", 0, 0, "[]", 0,
+	    "prefixes of this site's NAT64, \"2001:db8:64::/96\": an address behind one "
+	    "is judged by the IPv4 address in it" },
 	[SST_KEY_PROXY] = { "fetch.proxy", SST_MACHINE_URL, "", 0, 0, "none", 0,
 	    "HTTP proxy through which evidence is fetched" },
 };
@@ -210,8 +213,8 @@ set_proxy(struct sst_machine *m, const config_setting_t *s, struct sst_error *er
 	return SST_OK;
 }
 
-static void
-free_list(char **list)
+void
+sst_machine_list_free(char **list)
 {
 	for (char **p = list; p != NULL && *p != NULL; p++)
 		free(*p);
@@ -220,18 +223,20 @@ free_list(char **list)
 
 /* The form of an entry is judged by who uses it; here it is text. */
 static int
-set_allow(struct sst_machine *m, const config_setting_t *s, struct sst_error *err)
+set_list(struct sst_machine *m, enum sst_machine_key key, const config_setting_t *s,
+    struct sst_error *err)
 {
-	const char *name = sst_machine_keys[SST_KEY_ALLOW].name;
+	const char *name = sst_machine_keys[key].name;
+	char ***at = key == SST_KEY_ALLOW ? &m->allow : &m->nat64;
 	const int type = config_setting_type(s);
 	const int n = config_setting_length(s);
 	char **list;
 	int rc = SST_OK;
 
-	if ((type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST) || n > ALLOW_MAX)
+	if ((type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST) || n > LIST_MAX)
 		return sst_fail(err, SST_E_USAGE,
-		    "%s wants a list of at most %d strings: [ \"10.1.0.0/16\" ]", name,
-		    ALLOW_MAX);
+		    "%s wants a list of at most %d strings: [ \"%s\" ]", name, LIST_MAX,
+		    key == SST_KEY_ALLOW ? "10.1.0.0/16" : "2001:db8:64::/96");
 	list = calloc((size_t)n + 1, sizeof(*list));
 	if (list == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
@@ -239,11 +244,11 @@ set_allow(struct sst_machine *m, const config_setting_t *s, struct sst_error *er
 		rc = copy_text(config_setting_get_elem(s, (unsigned)i), name, &list[i],
 		    err);
 	if (rc < 0) {
-		free_list(list);
+		sst_machine_list_free(list);
 		return rc;
 	}
-	free_list(m->allow);
-	m->allow = list;
+	sst_machine_list_free(*at);
+	*at = list;
 	return SST_OK;
 }
 
@@ -263,7 +268,7 @@ sst_machine_key_set(struct sst_machine *m, enum sst_machine_key key,
 	case SST_MACHINE_URL:
 		return set_proxy(m, s, err);
 	case SST_MACHINE_LIST:
-		return set_allow(m, s, err);
+		return set_list(m, key, s, err);
 	case SST_MACHINE_BOOL:
 		break;
 	}

@@ -132,7 +132,7 @@ every_key_has_its_effect_and_its_origin(void **state)
 	    " fetch = false; staple = false; ocsp = true; crl = false; cache = false;\n"
 	    "};\n"
 	    "cache: { dir = \"/srv/cache\"; size_mib = 7; };\n"
-	    "fetch: { allow = [ \"10.0.0.0/8\", \"[::1]:80\" ];\n"
+	    "fetch: { allow = [ \"10.0.0.0/8\", \"[::1]:80\" ]; nat64 = [ \"2a00::/96\" ];\n"
 	    " proxy = \"http://proxy:3128\"; };\n");
 	m = load(p);
 	assert_int_equal(m->revocation.mode, SST_REVOCATION_HARD);
@@ -151,6 +151,8 @@ every_key_has_its_effect_and_its_origin(void **state)
 	assert_string_equal(m->allow[0], "10.0.0.0/8");
 	assert_string_equal(m->allow[1], "[::1]:80");
 	assert_null(m->allow[2]);
+	assert_string_equal(m->nat64[0], "2a00::/96");
+	assert_null(m->nat64[1]);
 	assert_string_equal(m->proxy, "http://proxy:3128");
 	for (int k = 0; k < SST_MACHINE_KEYS; k++)
 		assert_non_null(m->origin[k]);
@@ -207,6 +209,8 @@ a_wrong_value_is_refused_with_file_and_line(void **state)
 		{ "cache: { size_mib = 65537; };", "from 1 to 65536" },
 		{ "fetch: { allow = \"10.0.0.0/8\"; };", "wants a list" },
 		{ "fetch: { allow = [ 10 ]; };", "wants a string" },
+		{ "fetch: { nat64 = \"2a00::/96\"; };", "fetch.nat64 wants a list" },
+		{ "fetch: { nat64 = [ 10 ]; };", "fetch.nat64 wants a string" },
 		{ "fetch: { proxy = \"https://p:1\"; };", "http://HOST:PORT" },
 		{ "fetch: { proxy = \"http://\"; };", "http://HOST:PORT" },
 		{ "fetch: { proxy = \"http://u:p@h:1\"; };", "http://HOST:PORT" },
@@ -374,6 +378,8 @@ a_users_file_may_only_tighten(void **state)
 	put(p->user, "cache: { size_mib = 101; };");
 	refuses(p, SST_E_REFUSED, "user.conf:1: ", "main.conf:2");
 	put(p->user, "fetch: { allow = [ \"10.0.0.1\" ]; };");
+	refuses(p, SST_E_REFUSED, "user.conf:1: ", "not for a user's");
+	put(p->user, "fetch: { nat64 = [ \"2a00::/96\" ]; };");
 	refuses(p, SST_E_REFUSED, "user.conf:1: ", "not for a user's");
 	put(p->user, "fetch: { proxy = \"http://p:1\"; };");
 	refuses(p, SST_E_REFUSED, "user.conf:1: ", "not for a user's");

@@ -329,11 +329,57 @@ an_entry_of_the_machines_file_is_told_with_file_and_line(void **state)
 	sst_error_clear(&err);
 	assert_int_equal(sst_checker_of_machine(&against, &c, &err), SST_E_USAGE);
 	assert_int_equal(strncmp(err.text, "\"everywhere\" ", 13), 0);
+	/* the other list has a line of its own */
+	(void)snprintf(where, sizeof(where), "%s:3: \"2a00::/95\" ",
+	    pki_path(w->dir, "machine.conf"));
+	pki_write_text(w->dir, "machine.conf", "cache: { dir = \"\"; };\n"
+	    "fetch: { allow = [ \"10.1.0.0/16\" ];\nnat64 = [ \"2a00::/95\" ]; };\n");
+	sst_error_clear(&err);
+	assert_int_equal(sst_checker_of_machine(NULL, &c, &err), SST_E_USAGE);
+	assert_int_equal(strncmp(err.text, where, strlen(where)), 0);
+	sst_error_clear(&err);
+	assert_int_equal(sst_checker_of_machine(&(struct sst_checker_config){
+	    .nat64 = wrong }, &c, &err), SST_E_USAGE);
+	assert_int_equal(strncmp(err.text, "\"everywhere\" ", 13), 0);
 	pki_write_text(w->dir, "machine.conf", "cache: { dir = \"\"; };\n"
 	    "fetch: { allow = [ \"10.1.0.0/16\", \"10.1.0.0/32\" ]; };\n");
 	assert_int_equal(sst_checker_of_machine(NULL, &c, NULL), SST_OK);
 	assert_string_equal(sst_checker_dir(c), "");
 	sst_checker_unref(c);
+}
+
+/* An address for documentation is never asked; why says how it was judged. */
+static void
+a_prefix_of_nat64_reaches_who_fetches(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *leaf = pki_issue(w->root, &(struct pki_spec){ .cn = "site",
+	    .ocsp = "http://[2001:db8:64::a00:1]/" });
+	const char *const *lines;
+
+	assert_int_equal(setenv("SECURESOCKETS_CONF", pki_path(w->dir, "machine.conf"), 1), 0);
+	assert_int_equal(setenv("XDG_CONFIG_HOME", w->dir, 1), 0);
+	(void)sk_X509_set(w->chain, 0, leaf->cert);
+	for (int site = 0; site < 2; site++) {
+		struct sst_checker *c = NULL;
+		struct sst_check *k;
+		int n, is_private = 0;
+
+		pki_write_text(w->dir, "machine.conf", site ? "cache: { dir = \"\"; };\n"
+		    "fetch: { nat64 = [ \"2001:db8:64::/96\" ]; };\n" :
+		    "cache: { dir = \"\"; };\n");
+		assert_int_equal(sst_checker_of_machine(NULL, &c, NULL), SST_OK);
+		k = check_of(w, c);
+		assert_int_equal(sst_check_wait(k, NULL), SST_E_REFUSED);
+		n = sst_check_reasons(k, 0, &lines);
+		assert_true(n > 0);
+		for (int i = 0; i < n; i++)
+			is_private |= strstr(lines[i], "(private)") != NULL;
+		assert_int_equal(is_private, site);
+		sst_check_free(k);
+		sst_checker_unref(c);
+	}
+	pki_free(leaf);
 }
 
 /* The directory's lock, as a process has it that just makes the file. */
@@ -467,6 +513,7 @@ main(void)
 		T(a_place_is_shared_by_those_who_name_it),
 		T(an_entry_that_is_no_address_is_told_when_it_is_given),
 		T(an_entry_of_the_machines_file_is_told_with_file_and_line),
+		T(a_prefix_of_nat64_reaches_who_fetches),
 		T(the_first_look_does_not_wait_for_who_holds_the_cache),
 		T(rv_39_the_clock_is_judged_by_a_cache_that_was_held),
 		T(rv_102_children_of_a_busy_process_go_on_with_it),

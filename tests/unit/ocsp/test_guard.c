@@ -16,14 +16,20 @@
 #include "ocsp/guard.h"
 
 static struct sst_guard *
-guard_of(const char *const *allow)
+guard_with(const char *const *allow, const char *const *nat64)
 {
 	struct sst_guard *g = NULL;
 	struct sst_error err = { 0 };
 
-	if (sst_guard_new(allow, &g, &err) != SST_OK)
+	if (sst_guard_new(allow, nat64, &g, &err) != SST_OK)
 		fail_msg("%s", err.text);
 	return g;
+}
+
+static struct sst_guard *
+guard_of(const char *const *allow)
+{
+	return guard_with(allow, NULL);
 }
 
 static int
@@ -167,7 +173,7 @@ an_entry_that_does_not_parse_is_named(void **state)
 		struct sst_guard *g = NULL;
 		struct sst_error err = { 0 };
 
-		if (sst_guard_new(allow, &g, &err) != SST_E_USAGE)
+		if (sst_guard_new(allow, NULL, &g, &err) != SST_E_USAGE)
 			fail_msg("\"%s\" was taken", bad[i]);
 		assert_null(g);
 		assert_true(bad[i][0] == '\x01' ? strstr(err.text, "\\x01") != NULL :
@@ -177,6 +183,89 @@ an_entry_that_does_not_parse_is_named(void **state)
 		const char *const allow[] = { good[i], NULL };
 
 		sst_guard_free(guard_of(allow));
+	}
+}
+
+/* RFC 6052 2.4's addresses, and 10.0.0.1 in their place; 8.8.8.8 is the public one. */
+static void
+rv_83_behind_a_prefix_of_the_site_the_ipv4_address_counts(void **state)
+{
+	static const struct { const char *prefix, *public, *private; } rows[] = {
+		{ "2a00:db8::/32", "2a00:db8:808:808::", "2a00:db8:a00:1::" },
+		{ "2a00:db8:100::/40", "2a00:db8:108:808:8::", "2a00:db8:10a:0:1::" },
+		{ "2a00:db8:122::/48", "2a00:db8:122:808:8:800::",
+		    "2a00:db8:122:a00:0:100::" },
+		{ "2a00:db8:122:300::/56", "2a00:db8:122:308:8:808::",
+		    "2a00:db8:122:30a:0:1::" },
+		{ "2a00:db8:122:344::/64", "2a00:db8:122:344:8:808:800::",
+		    "2a00:db8:122:344:a:0:100::" },
+		{ "2a00:db8:122:344::/96", "2a00:db8:122:344::808:808",
+		    "2a00:db8:122:344::a00:1" },
+		/* RFC 8215: nobody's but the site's */
+		{ "64:ff9b:1::/48", "64:ff9b:1:808:8:800::", "64:ff9b:1:a00:0:100::" },
+	};
+	static const char *const inside[] = { "10.0.0.1", NULL };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *const nat64[] = { "2a00:1:2::/48", rows[i].prefix, NULL };
+		struct sst_guard *g = guard_with(NULL, nat64), *none = guard_of(NULL);
+		struct sst_guard *listed = guard_with(inside, nat64);
+
+		assert_true(may(g, rows[i].public, 80));
+		assert_false(may(g, rows[i].private, 80));
+		assert_true(may(listed, rows[i].private, 80));
+		/* without it the address counts */
+		assert_int_equal(may(none, rows[i].private, 80), rows[i].prefix[0] == '2');
+		assert_int_equal(may(none, rows[i].public, 80), rows[i].prefix[0] == '2');
+		/* and so it does beside it */
+		assert_true(may(g, "2a00:db9::a00:1", 80));
+		assert_true(may(g, "8.8.8.8", 80));
+		assert_false(may(g, "10.0.0.1", 80));
+		sst_guard_free(g);
+		sst_guard_free(none);
+		sst_guard_free(listed);
+	}
+}
+
+static void
+a_prefix_that_hides_ipv4_itself_changes_nothing_there(void **state)
+{
+	static const char *const nat64[] = { "::/32", NULL }, *const zero[] = { "0.0.0.0", NULL };
+	struct sst_guard *g = guard_with(zero, nat64);
+
+	(void)state;
+	assert_true(may(g, "::1", 80));		/* by 0.0.0.0, which is listed */
+	assert_false(may(g, "127.0.0.1", 80));
+	assert_false(may(g, "::ffff:127.0.0.1", 80));
+	sst_guard_free(g);
+}
+
+static void
+a_prefix_of_another_length_or_form_is_named(void **state)
+{
+	static const char *const bad[] = { "", "2a00::", "2a00::/95", "2a00::/128", "2a00::/0",
+		"2a00::/33", "10.0.0.0/96", "[2a00::/96]", "[2a00::/96]:80", "2a00::/96x",
+		"2a00:0:0:0:100::/96", NULL };
+	static const char *const good[] = { "2a00::/32", "2a00::/40", "2a00::/48", "2a00::/56",
+		"2a00::/64", "2a00::/96", "2a00:0:0:0:ff::/96", NULL };
+
+	(void)state;
+	for (int i = 0; bad[i] != NULL; i++) {
+		const char *const nat64[] = { "2a00::/96", bad[i], NULL };
+		struct sst_guard *g = NULL;
+		struct sst_error err = { 0 };
+
+		if (sst_guard_new(NULL, nat64, &g, &err) != SST_E_USAGE)
+			fail_msg("\"%s\" was taken", bad[i]);
+		assert_null(g);
+		assert_non_null(strstr(err.text, bad[i]));
+		assert_non_null(strstr(err.text, "NAT64"));
+	}
+	for (int i = 0; good[i] != NULL; i++) {
+		const char *const nat64[] = { good[i], NULL };
+
+		sst_guard_free(guard_with(NULL, nat64));
 	}
 }
 
@@ -253,6 +342,9 @@ main(void)
 		cmocka_unit_test(a_port_other_than_80_is_blocked_unless_listed),
 		cmocka_unit_test(what_the_operator_lists_is_allowed_and_its_neighbour_is_not),
 		cmocka_unit_test(an_entry_that_does_not_parse_is_named),
+		cmocka_unit_test(rv_83_behind_a_prefix_of_the_site_the_ipv4_address_counts),
+		cmocka_unit_test(a_prefix_that_hides_ipv4_itself_changes_nothing_there),
+		cmocka_unit_test(a_prefix_of_another_length_or_form_is_named),
 		cmocka_unit_test(what_is_no_internet_address_is_refused),
 		cmocka_unit_test(rv_87_only_http_is_fetched),
 		cmocka_unit_test(rv_44_a_url_with_odd_bytes_or_parts_is_not_fetched),

@@ -92,7 +92,7 @@ fetch_answer(void *arg, const struct responder_request *q, struct responder_repl
 void
 fetch_open(struct fetch_world *w, const char *const *allow, const char *proxy)
 {
-	assert_int_equal(sst_guard_new(allow, &w->g, NULL), SST_OK);
+	assert_int_equal(sst_guard_new(allow, NULL, &w->g, NULL), SST_OK);
 	assert_int_equal(sst_fetcher_new(w->g, proxy, &w->f, NULL), SST_OK);
 }
 
