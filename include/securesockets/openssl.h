@@ -60,8 +60,9 @@
  * In a server that has a store, too, and no callback of its own, the hook shows staples
  * to clients that ask: of the certificate that was chosen, out of the cache, or fetched
  * where the mode allows it, in which case the first client's handshake BLOCKS for it.
- * A certificate of the store that the checker knows to be revoked is then served only
- * where nothing else has the name.
+ * What was chosen is watched from then on, at any client's handshake: a certificate of
+ * the store that the checker knows to be revoked is served only where nothing else has
+ * the name.
  * It does not touch the verification of chains and names, the session cache,
  * tickets, app_data. With the policy SST_REVOCATION_OFF it takes nothing.
  *
@@ -70,8 +71,9 @@
  *      alert that it named.
  *   2. The choice is made once a connection, also over a HelloRetryRequest; a
  *      second ClientHello with another server_name is illegal_parameter.
- *   3. Attaching a checker opens nothing and starts nothing: the first judgement
- *      of a process does, and so does the first of a child after fork().
+ *   3. Attaching a checker opens nothing and starts nothing: the first judgement of
+ *      a process does, or the first client of a server that has a store, and so does
+ *      the first of a child after fork().
  *   4. A chain that was not verified, or that a resumed session came without (it
  *      was read from a file, or from a ticket of a server), is refused: nobody can
  *      tell. In a server SSL_OP_NO_TICKET keeps sessions, and chains, in its cache.

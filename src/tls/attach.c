@@ -6,6 +6,7 @@
  *	program, after a handshake --sst_openssl_judge()--> judge
  *	judge --> attach_rules.c (policy), sslcheck.c (chain, staple), sst_check_wait()
  *	OpenSSL, in a server with a store --on_status()--> ours.c (staple)
+ *	sni.c, whenever it has chosen --sst_attach_served()--> ours.c (watch)
  *
  * Always true: openssl.h's list, and:
  *   1. One handshake costs one check: what the hook has judged the first
@@ -22,9 +23,11 @@
 #include <securesockets/openssl.h>
 
 #include "attach_rules.h"
+#include "attach_serve.h"
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/ossl.h"
+#include "certstore/identity.h"
 #include "ours.h"
 #include "sni.h"
 #include "sslcheck.h"
@@ -34,7 +37,8 @@ struct attachment {
 	struct sst_checker *checker;
 	struct sst_openssl_check wish;
 	int		(*before)(SSL *, void *);	/* in the slot; or NULL */
-	struct sst_ours	*_Atomic ours;	/* since a client asked a server; or NULL */
+	struct sst_ours	*_Atomic ours;	/* since a server's first client; or NULL */
+	atomic_int_fast64_t step_at;	/* when it wants to go on; ms */
 };
 
 /* Of one SSL. */
@@ -177,7 +181,7 @@ judge(SSL *ssl, const struct attachment *a, struct judged *j, struct sst_error *
 	return rc < 0 || j->check == NULL ? rc : sst_check_wait(j->check, err);
 }
 
-/* What sees to the staples of this SSL_CTX, made when the first client asks for one. */
+/* What sees to the certificates of this SSL_CTX, made at its first handshake. */
 static struct sst_ours *
 ours_of(SSL *ssl, struct attachment *a)
 {
@@ -185,7 +189,7 @@ ours_of(SSL *ssl, struct attachment *a)
 	struct sst_ours *ours = atomic_load(&a->ours), *none = NULL;
 	struct sst_revocation_policy policy;
 	const struct sst_ours_config config = { .checker = a->checker, .policy = &policy,
-	    .store = store };
+	    .store = store, .no_staples = a->before != NULL };
 
 	if (ours != NULL || store == NULL ||
 	    sst_attach_policy(&a->wish, sst_clock_ms(), &policy, NULL) < 0)
@@ -198,6 +202,31 @@ ours_of(SSL *ssl, struct attachment *a)
 		return ours;
 	sst_ours_unref(ours);	/* another thread was faster */
 	return none;
+}
+
+void
+sst_attach_served(SSL *ssl, const struct sst_choice *choice)
+{
+	struct attachment *a = attachment_of(ssl);
+	const int64_t now = sst_clock_ms();
+	struct sst_ours *ours;
+
+	if (a == NULL || a->wish.policy.mode == SST_REVOCATION_OFF ||
+	    (ours = ours_of(ssl, a)) == NULL)
+		return;
+	for (size_t i = 0; i < sst_choice_count(choice); i++) {
+		struct sst_identity *id = sst_choice_identity(choice, i);
+
+		sst_ours_serve(ours, sst_choice_digest(choice, i), sst_identity_leaf(id),
+		    sst_identity_chain(id));
+	}
+	if (now < atomic_load(&a->step_at))
+		return;
+	/* others need not as well, while one does */
+	atomic_store(&a->step_at, now + 1000);
+	(void)ERR_set_mark();
+	atomic_store(&a->step_at, now + 1000 * (int64_t)sst_ours_go_on(ours));
+	(void)ERR_pop_to_mark();
 }
 
 /* In a server: a staple of the certificate that the store chose. */

@@ -18,6 +18,7 @@ struct sst_ours {
 	struct sst_own	*own;
 	int		 no_staples;
 	atomic_int	 synced;
+	atomic_uint_fast64_t generation; /* of the store, when it was looked through */
 	pthread_mutex_t	 mu;		/* guards store; held while it is told */
 	struct sst_store *store;	/* NULL: stopped */
 };
@@ -48,6 +49,7 @@ sst_ours_new(const struct sst_ours_config *config, struct sst_ours **ret, struct
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	atomic_init(&o->refs, 1);
 	atomic_init(&o->synced, 0);
+	atomic_init(&o->generation, sst_store_generation(config->store));
 	(void)pthread_mutex_init(&o->mu, NULL);
 	o->no_staples = config->no_staples;
 	o->store = sst_store_ref(config->store);
@@ -165,8 +167,9 @@ sst_ours_set_done(struct sst_ours_set *set)
 	memset(set, 0, sizeof(*set));
 }
 
-void
-sst_ours_sync(struct sst_ours *o)
+/* For sst_store_unref(); NULL: it was stopped. */
+static struct sst_store *
+store_of(struct sst_ours *o)
 {
 	struct sst_store *store = NULL;
 
@@ -174,6 +177,14 @@ sst_ours_sync(struct sst_ours *o)
 	if (o->store != NULL)
 		store = sst_store_ref(o->store);
 	(void)pthread_mutex_unlock(&o->mu);
+	return store;
+}
+
+void
+sst_ours_sync(struct sst_ours *o)
+{
+	struct sst_store *store = store_of(o);
+
 	if (store == NULL)
 		return;
 	sst_own_sync_begin(o->own);
@@ -181,6 +192,42 @@ sst_ours_sync(struct sst_ours *o)
 	sst_own_sync_end(o->own);
 	sst_store_unref(store);
 	atomic_store(&o->synced, 1);
+}
+
+void
+sst_ours_serve(struct sst_ours *o, const uint8_t leaf[32], X509 *x, STACK_OF(X509) *above)
+{
+	if (sst_own_again(o->own, leaf))
+		return;
+	(void)ERR_set_mark();
+	(void)sst_own_add(o->own, x, above, NULL);
+	(void)ERR_pop_to_mark();
+}
+
+/* Whatever it has goes on, if it was there; nothing is shown, and so nothing is read. */
+static int
+has(void *arg, const uint8_t leaf[32])
+{
+	const struct intake *in = arg;
+
+	(void)sst_own_again(in->own, leaf);
+	return 1;
+}
+
+unsigned
+sst_ours_go_on(struct sst_ours *o)
+{
+	struct intake in = { .own = o->own };
+	struct sst_store *store = store_of(o);
+	uint64_t generation = store != NULL ? sst_store_generation(store) : 0;
+
+	if (store != NULL && atomic_exchange(&o->generation, generation) != generation) {
+		sst_own_sync_begin(o->own);
+		(void)sst_store_leaves(store, has, take_in, &in, NULL);
+		sst_own_sync_end(o->own);
+	}
+	sst_store_unref(store);
+	return sst_own_step(o->own);
 }
 
 int

@@ -60,6 +60,13 @@ unsigned sst_ours_step(struct sst_ours *);
 size_t	sst_ours_pending(struct sst_ours *);
 int	sst_ours_wait(struct sst_ours *, unsigned ms);
 
+/* It is being served: taken in, if it is new. `leaf`: its SHA-256. */
+void	sst_ours_serve(struct sst_ours *, const uint8_t leaf[32], X509 *,
+	    STACK_OF(X509) *above);
+/* As sst_ours_step(), for who takes in what he serves: what the store has lost since the
+ * last time is seen to no more. Reads no file. */
+unsigned sst_ours_go_on(struct sst_ours *);
+
 /* For a server's callback of status_request. */
 int	sst_ours_give(SSL *, struct sst_ours *);
 /* The same in a program's own SSL_CTX, whose certificates nobody has told of before:

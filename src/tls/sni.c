@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/ossl.h"
+#include "attach_serve.h"
 #include "certstore/identity.h"
 #include "hello.h"
 
@@ -184,8 +185,10 @@ choose(SSL *ssl, const struct attachment *a, struct sst_sni *state,
 	state->name_mark = name_mark(hello);
 	rc = sst_store_choose(a->store, &a->policy, hello, sst_clock_wall(),
 	    &state->choice, NULL);
-	if (rc == 1 && install(ssl, state->choice) == 0)
+	if (rc == 1 && install(ssl, state->choice) == 0) {
+		sst_attach_served(ssl, state->choice);
 		return SSL_CLIENT_HELLO_SUCCESS;
+	}
 	ERR_clear_error();
 	*alert = rc == 0 ? sst_choice_alert(state->choice) : SSL_AD_INTERNAL_ERROR;
 	return refuse(state, *alert);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -306,11 +307,12 @@ a_store_and_a_checker_make_staples(void **state)
 	SSL_CTX *cache = server_of(&cached);
 
 	(void)state;
-	/* nobody asks, or nobody may be asked */
-	assert_int_equal(met(silent, waits, NULL, NULL), -1);
+	/* nobody may be asked */
 	assert_int_equal(met(client, alone, NULL, NULL), -1);
 	assert_int_equal(met(client, cache, NULL, NULL), -1);
 	assert_int_equal(r.asked, 0);
+	/* who does not ask gets none */
+	assert_int_equal(met(silent, waits, NULL, NULL), -1);
 	/* the first client has it already */
 	assert_int_equal(met(client, waits, NULL, NULL), 0);
 	assert_int_equal(r.asked, 1);
@@ -399,6 +401,61 @@ cs_42_a_resumed_session_is_given_none_whoever_asks(void **state)
 	sst_ours_unref(ours);
 }
 
+/* Also where no client ever asks for a staple. */
+static void
+the_watch_goes_on_whoever_the_clients_are(void **state)
+{
+	static const struct sst_openssl_check cached = { .mode = SST_OPENSSL_CACHE_ONLY },
+	    off = { .policy = { .mode = SST_REVOCATION_OFF } };
+	SSL_CTX *silent = duo_client(NULL, NULL), *server = server_of(&cached);
+	SSL_CTX *alone = server_of(NULL), *unwatched = server_of(&off);
+	const uint64_t generation = sst_store_generation(r.store);
+
+	(void)state;
+	duo_revoke(r.checker, r.cert[0]);
+	(void)met(silent, alone, NULL, NULL);
+	(void)met(silent, unwatched, NULL, NULL);
+	assert_int_equal(sst_store_generation(r.store), generation);
+	(void)met(silent, server, NULL, NULL);
+	assert_int_equal(sst_store_generation(r.store), generation + 1);
+	SSL_CTX_free(silent);
+	SSL_CTX_free(server);
+	SSL_CTX_free(alone);
+	SSL_CTX_free(unwatched);
+}
+
+static void
+what_the_store_has_lost_is_seen_to_no_more(void **state)
+{
+	struct sst_ours *ours = ours_new(0);
+	SSL_CTX *client = duo_client(NULL, NULL), *server = server_of(NULL);
+	char digest[65];
+	uint8_t leaf[32];
+	struct duo d;
+
+	(void)state;
+	duo_begin(&d, client, server, NULL);
+	(void)SSL_set_tlsext_host_name(d.client, DUO_HOST);
+	duo_shake(&d);
+	assert_true(d.client_ok && d.server_ok);
+	(void)sst_ours_go_on(ours);
+	assert_int_equal(sst_ours_give(d.server, ours), SSL_TLSEXT_ERR_OK);
+	/* another one goes: this one stays */
+	for (int i = 1; i >= 0; i--) {
+		pki_digest(r.cert[i], leaf);
+		for (int k = 0; k < 32; k++)
+			(void)snprintf(digest + 2 * k, 3, "%02x", leaf[k]);
+		assert_int_equal(sst_store_remove(r.store, digest, NULL), SST_OK);
+		(void)sst_ours_go_on(ours);
+		assert_int_equal(sst_ours_give(d.server, ours),
+		    i == 1 ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK);
+	}
+	sst_ours_unref(ours);
+	duo_done(&d);
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+}
+
 #define EACH(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -413,6 +470,8 @@ main(void)
 		EACH(after_the_stop_the_store_is_not_told),
 		EACH(a_store_and_a_checker_make_staples),
 		EACH(cs_42_rv_51_a_resumed_session_gets_no_staple),
+		EACH(the_watch_goes_on_whoever_the_clients_are),
+		EACH(what_the_store_has_lost_is_seen_to_no_more),
 		EACH(cs_42_a_resumed_session_is_given_none_whoever_asks),
 	};
 
