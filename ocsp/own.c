@@ -295,22 +295,35 @@ out:
 	return e;
 }
 
+/* Whether its staple may be given out. */
+static int
+serves_locked(const struct sst_own_cert *e, int64_t now)
+{
+	return !e->gone && !e->revoked && e->staple != NULL && now < e->staple->until &&
+	    now >= e->says.this_update;
+}
+
 int
 sst_own_again(struct sst_own *o, const uint8_t leaf[32])
 {
+	const int64_t now = sst_checker_now(o->checker);
 	struct sst_own_cert *e;
+	int known = 0;
 
 	lock(o);
 	e = find_locked(o, leaf);
-	if (e != NULL && e->gone) {	/* it is back */
+	if (e != NULL) {
+		known = e->gone ? 2 : 1;
+		e->epoch = o->epoch;
+	}
+	if (known == 2) {
 		e->gone = 0;
 		e->look_at = 0;
 		e->fetch_at = e->has_responder ? 0 : INT64_MAX;
+		e->answered = !e->has_responder || serves_locked(e, now);
 	}
-	if (e != NULL)
-		e->epoch = o->epoch;
 	unlock(o);
-	return e != NULL;
+	return known;
 }
 
 int
@@ -470,8 +483,7 @@ sst_own_staple(struct sst_own *o, const uint8_t leaf[32])
 	e = find_locked(o, leaf);
 	if (e != NULL)
 		e->asked_at = now;
-	if (e != NULL && !e->gone && !e->revoked && e->staple != NULL && now < e->staple->until &&
-	    now >= e->says.this_update)
+	if (e != NULL && serves_locked(e, now))
 		s = sst_own_staple_ref(e->staple);
 	unlock(o);
 	return s;

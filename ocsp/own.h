@@ -74,7 +74,8 @@ void	sst_own_free(struct sst_own *);
  * over: nobody can judge what is said about it.
  */
 int	sst_own_add(struct sst_own *, X509 *leaf, STACK_OF(X509) *above, struct sst_error *err);
-/* The same for one that is known already (1); 0: it is not, and has to be shown. */
+/* The same for one that is known already: 1; 2: it was served no more, and is back. 0: it
+ * is not known, and has to be shown. */
 int	sst_own_again(struct sst_own *, const uint8_t leaf[32]);
 /* What is not added again between the two is served no more. */
 void	sst_own_sync_begin(struct sst_own *);

@@ -104,14 +104,6 @@ struct intake {
 	struct sst_ours_set *new;	/* or NULL */
 };
 
-static int
-is_known(void *arg, const uint8_t leaf[32])
-{
-	const struct intake *in = arg;
-
-	return sst_own_again(in->own, leaf);
-}
-
 /* What there is no memory to wait for is not waited for. */
 static void
 note(struct sst_ours_set *set, const uint8_t leaf[32])
@@ -126,6 +118,18 @@ note(struct sst_ours_set *set, const uint8_t leaf[32])
 		set->room = room;
 	}
 	memcpy(set->leaves[set->n++], leaf, 32);
+}
+
+/* What is back may have to be waited for as what is new. */
+static int
+is_known(void *arg, const uint8_t leaf[32])
+{
+	const struct intake *in = arg;
+	const int known = sst_own_again(in->own, leaf);
+
+	if (known == 2 && in->new != NULL && sst_own_is_pending(in->own, leaf))
+		note(in->new, leaf);
+	return known != 0;
 }
 
 static int

@@ -229,6 +229,39 @@ what_is_new_is_waited_for_and_nothing_else(void **state)
 }
 
 static void
+what_comes_back_without_a_staple_is_waited_for_as_well(void **state)
+{
+	struct sst_store *again = meet_store(r.cert, 2);
+	struct sst_ours_set set = { 0 };
+	struct sst_ours *ours = NULL;
+
+	(void)state;
+	responder_hold(r.http);
+	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
+	    .store = r.store }, &ours, NULL), SST_OK);
+	sst_ours_sync(ours);
+	assert_false(sst_ours_wait(ours, 1));
+	responder_wait(r.http, 2);
+	/* it leaves while it is asked for */
+	assert_int_equal(sst_store_remove(r.store, "*", NULL), SST_OK);
+	sst_ours_sync(ours);
+	assert_int_equal(sst_ours_pending(ours), 0);
+	sst_ours_meet(ours, again, &set);
+	assert_int_equal(set.n, 2);
+	assert_int_equal(sst_ours_lacks(ours, &set), 2);
+	responder_let_go(r.http);
+	assert_true(sst_ours_wait(ours, WAIT_MS));
+	assert_int_equal(sst_ours_lacks(ours, &set), 0);
+	sst_ours_set_done(&set);
+	/* with one it is not */
+	sst_ours_sync(ours);
+	sst_ours_meet(ours, again, &set);
+	assert_int_equal(set.n, 0);
+	sst_ours_unref(ours);
+	sst_store_unref(again);
+}
+
+static void
 after_the_stop_the_store_is_not_told(void **state)
 {
 	uint64_t generation = sst_store_generation(r.store);
@@ -467,6 +500,7 @@ main(void)
 		EACH(what_the_program_gave_goes_before_what_was_fetched),
 		EACH(what_leaves_the_store_leaves_with_its_staple),
 		EACH(what_is_new_is_waited_for_and_nothing_else),
+		EACH(what_comes_back_without_a_staple_is_waited_for_as_well),
 		EACH(after_the_stop_the_store_is_not_told),
 		EACH(a_store_and_a_checker_make_staples),
 		EACH(cs_42_rv_51_a_resumed_session_gets_no_staple),
