@@ -4,10 +4,9 @@
  */
 #include "certid.h"
 
-#include <openssl/err.h>
 #include <string.h>
 
-#include <securesockets/error.h>
+#include "base/ossl.h"
 
 static const struct {
 	uint8_t	oid[9];
@@ -36,7 +35,7 @@ sst_certid_hashes(const struct sst_cert_facts *facts, X509 *issuer, const EVP_MD
 	    EVP_Digest(ASN1_STRING_get0_data(key), (size_t)ASN1_STRING_length(key), ret_key,
 	    NULL, md, NULL) == 1)
 		return SST_OK;
-	ERR_clear_error();
+	sst_ossl_clear();
 	return SST_E_NOMEM;
 }
 

@@ -286,6 +286,9 @@ judge_locked(struct sst_check *k, struct sst_error *err)
 	const int64_t now = sst_check_time(k);
 	int refused = -1, final = -1, wanted = 0, rc;
 
+	if (k->starved)
+		return sst_fail(err, SST_E_NOMEM, "out of memory: what is known of the "
+		    "chain's revocation is lost");
 	for (int i = 0; i < k->n_links; i++) {
 		const struct sst_link *l = &k->links[i];
 
@@ -344,11 +347,23 @@ on_answer(void *arg, const struct sst_evidence *list, size_t n)
 	struct sst_check *k = l->check;
 
 	(void)pthread_mutex_lock(&k->mu);
-	/* without memory it is as if nobody had answered, and never good */
-	(void)sst_link_add(l, list, n, NULL);
+	/* what is not remembered might have been a revocation */
+	if (sst_link_add(l, list, n, NULL) < 0)
+		k->starved = 1;
+	for (size_t i = 0; i < n; i++)
+		if (list[i].fault == SST_FAULT_MEMORY)
+			k->starved = 1;
 	(void)pthread_mutex_unlock(&k->mu);
 	if (settle(k, l))
 		k->done(k->arg);	/* which may free the check */
+}
+
+static void
+starve(struct sst_check *k)
+{
+	(void)pthread_mutex_lock(&k->mu);
+	k->starved = 1;
+	(void)pthread_mutex_unlock(&k->mu);
 }
 
 /* On the checker's thread, which may wait for who has the cache locked. */
@@ -367,6 +382,8 @@ ask(struct sst_check *k, int i)
 {
 	struct sst_link *l = &k->links[i];
 	struct sst_work_ask wish = ask_of(k, i);
+	struct sst_error why = { .code = SST_OK };
+	int rc;
 
 	(void)pthread_mutex_lock(&k->mu);
 	l->waiting = 1;
@@ -374,9 +391,12 @@ ask(struct sst_check *k, int i)
 	(void)pthread_mutex_unlock(&k->mu);
 	wish.no_fetch = !can_fetch(k);
 	wish.look = l->busy ? look_again : NULL;
-	/* what cannot be asked is not known: verdict.c says what that means */
-	if (sst_work_ask(sst_checker_waiter(k->checker), &wish, on_answer, l, &l->ticket,
-	    NULL) < 0)
+	rc = sst_work_ask(sst_checker_waiter(k->checker), &wish, on_answer, l, &l->ticket,
+	    &why);
+	if (rc == SST_E_NOMEM)
+		starve(k);
+	/* what else cannot be asked is not known: verdict.c says what that means */
+	if (rc < 0)
 		(void)settle(k, l);
 }
 

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "base/fail.h"
+#include "base/ossl.h"
 #include "crl.h"
 #include "given.h"
 #include "response.h"
@@ -55,24 +55,34 @@ signer_revoked(void *arg, const struct sst_cert_key *key)
 	struct sst_check *k = arg;
 	struct sst_signer *s = signer_met(k, key);
 
+	if (s == NULL)
+		sst_ossl_starve();	/* nobody knows: what it signed is no evidence */
 	if (s == NULL || s->revoked)
-		return 1;	/* without memory nobody knows: not trusted */
+		return 1;
 	return k->policy.use_cache != SST_SWITCH_OFF &&
 	    sst_checker_revoked(k->checker, key, sst_check_time(k));
 }
 
 /* Those that may have signed a list, before any list is looked at. */
-static void
-signers_meet(struct sst_check *k)
+static int
+signers_meet(struct sst_check *k, struct sst_error *err)
 {
 	const struct sst_cert_facts *facts;
-	struct sst_signer *s;
+	struct sst_signer *s = NULL;
+	int rc;
 
 	for (int i = 0; k->others != NULL && i < sk_X509_num(k->others); i++)
-		for (int j = 1; j < k->n_chain; j++)
-			if (sst_facts_of(sk_X509_value(k->others, i), k->chain[j], &facts,
-			    NULL) == SST_OK && (s = signer_met(k, &facts->key)) != NULL)
+		for (int j = 1; j < k->n_chain; j++) {
+			rc = sst_facts_of(sk_X509_value(k->others, i), k->chain[j], &facts,
+			    NULL);
+			if (rc == SST_OK)
+				s = signer_met(k, &facts->key);
+			if (rc == SST_E_NOMEM || (rc == SST_OK && s == NULL))
+				return sst_fail(err, SST_E_NOMEM, "out of memory");
+			if (rc == SST_OK)
 				memcpy(s->sha256, facts->sha256, sizeof(s->sha256));
+		}
+	return SST_OK;
 }
 
 /* What a signer said that turned out to be revoked was said by nobody. */
@@ -190,6 +200,9 @@ sst_check_staple(struct sst_check *k, int depth, const void *der, size_t len,
 	if (rc < 0)
 		return rc;
 	judge_response(k, depth, SST_SOURCE_STAPLE, der, len, &e);
+	if (e.fault == SST_FAULT_MEMORY)
+		return sst_fail(err, SST_E_NOMEM, "out of memory for the judgement of a "
+		    "staple");
 	keep(&k->links[depth], &e, der, len);
 	return sst_link_add(&k->links[depth], &e, 1, err);
 }
@@ -286,19 +299,26 @@ judge_each(struct sst_check *k, const struct piece *p, struct sst_error *err)
 	if (rc < 0)
 		return rc;
 	if (p->source == SST_SOURCE_CRL)
-		signers_meet(k);
+		rc = signers_meet(k, err);
+	if (rc < 0)
+		return rc;
 	found = found_new(k, p->source);
 	if (found == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
-	for (int i = 0; i < k->n_links; i++) {
+	for (int i = 0; i < k->n_links && rc == SST_OK; i++) {
 		if (k->links[i].facts == NULL)
 			continue;
 		if (p->source == SST_SOURCE_CRL)
 			judge_list(k, i, p, &found[i]);
 		else
 			judge_response(k, i, p->source, p->der, p->len, &found[i]);
+		if (found[i].fault == SST_FAULT_MEMORY)
+			rc = sst_fail(err, SST_E_NOMEM, "out of memory for the judgement "
+			    "of a %s", p->source == SST_SOURCE_CRL ?
+			    "revocation list" : "response");
 	}
-	rc = give(k, found, err);
+	if (rc == SST_OK)
+		rc = give(k, found, err);
 	free(found);
 	return rc;
 }

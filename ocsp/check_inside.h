@@ -62,8 +62,10 @@ struct sst_check {
 	size_t		 n_signers;
 	char		**lines;	/* of the last sst_check_reasons() */
 	size_t		 n_lines;
-	pthread_mutex_t	 mu;		/* guards own, n_own, waiting of links; pending */
+	pthread_mutex_t	 mu;		/* guards own, n_own, waiting of links; pending,
+					   starved */
 	int		 pending;
+	int		 starved;	/* an answer was lost: nothing is decided any more */
 	void		(*done)(void *arg);
 	void		*arg;
 	struct sst_link	 links[];

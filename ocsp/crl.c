@@ -2,14 +2,13 @@
 /*
  * crl - see crl.h; crl_list.h says what is where.
  */
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fail.h"
+#include "base/ossl.h"
 #include "crl_list.h"
 #include "given.h"
 
@@ -27,6 +26,8 @@ code_of(enum sst_fault fault)
 		return SST_E_LIMIT;
 	case SST_FAULT_NO_MATCH:
 		return SST_E_MISMATCH;
+	case SST_FAULT_MEMORY:
+		return SST_E_NOMEM;
 	default:
 		return SST_E_REFUSED;
 	}
@@ -175,15 +176,15 @@ list_read(struct sst_crl *crl, const struct sst_crl_signers *who, int64_t now,
 }
 
 static int
-list_open(struct sst_given *given, const void *bytes, size_t len,
+open_once(struct sst_given *given, const void *bytes, size_t len,
     const struct sst_crl_signers *who, int64_t now, const struct sst_limits *limits,
     struct sst_crl **ret, enum sst_fault *ret_fault, struct sst_error *err)
 {
 	struct sst_crl *crl = calloc(1, sizeof(*crl));
+	struct sst_error why = { .code = SST_OK };
 	int rc;
 
-	/* whatever has no fault of its own: nothing was learned from these bytes */
-	*ret_fault = SST_FAULT_MALFORMED;
+	*ret_fault = SST_FAULT_MEMORY;
 	if (crl == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	crl->given = given;
@@ -191,15 +192,36 @@ list_open(struct sst_given *given, const void *bytes, size_t len,
 	crl->len = len;
 	crl->head.size = len;
 	crl->head.level = limits->security_level - SST_LEVEL_DEFAULT;
+	/* whatever has no fault of its own: nothing was learned from these bytes */
 	crl->fault = SST_FAULT_MALFORMED;
-	rc = list_read(crl, who, now, limits, err);
-	ERR_clear_error();
-	*ret_fault = rc < 0 ? crl->fault : SST_FAULT_NONE;
-	if (rc < 0)
-		sst_crl_free(crl);
-	else
+	(void)sst_ossl_starved();
+	rc = list_read(crl, who, now, limits, &why);
+	sst_ossl_clear();
+	if (rc == SST_OK) {
+		*ret_fault = SST_FAULT_NONE;
 		*ret = crl;
-	return rc;
+		return SST_OK;
+	}
+	*ret_fault = sst_ossl_starved() || rc == SST_E_NOMEM ? SST_FAULT_MEMORY : crl->fault;
+	sst_crl_free(crl);
+	if (*ret_fault == SST_FAULT_MEMORY)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	return sst_fail(err, rc, "%s", why.text);
+}
+
+/* As with responses: libcrypto does not always say that memory ran out, so what is
+ * wrong is wrong twice. */
+static int
+list_open(struct sst_given *given, const void *bytes, size_t len,
+    const struct sst_crl_signers *who, int64_t now, const struct sst_limits *limits,
+    struct sst_crl **ret, enum sst_fault *ret_fault, struct sst_error *err)
+{
+	struct sst_error why = { .code = SST_OK };
+	int rc = open_once(given, bytes, len, who, now, limits, ret, ret_fault, &why);
+
+	if (rc < 0 && rc != SST_E_NOMEM)
+		return open_once(given, bytes, len, who, now, limits, ret, ret_fault, err);
+	return rc < 0 ? sst_fail(err, rc, "%s", why.text) : SST_OK;
 }
 
 int

@@ -2,9 +2,9 @@
 /*
  * crl_name - see crl_list.h.
  */
-#include <openssl/err.h>
 #include <string.h>
 
+#include "base/ossl.h"
 #include "crl_list.h"
 
 int
@@ -23,7 +23,7 @@ sst_name_equal(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 		rc = X509_NAME_cmp(na, nb) == 0;
 	X509_NAME_free(na);
 	X509_NAME_free(nb);
-	ERR_clear_error();
+	sst_ossl_clear();
 	return rc;
 }
 

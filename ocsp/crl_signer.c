@@ -6,10 +6,10 @@
  * under its name. Whoever says he is that must have been certified by the CA, or
  * by who certified the CA: another CA can give out the same name.
  */
-#include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "base/ossl.h"
 #include "crl_list.h"
 #include "dertime.h"
 #include "given.h"
@@ -50,7 +50,7 @@ certified_by(X509 *cert, X509 *parent, int level)
 	    secbits < sst_signature_level_bits(level))
 		return 0;
 	ok = X509_verify(cert, key) == 1;
-	ERR_clear_error();
+	sst_ossl_clear();
 	return ok;
 }
 
@@ -187,7 +187,7 @@ sst_crl_verify(struct sst_crl *crl, const struct sst_crl_signers *who, int64_t n
 		*ret_not_after = h.not_after;
 		return SST_OK;
 	}
-	ERR_clear_error();
+	sst_ossl_clear();
 	if (!ca_may(ca))
 		return sst_crl_fault(crl, SST_FAULT_SIGNER, err,
 		    "the CA's key usage is not for CRLs, and no other certificate of its "

@@ -46,7 +46,9 @@ enum sst_fault {
 	SST_FAULT_REPLAY,	/* older than what is known, or another nonce */
 	SST_FAULT_ALGORITHM,	/* below the security level, or unknown */
 	SST_FAULT_SIGNER,	/* signed by whom it may not be */
-	SST_FAULT_SIGNATURE	/* the signature does not verify */
+	SST_FAULT_SIGNATURE,	/* the signature does not verify */
+	SST_FAULT_MEMORY	/* none was left, so nothing was learned: no evidence at
+				   all, and whoever judges by it has to fail */
 };
 
 struct sst_evidence {

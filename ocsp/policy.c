@@ -208,6 +208,7 @@ sst_fault_name(enum sst_fault fault)
 		[SST_FAULT_ALGORITHM] = "algorithm",
 		[SST_FAULT_SIGNER] = "signer",
 		[SST_FAULT_SIGNATURE] = "signature",
+		[SST_FAULT_MEMORY] = "memory",
 	};
 
 	if ((size_t)fault >= sizeof(names) / sizeof(names[0]))

@@ -4,7 +4,6 @@
  */
 #include "responder.h"
 
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -39,8 +38,10 @@ fits(const struct hunt *h, X509 *cert)
 	if (h->name != NULL)
 		return X509_NAME_cmp(h->name, X509_get_subject_name(cert)) == 0;
 	if (EVP_Digest(ASN1_STRING_get0_data(key), (size_t)ASN1_STRING_length(key), sha1, NULL,
-	    EVP_sha1(), NULL) != 1)
+	    EVP_sha1(), NULL) != 1) {
+		sst_ossl_starve();
 		return SST_E_NOMEM;
+	}
 	return memcmp(sha1, h->basic->responder_key, 20) == 0;
 }
 
@@ -105,14 +106,16 @@ delegate_wrong(X509 *cert, const struct sst_response_ask *ask,
 	const struct sst_cert_facts *facts;
 	const char *wrong = purpose_wrong(cert, ask);
 	enum sst_fault kind;
+	int rc;
 
 	if (wrong != NULL)
 		return fault(err, SST_FAULT_SIGNER, wrong);
 	kind = issued_wrong(cert, ask, err);
 	if (kind != SST_FAULT_NONE)
 		return kind;
-	if (sst_facts_of(cert, ask->issuer, &facts, err) < 0)
-		return SST_FAULT_SIGNER;
+	rc = sst_facts_of(cert, ask->issuer, &facts, err);
+	if (rc < 0)
+		return rc == SST_E_NOMEM ? SST_FAULT_MEMORY : SST_FAULT_SIGNER;
 	if (ask->now < facts->not_before - ask->limits->skew)
 		return fault(err, SST_FAULT_SIGNER, "the responder's certificate is not valid yet");
 	if (ask->now > facts->not_after)
@@ -211,7 +214,7 @@ sst_responder_find(const struct sst_basic *b, const struct sst_response_ask *ask
 	for (unsigned i = 0; i < b->n_certs && !found; i++)
 		found = embedded_try(&h, &b->certs[i], ret);
 	X509_NAME_free(h.name);
-	ERR_clear_error();
+	sst_ossl_clear();
 	if (found)
 		return SST_FAULT_NONE;
 	if (h.gravest == SST_FAULT_NONE)

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/fail.h"
+#include "base/ossl.h"
 #include "certid.h"
 #include "responder.h"
 
@@ -181,7 +181,7 @@ find_ours(struct judging *j, struct sst_error *err)
 		match = sst_certid_of_issuer(&j->id, &s);
 		if (match == SST_E_NOMEM) {
 			(void)sst_fail(err, match, "out of memory");
-			return SST_FAULT_TRY_LATER;
+			return SST_FAULT_MEMORY;
 		}
 		if (!sst_certid_serial(&s, key->serial, key->serial_len))
 			continue;
@@ -215,24 +215,42 @@ parts_read(const void *der, size_t len, const struct sst_response_ask *ask, stru
 	return sst_basic_read(der, len, &j->basic, err);
 }
 
-void
-sst_response_judge(const void *der, size_t len, const struct sst_response_ask *ask,
+static void
+judge_once(const void *der, size_t len, const struct sst_response_ask *ask,
     struct sst_evidence *ret)
 {
 	struct sst_error err = { .code = SST_OK };
 	struct judging j = { .ask = ask };
-	enum sst_fault fault = parts_read(der, len, ask, &j, &err);
+	enum sst_fault fault;
 
+	(void)sst_ossl_starved();
+	fault = parts_read(der, len, ask, &j, &err);
 	if (fault == SST_FAULT_NONE)
 		fault = find_ours(&j, &err);
 	if (fault == SST_FAULT_NONE)
 		fault = sst_responder_find(&j.basic, ask, &j.responder, &err);
 	evidence_begin(ask, ret);
+	if (sst_ossl_starved() && fault != SST_FAULT_NONE) {
+		evidence_fault(ret, SST_FAULT_MEMORY, "out of memory");
+		return;
+	}
 	if (fault != SST_FAULT_NONE) {
 		evidence_fault(ret, fault, err.text);
 		return;
 	}
 	strictest(&j, ask->cert->key.serial, ask->cert->key.serial_len, ret);
+}
+
+/* libcrypto often fails for want of memory without a word, and that must not look like
+ * a forgery: who lets forgeries pass would let pass what is revoked. So what is wrong
+ * is wrong twice. */
+void
+sst_response_judge(const void *der, size_t len, const struct sst_response_ask *ask,
+    struct sst_evidence *ret)
+{
+	judge_once(der, len, ask, ret);
+	if (ret->status == SST_EV_ERROR && ret->fault != SST_FAULT_MEMORY)
+		judge_once(der, len, ask, ret);
 }
 
 /* Whether an answer before `end` has the same serial: then it was told already. */

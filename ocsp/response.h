@@ -14,7 +14,8 @@
  *      response is a candidate for a delegate and nothing else.
  *   3. All SingleResponses are considered; of several about the certificate the
  *      strictest wins: revoked, unknown, good.
- *   4. Whatever fails is an SST_EV_ERROR with its fault: never a GOOD. But a clock
+ *   4. What fails for want of memory is SST_FAULT_MEMORY: nothing was learned.
+ *   5. Whatever fails is an SST_EV_ERROR with its fault: never a GOOD. But a clock
  *      that differs, or another nonce, does not make REVOKED an error.
  * Threads: pure.
  */

@@ -127,7 +127,7 @@ piece_unpack(const uint8_t **at, size_t *left, const struct sst_cert_key *key,
 	memcpy(piece, *at, PIECE_HEAD);
 	*at += PIECE_HEAD;
 	*left -= PIECE_HEAD;
-	if (piece[0] > *left || piece[1] > SST_FAULT_SIGNATURE ||
+	if (piece[0] > *left || piece[1] > SST_FAULT_MEMORY ||
 	    sst_evidence_unpack(*at, piece[0], &about, ret) < 0)
 		return sst_fail(err, SST_E_MALFORMED,
 		    "a piece of the cache service's answer does not parse");

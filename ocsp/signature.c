@@ -4,11 +4,10 @@
  */
 #include "signature.h"
 
-#include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/rsa.h>
 
-#include "base/fail.h"
+#include "base/ossl.h"
 
 int
 sst_signature_level_bits(int level)
@@ -186,7 +185,7 @@ sst_signature_read(const struct sst_der_item *algorithm, int level, const char *
 		    "the signature algorithm of the %s does not parse", what);
 	nid = nid_of(&oid);
 	rc = algorithm_read(nid, &in, &found);
-	ERR_clear_error();
+	sst_ossl_clear();
 	if (rc < 0 || !sst_der_done(&in))
 		return sst_fail(err, SST_E_UNSUPPORTED,
 		    "the signature algorithm of the %s (%s) is not one that is understood",
@@ -217,6 +216,8 @@ sst_signature_by(const struct sst_signature *s, EVP_PKEY *key, const void *bytes
 	    !(s->mgf_md != NULL && EVP_PKEY_is_a(key, "RSA-PSS")))
 		return 0;
 	ctx = EVP_MD_CTX_new();
+	if (ctx == NULL)
+		sst_ossl_starve();
 	if (ctx == NULL || EVP_DigestVerifyInit(ctx, &pctx, s->md, NULL, key) != 1)
 		goto out;
 	if (s->mgf_md != NULL &&
@@ -227,6 +228,6 @@ sst_signature_by(const struct sst_signature *s, EVP_PKEY *key, const void *bytes
 	ok = EVP_DigestVerify(ctx, made, made_len, bytes, len) == 1;
 out:
 	EVP_MD_CTX_free(ctx);
-	ERR_clear_error();
+	sst_ossl_clear();
 	return ok;
 }

@@ -343,6 +343,8 @@ is_of_source(const struct sst_job *j, const struct sst_fetch_answer *a)
 	case SST_FAULT_CONNECT:
 	case SST_FAULT_BLOCKED:
 		return 1;
+	case SST_FAULT_MEMORY:
+		return 0;
 	case SST_FAULT_TRY_LATER:
 		return j->kind == SST_WORK_CRL || a->http_status == 503 ||
 		    a->http_status == 200 || a->retry_after > 0;
@@ -373,6 +375,8 @@ note_negative(struct sst_job *j, enum sst_fault fault, int retry_after, int64_t 
 	struct sst_cert_key key = negative_key(j->subject, j->kind);
 	struct sst_source_state st = { .fail_count = 0 };
 
+	if (fault == SST_FAULT_MEMORY)
+		return 0;	/* our own, which says nothing of the source */
 	sst_refresh_after(&st, fault, 0, retry_after, now, j->key);
 	(void)sst_cache_negative_put(j->w->cache, &key, j->url, fault, st.next_try);
 	sst_refresh_after(&j->source, SST_FAULT_NONE, 0, 0, now, j->key);

@@ -58,7 +58,7 @@ ask_responder(struct sst_job *j)
 		rc = sst_fetcher_ask(j->w->fetcher, &ask, on_response, j, &err);
 	if (rc < 0)
 		send_failed(j, rc == SST_E_REFUSED ? SST_FAULT_BLOCKED :
-		    rc == SST_E_NOMEM ? SST_FAULT_TIMEOUT : SST_FAULT_MALFORMED, &err);
+		    rc == SST_E_NOMEM ? SST_FAULT_MEMORY : SST_FAULT_MALFORMED, &err);
 }
 
 /* A nonce makes every answer a new one: GET would fill caches for nothing. */

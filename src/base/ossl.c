@@ -6,15 +6,42 @@
 #include <stdio.h>
 #include <string.h>
 
+static _Thread_local int starved;
+
+int
+sst_ossl_starved(void)
+{
+	const int was = starved;
+
+	starved = 0;
+	return was;
+}
+
+void
+sst_ossl_starve(void)
+{
+	starved = 1;
+}
+
+void
+sst_ossl_clear(void)
+{
+	unsigned long e;
+
+	while ((e = ERR_get_error()) != 0)
+		if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE)
+			starved = 1;
+}
+
 int
 sst_fail_ossl(struct sst_error *err, int code, const char *fmt, ...)
 {
-	unsigned long first = ERR_get_error();
+	unsigned long first = ERR_peek_error();
 	const char *reason;
 	size_t used;
 	va_list ap;
 
-	ERR_clear_error();
+	sst_ossl_clear();
 	if (err == NULL || err->code != SST_OK)
 		return code;
 	err->code = code;

@@ -12,6 +12,16 @@
 
 #include "fail.h"
 
+/*
+ * Whether memory ran out on this thread since the last call, as far as libcrypto or
+ * sst_ossl_starve() said so: then a failure proves nothing about what was looked at.
+ */
+int	sst_ossl_starved(void);
+/* Says so oneself: for calls of libcrypto that fail for nothing else, and silently. */
+void	sst_ossl_starve(void);
+/* Empties the queue, as ERR_clear_error(), and remembers a lack of memory. */
+void	sst_ossl_clear(void);
+
 /* As sst_fail(), with OpenSSL's oldest reason added; empties the queue. */
 int	sst_fail_ossl(struct sst_error *err, int code, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
