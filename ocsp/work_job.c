@@ -343,13 +343,11 @@ is_of_source(const struct sst_job *j, const struct sst_fetch_answer *a)
 	case SST_FAULT_CONNECT:
 	case SST_FAULT_BLOCKED:
 		return 1;
-	case SST_FAULT_MEMORY:
-		return 0;
 	case SST_FAULT_TRY_LATER:
 		return j->kind == SST_WORK_CRL || a->http_status == 503 ||
 		    a->http_status == 200 || a->retry_after > 0;
 	default:
-		return j->kind == SST_WORK_CRL;
+		return j->kind == SST_WORK_CRL && a->fault != SST_FAULT_MEMORY;
 	}
 }
 
