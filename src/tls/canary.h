@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * canary - a certificate is tried before it takes the place of one that serves.
+ *
+ *	store_change.c, before a row displaces another --> sst_canary()
+ *	sst_canary() --> OpenSSL as server and as client, over a pair of BIOs
+ *
+ * A client that knows nothing but the chain's own end meets a server that has nothing
+ * but the identity, in TLS 1.2 and in TLS 1.3; what the client got must be for each name
+ * that the store would serve it for, and the staple beside it must be good. Dates are
+ * not looked at: what is not valid yet is held back by the choice (choose.c), not here.
+ *
+ * Always true:
+ *   1. Nothing outside is touched: no socket, no file, no anchor of the system.
+ *   2. The identity is what it was, also when it fails.
+ * Threads: any number at once. About 1.5 ms of one core, so never a thread that
+ * connections wait for.
+ */
+#ifndef SST_TLS_CANARY_H
+#define SST_TLS_CANARY_H
+
+#include <openssl/ssl.h>
+
+#include <securesockets/error.h>
+
+struct sst_identity;
+
+/* For whom it is tried. A constant while it is in use. */
+struct sst_canary {
+	int	 level;		/* OpenSSL's security level of who serves, 0 to 5 */
+	/* As a server's callback of status_request does: shows the staple that a client
+	 * would get. NULL: there are none. */
+	int	(*staple)(SSL *, void *arg);
+	void	*arg;
+};
+
+/*
+ * Tries `id` for `names`, lines as in the index ("ip:" before addresses; NULL: none).
+ * `canary`: a struct sst_canary. SST_OK, or SST_E_REFUSED (the text says what a client
+ * would meet), SST_E_NOMEM.
+ */
+int	sst_canary(void *canary, const struct sst_identity *id, const char *names,
+	    struct sst_error *err);
+
+#endif
