@@ -23,7 +23,7 @@ sst_work_tell(struct sst_work *w, enum sst_store_event_kind kind, const struct s
 	char text[300];
 
 	row_text(row, text, sizeof(text));
-	sst_events_add(w->events, kind, row->path, why != NULL ? why : text);
+	sst_events_add_row(w->events, kind, row, why != NULL ? why : text);
 }
 
 int

@@ -6,7 +6,7 @@
 
 #include "key.h"
 
-enum when { WHEN_VALID, WHEN_EARLY, WHEN_EXPIRED, WHEN_REVOKED, WHENS };
+enum when { WHEN_VALID, WHEN_BARE, WHEN_EARLY, WHEN_EXPIRED, WHEN_REVOKED, WHENS };
 
 static enum when
 when(const struct sst_ranked *r, time_t now)
@@ -17,7 +17,9 @@ when(const struct sst_ranked *r, time_t now)
 		return WHEN_REVOKED;
 	if (now < row->not_before)
 		return WHEN_EARLY;
-	return now > row->not_after ? WHEN_EXPIRED : WHEN_VALID;
+	if (now > row->not_after)
+		return WHEN_EXPIRED;
+	return r->bare ? WHEN_BARE : WHEN_VALID;
 }
 
 /* OpenSSL installs one certificate a slot; all curves share one. */
@@ -124,6 +126,8 @@ reasons(struct sst_ranked *v, size_t n, const struct sst_rank *rank, time_t now)
 			v[i].dropped = "expired";
 		else if (when(&v[i], now) == WHEN_EARLY)
 			v[i].dropped = "not yet valid";
+		else if (v[i].bare)
+			v[i].dropped = "the staple that it demands is not there";
 		else if (v[i].row->tier != rank->tier)
 			v[i].dropped = "a more exact name is served";
 		else
@@ -157,8 +161,8 @@ sst_choose_rank(struct sst_ranked *v, size_t n, uint32_t kinds, time_t now,
 {
 	static const enum sst_tier tiers[] = { SST_TIER_EXACT, SST_TIER_IP,
 	    SST_TIER_WILDCARD, SST_TIER_DEFAULT };
-	const int passes[2][WHENS] = { { 1, 0, 0, 0 },
-	    { 1, 1, !policy->refuse_expired, !policy->refuse_revoked } };
+	const int passes[2][WHENS] = { { 1, 0, 0, 0, 0 }, { 1, !policy->refuse_unstapled, 1,
+	    !policy->refuse_expired, !policy->refuse_revoked } };
 	struct sst_rank rank = { .from = 0, .until = LONG_MAX };
 	size_t winners[SST_WINNERS_MAX];
 

@@ -8,8 +8,8 @@
  *   1. The most exact tier with a usable candidate wins as a whole.
  *   2. One winner a type of key, the same in every process: later notAfter,
  *      then the smaller digest.
- *   3. What is out of its dates, or revoked, wins only where nothing else does; the
- *      revoked last.
+ *   3. What lacks the staple that it demands, is out of its dates, or revoked, wins
+ *      only where nothing else does, in this order.
  * Threads: pure.
  */
 #ifndef SST_CERTSTORE_CHOOSE_H
@@ -26,13 +26,14 @@
 struct sst_ranked {
 	const struct sst_row *row;
 	int		 revoked;
+	int		 bare;		/* demands a staple that is not there */
 	const char	*dropped;	/* in: not NULL takes no part. out: why not */
 };
 
 struct sst_rank {
 	size_t		 won;		/* so many stand at the front of the list */
 	enum sst_tier	 tier;		/* theirs */
-	int		 degraded;	/* they are out of their dates, or revoked */
+	int		 degraded;	/* they lack a staple, are out of their dates, or revoked */
 	int		 kind_fits;	/* some candidate has a key that would do */
 	time_t		 from, until;	/* same answer while from <= now < until */
 };

@@ -75,6 +75,7 @@ int	sst_index_lookup(struct sst_index *, const char *name, const char *wild,
 enum sst_find {
 	SST_FIND_ALL,		/* by path */
 	SST_FIND_SOURCE,	/* key: int64_t */
+	SST_FIND_ID,
 	SST_FIND_DIGEST,	/* key: 32 bytes */
 	SST_FIND_PRINT,
 	SST_FIND_NAMES_KEY,	/* usable ones */
@@ -86,6 +87,11 @@ enum sst_find {
 /* Appends whole rows to *out. */
 int	sst_index_find(struct sst_index *, enum sst_find, const void *key, size_t len,
 	    struct sst_rows *out, struct sst_error *err);
+/* The dates of usable rows after row `after`, in the order of their ids, `most` at most.
+ * Their number, or < 0. */
+int	sst_index_dates(struct sst_index *, int64_t after, int most,
+	    void (*each)(void *arg, int64_t id, time_t not_before, time_t not_after),
+	    void *arg, struct sst_error *err);
 /* The names of the default identity by the rule of the store. 1, 0 or < 0. */
 int	sst_index_default(struct sst_index *, uint8_t names_key[32],
 	    struct sst_error *err);

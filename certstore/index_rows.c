@@ -237,7 +237,7 @@ sst_index_find(struct sst_index *ix, enum sst_find by, const void *key, size_t l
 
 	if (st == NULL)
 		return sst_index_fail(ix, err);
-	if (by == SST_FIND_SOURCE) {
+	if (by == SST_FIND_SOURCE || by == SST_FIND_ID) {
 		memcpy(&number, key, sizeof(number));
 		bad |= sqlite3_bind_int64(st, 1, number);
 	} else if (by == SST_FIND_PATH) {

@@ -70,8 +70,11 @@ static const char *const texts[S_COUNT] = {
 	    " (SELECT min(names_key) k FROM identities WHERE state=1) a,"
 	    " (SELECT max(names_key) k FROM identities WHERE state=1) b"
 	    " WHERE a.k=b.k",
+	[S_DATES] = "SELECT id,nb,na FROM identities WHERE id>?1 AND state=1"
+	    " ORDER BY id LIMIT ?2",
 	[S_FIND + SST_FIND_ALL] = SELECT "ORDER BY i.path,i.id",
 	[S_FIND + SST_FIND_SOURCE] = SELECT "WHERE i.source=?1",
+	[S_FIND + SST_FIND_ID] = SELECT "WHERE i.id=?1",
 	[S_FIND + SST_FIND_DIGEST] = SELECT "WHERE i.digest=?1",
 	[S_FIND + SST_FIND_PRINT] = SELECT "WHERE i.print=?1",
 	[S_FIND + SST_FIND_NAMES_KEY] = SELECT "WHERE i.state=1 AND i.names_key=?1",

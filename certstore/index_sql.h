@@ -4,6 +4,7 @@
  *
  *	index.c		the file: opened, claimed, forked; transactions
  *	index_rows.c	sources and rows, in and out
+ *	index_dates.c	the dates of rows
  *	index_sql.c	schema, statements, how one is run
  *
  * Always true:
@@ -22,7 +23,7 @@ enum sst_statement {
 	S_BEGIN, S_COMMIT, S_ROLLBACK, S_BUMP, S_GO_ON, S_GENERATION,
 	S_SOURCE_PUT, S_SOURCE_GET, S_SOURCE_DROP, S_SOURCES,
 	S_PUT, S_PUT_NAME, S_DROP, S_DROP_NAMES, S_LOOKUP,
-	S_DEFAULT_SET, S_DEFAULT_ENTRY, S_DEFAULT_SAME,
+	S_DEFAULT_SET, S_DEFAULT_ENTRY, S_DEFAULT_SAME, S_DATES,
 	S_FIND,		/* and one for each enum sst_find after it */
 	S_COUNT = S_FIND + SST_FINDS
 };

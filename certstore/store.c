@@ -109,7 +109,9 @@ store_free(struct sst_store *s)
 		sk_X509_pop_free(s->pins[i].certs, X509_free);
 	}
 	free(s->pins);
-	free(s->revoked);
+	free(s->revoked.v);
+	free(s->bare.v);
+	free(s->degraded);
 	sst_kept_free(s->cache);
 	sst_index_close(s->index);
 	sst_intern_free(s->env.intern);
@@ -198,6 +200,10 @@ sst_store_generation(const struct sst_store *s)
 
 struct sst_told {
 	enum sst_store_event_kind kind;
+	int	has_leaf;
+	uint8_t	leaf[32];
+	time_t	not_after;
+	char	name[256];
 	char	source[300];
 	char	text[500];
 };
@@ -217,7 +223,7 @@ sst_events_add(struct sst_events *e, enum sst_store_event_kind kind,
 		e->v = grown;
 		e->room = room;
 	}
-	e->v[e->n].kind = kind;
+	e->v[e->n] = (struct sst_told){ .kind = kind };
 	(void)sst_escape(e->v[e->n].source, sizeof(e->v[e->n].source), source,
 	    strlen(source));
 	(void)snprintf(e->v[e->n].text, sizeof(e->v[e->n].text), "%s", text);
@@ -225,11 +231,34 @@ sst_events_add(struct sst_events *e, enum sst_store_event_kind kind,
 }
 
 void
+sst_events_add_row(struct sst_events *e, enum sst_store_event_kind kind,
+    const struct sst_row *row, const char *text)
+{
+	const size_t n = e->n;
+	const char *name = row->names == NULL ? "" : row->names;
+	struct sst_told *t;
+
+	sst_events_add(e, kind, row->path, text);
+	if (e->n == n)
+		return;
+	t = &e->v[n];
+	t->has_leaf = row->state != SST_ENTRY_REFUSED;
+	memcpy(t->leaf, row->digest, sizeof(t->leaf));
+	t->not_after = row->not_after;
+	if (strncmp(name, "ip:", 3) == 0)
+		name += 3;
+	(void)sst_escape(t->name, sizeof(t->name), name, strcspn(name, "\n"));
+}
+
+void
 sst_events_tell(struct sst_store *s, struct sst_events *e)
 {
 	for (size_t i = 0; i < e->n && s->config.on_event != NULL; i++) {
-		const struct sst_store_event event = { .kind = e->v[i].kind,
-		    .source = e->v[i].source, .text = e->v[i].text };
+		const struct sst_told *t = &e->v[i];
+		const struct sst_store_event event = { .kind = t->kind,
+		    .source = t->source, .text = t->text,
+		    .leaf = t->has_leaf ? t->leaf : NULL,
+		    .not_after = t->has_leaf ? t->not_after : 0, .name = t->name };
 
 		s->config.on_event(s->config.event_arg, &event);
 	}

@@ -8,6 +8,7 @@
  *	store_ask.c	what a ClientHello asks, and what a listener answers for
  *	store_choose.c	one ClientHello in, one decision out
  *	store_revoked.c	what is known to be revoked
+ *	store_dates.c	what is to be renewed, and what has expired
  *
  * Always true:
  *   1. A change is built aside, with no lock held; `mu` is then held while the
@@ -34,6 +35,19 @@ struct sst_pin {
 	STACK_OF(X509)	*certs;		/* leaf first */
 };
 
+/* Leaves, by their SHA-256, ascending. */
+struct sst_marks {
+	uint8_t		(*v)[32];
+	size_t		 n;
+};
+
+/* What store_dates.c has come to. */
+struct sst_due {
+	int64_t	 known;			/* the last row that was looked at */
+	time_t	 last, next;		/* step; the next date of any row */
+	int	 busy;
+};
+
 struct sst_store {
 	atomic_int	 refs;
 	struct sst_store_config config;
@@ -48,8 +62,10 @@ struct sst_store {
 	struct sst_index *index;
 	struct sst_pin	*pins;		/* by row */
 	size_t		 n_pins, room_pins;
-	uint8_t		(*revoked)[32];	/* SHA-256 of leaves, ascending */
-	size_t		 n_revoked;
+	struct sst_marks revoked;
+	struct sst_marks bare;		/* without the staple that they demand */
+	struct sst_due	 due;
+	uint64_t	*degraded;	/* of store_choose.c; NULL: nothing was told */
 	int		 forked;	/* the index belongs to the parent */
 };
 
@@ -57,8 +73,9 @@ struct sst_store {
 void	sst_store_lock(struct sst_store *);
 void	sst_store_unlock(struct sst_store *);
 
-/* Whether a leaf is marked as revoked. */
-int	sst_store_is_revoked(struct sst_store *, const uint8_t leaf[32]);
+/* Whether a leaf is marked as revoked, and as without the staple that it demands. */
+void	sst_store_marks(struct sst_store *, const uint8_t leaf[32], int *ret_revoked,
+	    int *ret_bare);
 
 struct sst_told;
 /* Events of one change, told after the lock is gone. */
@@ -69,6 +86,9 @@ struct sst_events {
 
 void	sst_events_add(struct sst_events *, enum sst_store_event_kind,
 	    const char *source, const char *text);
+/* The same about a row: its certificate is named as well. */
+void	sst_events_add_row(struct sst_events *, enum sst_store_event_kind,
+	    const struct sst_row *, const char *text);
 /* Tells all and frees them. */
 void	sst_events_tell(struct sst_store *, struct sst_events *);
 

@@ -20,7 +20,7 @@ uint64_t
 sst_ask_digest(const struct sst_choose_policy *p, int with_names)
 {
 	uint64_t h = POLICY_SEED + (p->strict ? 1 : 0) + (p->refuse_expired ? 2 : 0) +
-	    (p->refuse_revoked ? 4 : 0);
+	    (p->refuse_revoked ? 4 : 0) + (p->refuse_unstapled ? 8 : 0);
 
 	if (p->default_name != NULL)
 		h = sst_ask_mix(h, p->default_name);

@@ -16,6 +16,7 @@
 #include "store_ask.h"
 
 #define RESCAN_MS	1000
+#define DEGRADED_KEPT	1024	/* certificates of which it is known that it was told */
 
 static int
 empty_choice(const struct sst_ask *a, int alert, uint64_t generation,
@@ -108,9 +109,10 @@ winners_get(struct sst_store *s, const struct sst_ask *a, const struct sst_rows 
 	if (lost == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 again:
-	for (size_t i = 0; i < rows->n; i++)
-		ranked[i] = (struct sst_ranked){ .row = &rows->v[i], .dropped = lost[i],
-		    .revoked = sst_store_is_revoked(s, rows->v[i].digest) };
+	for (size_t i = 0; i < rows->n; i++) {
+		ranked[i] = (struct sst_ranked){ .row = &rows->v[i], .dropped = lost[i] };
+		sst_store_marks(s, rows->v[i].digest, &ranked[i].revoked, &ranked[i].bare);
+	}
 	sst_choose_rank(ranked, rows->n, a->kinds, a->now, a->policy, rank);
 	for (got = 0; got < rank->won; got++) {
 		const struct sst_row *row = ranked[got].row;
@@ -137,20 +139,46 @@ out:
 	return rc;
 }
 
-/* Tells that something out of its dates, or revoked, is served. */
+/* Whether this has not been told of this certificate. */
+static int
+is_news(struct sst_store *s, const struct sst_row *row, int how)
+{
+	uint64_t mark = 0;
+	int news = 1;
+
+	memcpy(&mark, row->digest, sizeof(mark));
+	mark = (mark & ~(uint64_t)3) | (unsigned)how;
+	sst_store_lock(s);
+	if (s->degraded == NULL)
+		s->degraded = calloc(DEGRADED_KEPT, sizeof(*s->degraded));
+	if (s->degraded != NULL) {
+		uint64_t *slot = &s->degraded[(mark >> 2) % DEGRADED_KEPT];
+
+		news = *slot != mark;
+		*slot = mark;
+	}
+	sst_store_unlock(s);
+	return news;
+}
+
+/* Tells that something lacks a staple, is out of its dates, or revoked: once. */
 static void
 degraded_tell(struct sst_store *s, const struct sst_ask *a, const struct sst_ranked *best)
 {
 	const struct sst_row *row = best->row;
+	const int how = best->revoked ? 1 : a->now > row->not_after ? 2 :
+	    a->now < row->not_before ? 3 : 0;
+	static const char *const what[] = { "a certificate without the staple that it"
+	    " demands", "a revoked certificate", "an expired certificate",
+	    "a certificate that is not yet valid" };
 	struct sst_events events = { 0 };
 	char text[400];
 
+	if (!is_news(s, row, how))
+		return;
 	(void)snprintf(text, sizeof(text), "%s is served for %s: nothing better is"
-	    " there", best->revoked ? "a revoked certificate" :
-	    a->now > row->not_after ? "an expired certificate" :
-	    "a certificate that is not yet valid",
-	    a->name[0] == '\0' ? "clients without a name" : a->name);
-	sst_events_add(&events, SST_STORE_DEGRADED, row->path, text);
+	    " there", what[how], a->name[0] == '\0' ? "clients without a name" : a->name);
+	sst_events_add_row(&events, SST_STORE_DEGRADED, row, text);
 	sst_events_tell(s, &events);
 }
 

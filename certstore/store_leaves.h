@@ -21,4 +21,12 @@ int	sst_store_leaves(struct sst_store *,
 	    int (*each)(void *arg, X509 *leaf, STACK_OF(X509) *above), void *arg,
 	    struct sst_error *err);
 
+/*
+ * Says that the certificate with this SHA-256 demands a staple (RFC 7633) and none is
+ * there (`bare`), or that there is one again: until then it goes after what else is valid
+ * for its names. SST_E_LIMIT: too many are marked.
+ */
+int	sst_store_mark_bare(struct sst_store *, const uint8_t leaf[32], int bare,
+	    struct sst_error *err);
+
 #endif

@@ -4,7 +4,7 @@ _sstool()
 {
 	local word="${COMP_WORDS[COMP_CWORD]}" verb="${COMP_WORDS[1]}" list=
 	if ((COMP_CWORD == 1)); then
-		list="cache cert connect doctor options run status verify why --version --help"
+		list="cache cert connect doctor events options run status verify why --version --help"
 	elif [[ $verb == cert ]] && ((COMP_CWORD == 2)); then
 		list="explain list"
 	elif [[ $verb == cache ]] && ((COMP_CWORD == 2)); then
@@ -19,6 +19,7 @@ _sstool()
 		"cache serve") list="--dir --idle --socket --trust" ;;
 		"cache show" | "cache stats") list="--dir --json" ;;
 		doctor*) list="--unit --json" ;;
+		events*) list="--follow --since --limit --json" ;;
 		connect*) list="--name --trust --alpn --json" ;;
 		run*) list="--tls-port --tls --cert --trust --name --name-from-address --lenient --verbose --help" ;;
 		status*) list="--limit --json" ;;

@@ -2,26 +2,21 @@
 /*
  * status - sstool status: the programs that serve or connect through the library.
  *
- * Each pair of keeper and relay has a socket, DIRECTORY/PID.sock, that answers
- * a connection with one JSON document and closes it.
+ * Who asks nothing at a door (doors.h) is answered with one JSON document.
  *
  * Always true:
  *   1. An answer is bounded in size and in time, and never printed before it
  *      parsed.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
-#include <glob.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "doors.h"
 #include "out.h"
 #include "status_text.h"
 #include "verb.h"
@@ -37,15 +32,6 @@ struct tally {
 	size_t	silent;		/* there, and no answer */
 };
 
-static long long
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* 0: readable or at its end. */
 static int
 wait_for(int fd, long long until)
@@ -54,7 +40,7 @@ wait_for(int fd, long long until)
 	int rc;
 
 	do {
-		long long left = until - now_ms();
+		long long left = until - sst_doors_ms();
 
 		rc = poll(&p, 1, left > 0 ? (int)left : 0);
 	} while (rc < 0 && errno == EINTR);
@@ -66,7 +52,7 @@ static json_t *
 read_answer(int fd)
 {
 	size_t used = 0, size = 65536;
-	long long until = now_ms() + ANSWER_MS;
+	long long until = sst_doors_ms() + ANSWER_MS;
 	char *buf = malloc(size), *bigger;
 	json_t *answer = NULL;
 	ssize_t n;
@@ -104,23 +90,14 @@ read_answer(int fd)
 static json_t *
 ask(const char *path)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	json_t *answer = NULL;
-	int fd;
+	json_t *answer;
+	int fd = sst_door_open(path, "");
 
-	if (strlen(path) >= sizeof(addr.sun_path)) {
-		errno = ENAMETOOLONG;
-		return NULL;
-	}
-	strcpy(addr.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return NULL;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
-		answer = read_answer(fd);
-		errno = ETIMEDOUT;
-	}
+	answer = read_answer(fd);
 	close(fd);
+	errno = ETIMEDOUT;
 	return answer;
 }
 
@@ -144,68 +121,24 @@ show(struct tally *t, json_t *answer)
 	json_decref(answer);
 }
 
-/* PID.sock: the cache service has a socket there too. */
-static int
-is_door(const struct dirent *entry)
-{
-	size_t len = strspn(entry->d_name, "0123456789");
-
-	return len > 0 && strcmp(entry->d_name + len, ".sock") == 0;
-}
-
 static void
-look_into(struct tally *t, const char *directory)
+look_at(void *tally, const char *path)
 {
-	struct dirent **list = NULL;
-	char path[4096];
-	int n = scandir(directory, &list, is_door, alphasort);
+	struct tally *t = tally;
+	json_t *answer = ask(path);
 
-	for (int i = 0; i < n; i++) {
-		json_t *answer;
-
-		snprintf(path, sizeof(path), "%s/%s", directory, list[i]->d_name);
-		free(list[i]);
-		answer = ask(path);
-		if (answer != NULL)
-			show(t, answer);
-		else if (errno == EACCES || errno == EPERM)
-			t->forbidden++;
-		else if (errno != ECONNREFUSED && errno != ENOENT)
-			t->silent++;	/* else: left behind by a dead pair */
-	}
-	free(list);
-}
-
-/* The directories of all users, for root; else that of this one. */
-static void
-look_at_users(struct tally *t)
-{
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	char path[4096];
-	glob_t found = { .gl_pathc = 0 };
-
-	if (runtime != NULL && *runtime == '/' &&
-	    (geteuid() != 0 || strncmp(runtime, "/run/user/", 10) != 0)) {
-		snprintf(path, sizeof(path), "%s/securesockets", runtime);
-		look_into(t, path);
-	}
-	if (geteuid() == 0) {
-		if (glob("/run/user/*/securesockets", 0, NULL, &found) == 0)
-			for (size_t i = 0; i < found.gl_pathc; i++)
-				look_into(t, found.gl_pathv[i]);
-		globfree(&found);
-	} else if (runtime == NULL || *runtime != '/') {
-		snprintf(path, sizeof(path), "/run/user/%u/securesockets",
-		    (unsigned)getuid());
-		look_into(t, path);
-	}
+	if (answer != NULL)
+		show(t, answer);
+	else if (errno == EACCES || errno == EPERM)
+		t->forbidden++;
+	else if (errno != ECONNREFUSED && errno != ENOENT)
+		t->silent++;	/* else: left behind by a dead pair */
 }
 
 static int
 status(struct tally *t)
 {
-	look_into(t, "/run/securesockets");
-	look_at_users(t);
+	sst_doors_each(look_at, t);
 	if (t->limit != 0)
 		sst_out_count(t->json, t->shown, t->seen);
 	if (t->silent > 0)

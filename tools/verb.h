@@ -20,6 +20,7 @@ int	sst_verb_cert_list(int argc, char **argv);
 int	sst_verb_cert_explain(int argc, char **argv);
 int	sst_verb_connect(int argc, char **argv);
 int	sst_verb_doctor(int argc, char **argv);
+int	sst_verb_events(int argc, char **argv);
 int	sst_verb_options(int argc, char **argv);
 int	sst_verb_run(int argc, char **argv);
 int	sst_verb_status(int argc, char **argv);

@@ -46,22 +46,28 @@ extern "C" {
 struct sst_store;	/* shared: ref/unref */
 struct sst_choice;	/* immutable, shared: ref/unref */
 
-/* What happened to a store. `text` and `source` live for the call only. */
+/* What happened to a store. What it points to lives for the call only. */
 enum sst_store_event_kind {
 	SST_STORE_RENEWED = 1,	/* an identity took another's place */
 	SST_STORE_ADDED,
 	SST_STORE_REMOVED,
 	SST_STORE_REFUSED,	/* not taken in; `text` says why */
 	SST_STORE_KEPT,		/* a bad renewal; the old identity goes on */
-	SST_STORE_DEGRADED,	/* an expired or revoked identity is served: nothing
-				   better */
-	SST_STORE_REVOKED	/* an identity is revoked, or is not any more */
+	SST_STORE_DEGRADED,	/* an expired or revoked identity is served, or one without
+				   the staple that it demands: nothing better */
+	SST_STORE_REVOKED,	/* an identity is revoked, or is not any more */
+	SST_STORE_EXPIRING,	/* a third of its life is left (half, if it lives for less
+				   than ten days), and it was not renewed */
+	SST_STORE_EXPIRED	/* its life is over, and nothing took its place */
 };
 
 struct sst_store_event {
 	enum sst_store_event_kind kind;
 	const char	*source;	/* escaped path, or "bytes:" and a digest */
 	const char	*text;		/* one escaped line */
+	const uint8_t	*leaf;		/* SHA-256 of the certificate; NULL: of none */
+	time_t		 not_after;	/* its end; 0: not known */
+	const char	*name;		/* its first name, escaped; "": none */
 };
 
 /* All zero (or a NULL pointer to it) means the defaults. */
@@ -171,6 +177,8 @@ struct sst_choose_policy {
 	int		 strict;	/* 1: an unknown name is an alert */
 	int		 refuse_expired;/* 1: never serve an expired certificate */
 	int		 refuse_revoked;/* 1: nor one that was marked as revoked */
+	int		 refuse_unstapled; /* 1: nor one that demands a staple (RFC 7633)
+					   which is not there */
 };
 
 /* What a ClientHello says, as far as the choice depends on it (RFC 8446 4). */

@@ -102,8 +102,10 @@ enum sst_wire_verb {
 	SST_CHAN_RESTORED,	/* that was all */
 	SST_CHAN_CHANGED,	/* id: something below the source changed */
 	SST_CHAN_DRAIN,		/* take nothing new, end when all is served */
-	SST_CHAN_STATUS,	/* [stream connection]: write the status document
-				   there and close it */
+	SST_CHAN_STATUS,	/* data: what was asked at the status door, NUL: one line,
+				   "" or "status" for the document, "events [follow]
+				   [since SEQ]" for events. [stream connection]: write
+				   the answer there and close it */
 
 	/* relay to keeper, on the file channel: one question, one answer */
 	SST_OPEN_PATH = 128,	/* id: source; data: absolute path, NUL. The

@@ -158,8 +158,8 @@ call_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 
 /* A connection that waits, or -1. Without a free descriptor the oldest call
  * ends, or the new one is refused: else epoll would report it for ever. */
-static int
-next_call(struct sst_keeper *k, int door)
+int
+sst_door_next(struct sst_keeper *k, int door)
 {
 	const int flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 	int fd = accept4(door, NULL, NULL, flags);
@@ -185,7 +185,7 @@ sst_door_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 	int fd;
 
 	(void)events;
-	fd = next_call(k, ev->fd);
+	fd = sst_door_next(k, ev->fd);
 	if (fd < 0)
 		return;
 	/* Who says nothing makes room for who comes. */
@@ -208,21 +208,4 @@ sst_door_expire(struct sst_keeper *k, int64_t now)
 {
 	while (k->calls != NULL && k->calls->deadline <= now)
 		call_end(k, k->calls);
-}
-
-void
-sst_status_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
-{
-	struct sst_wire_head head;
-	int fd;
-
-	(void)events;
-	fd = next_call(k, ev->fd);
-	if (fd < 0)
-		return;
-	sst_wire_init(&head, SST_CHAN_STATUS);
-	/* Without a relay there is nothing to tell: end of file. */
-	if (sst_status_may_ask(fd) && k->ready)
-		(void)sst_channel_send(k, &head, NULL, 0, &fd, 1);
-	(void)close(fd);
 }

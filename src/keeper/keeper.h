@@ -11,6 +11,7 @@
  *	channel.c messages of the relay
  *	door.c    calls of the program
  *	status.c  the status door
+ *	ask.c     what is asked there
  *
  * Always true:
  *   1. It reads no byte from the network and parses nothing but control

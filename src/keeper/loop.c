@@ -100,6 +100,8 @@ patience(const struct sst_keeper *k, int64_t now)
 	due = earlier(due, sst_watch_due(k->watch));
 	if (k->calls != NULL)
 		due = earlier(due, k->calls->deadline);
+	if (k->askers != NULL)
+		due = earlier(due, k->askers->deadline);
 	if (due == INT64_MAX)
 		return -1;
 	if (due <= now)
@@ -113,6 +115,7 @@ tick(struct sst_keeper *k, int64_t now)
 	sst_child_tick(k, now);
 	sst_sources_expire(&k->sources, now);
 	sst_door_expire(k, now);
+	sst_status_expire(k, now);
 	if (sst_watch_due(k->watch) <= now)
 		sst_watch_step(k->watch, now, sst_channel_changed, k);
 	if (now >= k->flush_at)

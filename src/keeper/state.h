@@ -32,6 +32,15 @@ struct sst_call {
 	int64_t		 deadline;
 };
 
+/* Somebody at the status door who has not said what he wants. */
+struct sst_asker {
+	struct sst_event ev;
+	struct sst_asker *next;		/* younger */
+	int64_t		 deadline;
+	size_t		 len;
+	char		 line[4097];
+};
+
 struct sst_keeper {
 	struct sst_wire_start start;
 	int		 epoll;
@@ -57,6 +66,8 @@ struct sst_keeper {
 
 	struct sst_call	*calls, **calls_end;	/* oldest first */
 	size_t		 n_calls;
+	struct sst_asker *askers, **askers_end;	/* oldest first */
+	size_t		 n_askers;
 	int		 spare;		/* given up to refuse when none is left */
 
 	int64_t		 idle_at;	/* INT64_MAX: in use */
@@ -98,7 +109,12 @@ void	sst_channel_flush(struct sst_keeper *);
 
 /* door.c */
 void	sst_door_ready(struct sst_keeper *, struct sst_event *, uint32_t);
-void	sst_status_ready(struct sst_keeper *, struct sst_event *, uint32_t);
 void	sst_door_expire(struct sst_keeper *, int64_t now);
+/* A connection that waits there, or -1. */
+int	sst_door_next(struct sst_keeper *, int door);
+
+/* ask.c */
+void	sst_status_ready(struct sst_keeper *, struct sst_event *, uint32_t);
+void	sst_status_expire(struct sst_keeper *, int64_t now);
 
 #endif

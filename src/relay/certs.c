@@ -72,6 +72,10 @@ kind_of(enum sst_store_event_kind kind)
 		return SST_LOG_CERT_DEGRADED;
 	case SST_STORE_REVOKED:
 		return SST_LOG_CERT_REVOKED;
+	case SST_STORE_EXPIRING:
+		return SST_LOG_CERT_EXPIRING;
+	case SST_STORE_EXPIRED:
+		return SST_LOG_CERT_EXPIRED;
 	}
 	return SST_LOG_INTERNAL;
 }
@@ -79,12 +83,14 @@ kind_of(enum sst_store_event_kind kind)
 static void
 on_event(void *arg, const struct sst_store_event *e)
 {
+	const struct sst_happening h = { .text = e->text, .source = e->source,
+	    .name = e->name != NULL && e->name[0] != '\0' ? e->name : NULL,
+	    .leaf = e->leaf, .not_after = (int64_t)e->not_after };
 	struct sst_certs *certs = arg;
 
 	if (e->kind == SST_STORE_RENEWED)
 		atomic_store(&certs->renewed, (int64_t)sst_clock_wall());
-	sst_log_event(certs->log, kind_of(e->kind), sst_clock_ms(), "%s: %s",
-	    e->source == NULL ? "" : e->source, e->text == NULL ? "" : e->text);
+	sst_log_happening(certs->log, kind_of(e->kind), sst_clock_ms(), &h);
 }
 
 int

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "certs_inside.h"
+#include "certstore/dates.h"
 #include "log.h"
 #include "names.h"
 
@@ -43,6 +44,12 @@ sst_certs_numbers(struct sst_certs *certs, int64_t now,
 
 	memset(numbers, 0, sizeof(*numbers));
 	(void)sst_store_each(certs->store, count_each, &c, NULL);
+}
+
+unsigned
+sst_certs_dates(struct sst_certs *certs)
+{
+	return sst_store_dates(certs->store, sst_dates_wall());
 }
 
 struct covering {

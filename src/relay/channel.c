@@ -13,6 +13,7 @@
 #include "hold.h"
 #include "status.h"
 #include "supply.h"
+#include "tell.h"
 
 #define FDS		3
 #define START_MS	10000
@@ -37,6 +38,22 @@ take_file(struct sst_relay *relay, const struct sst_wire_head *head, size_t len,
 	sst_wire_init(&drop, SST_CHAN_DROP);
 	drop.id = head->id;
 	(void)sst_wire_send(relay->channel, &drop, NULL, 0, NULL, 0);
+}
+
+/* What was asked at the status door: for the document, unless it says otherwise. A
+ * question that nobody understands is hung up on. */
+static void
+take_question(struct sst_relay *relay, size_t len, int fd)
+{
+	const char *question = (const char *)relay->scratch;
+
+	relay->scratch[len] = '\0';
+	if (fd < 0)
+		return;
+	if (question[0] == '\0' || strcmp(question, "status") == 0)
+		sst_status_write(relay, fd);
+	else if (sst_tell_events(relay, fd, question) < 0)
+		(void)close(fd);
 }
 
 /* 1: that was RESTORED. */
@@ -66,7 +83,7 @@ act(struct sst_relay *relay, const struct sst_wire_head *head, size_t len,
 		sst_core_drain(relay);
 		break;
 	case SST_CHAN_STATUS:
-		sst_status_write(relay, fds[0]);
+		take_question(relay, len, fds[0]);
 		fds[0] = -1;
 		break;
 	default:

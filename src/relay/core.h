@@ -26,6 +26,7 @@
 #include "record.h"
 #include "rules.h"
 #include "spare.h"
+#include "tell.h"
 #include "worker.h"
 
 /* For so long nothing is to be served before the keeper hears of it: a program
@@ -46,6 +47,7 @@ struct sst_relay {
 	struct sst_rulebook rulebook;
 	struct sst_table table;
 	struct sst_timer sweep;
+	struct sst_audience audience;	/* who follows the events */
 
 	int		 channel, door_fd;
 	char		 door[16];

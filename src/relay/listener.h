@@ -79,6 +79,7 @@ struct sst_listener {
 	struct sst_timer retry;		/* a limit of the system stopped us */
 	struct sst_timer release;	/* of those that were taken */
 	struct sst_timer oversight;	/* oversee.c */
+	struct sst_timer dates;		/* oversee.c */
 	int		 watched;	/* that a record leaves is an event */
 	int		 paused;	/* TCP's queue is left to fill */
 	int		 closed;	/* shut down by the program */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * log - events as single lines for syslog, at most ten a second of each kind.
+ * log - events: lines for syslog, at most ten a second of each kind, and records that
+ * are kept for who asks (ring.h), all of them.
  *
  * Always true:
  *   1. A line holds no byte of a peer, a certificate or a path that was not
@@ -14,6 +15,8 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "ring.h"
+
 #define SST_LOG_RATE	10
 
 enum sst_log_kind {
@@ -24,6 +27,8 @@ enum sst_log_kind {
 	SST_LOG_CERT_KEPT,
 	SST_LOG_CERT_DEGRADED,
 	SST_LOG_CERT_REVOKED,
+	SST_LOG_CERT_EXPIRING,
+	SST_LOG_CERT_EXPIRED,
 	SST_LOG_UNCOVERED,
 	SST_LOG_STATIC,
 	SST_LOG_CONFIG,
@@ -42,6 +47,7 @@ struct sst_log {
 	struct sst_log_bucket buckets[SST_LOG_KINDS];
 	void		(*write)(int priority, const char *line);	/* syslog */
 	uint64_t	events[SST_LOG_KINDS];
+	struct sst_ring	ring;
 };
 
 void	sst_log_init(struct sst_log *);
@@ -49,6 +55,14 @@ void	sst_log_done(struct sst_log *);
 /* `now_ms`: of the monotonic clock. */
 void	sst_log_event(struct sst_log *, enum sst_log_kind, int64_t now_ms,
 	    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* The same with what it is about; `seq`, `at` and `kind` of it are set here. */
+void	sst_log_happening(struct sst_log *, enum sst_log_kind, int64_t now_ms,
+	    const struct sst_happening *);
+/* As sst_ring_each(); `each` must not log. */
+int	sst_log_each(struct sst_log *, uint64_t since,
+	    int (*each)(void *arg, const struct sst_happening *), void *arg);
+/* The number of the newest event. */
+uint64_t sst_log_last(struct sst_log *);
 /* "renewed", as it stands in the line. */
 const char *sst_log_kind_name(enum sst_log_kind);
 

@@ -16,6 +16,8 @@
 
 #define POLL_MS		5
 #define READ_MS		250	/* for reading the store, as for a directory */
+#define DATES_MS	1000	/* what is being read is looked at once it is there */
+#define DATES_MAX_S	60	/* what came in since then is looked at after so long */
 
 /* Reads the store in the loader's thread. */
 struct reading {
@@ -24,6 +26,15 @@ struct reading {
 	struct sst_ours	*ours;
 	struct waiting	*waiting;	/* whoever waits for it, or NULL */
 	uint64_t	 cookie;	/* of the listener */
+};
+
+/* Looks at dates in the loader's thread. */
+struct dating {
+	struct sst_job	 job;		/* first */
+	struct sst_relay *relay;
+	struct sst_certs *certs;
+	uint64_t	 cookie;	/* of the listener */
+	unsigned	 seconds;	/* until it is to be done again */
 };
 
 /* A listen() that waits. */
@@ -49,7 +60,8 @@ make(struct sst_record *r, struct sst_ours **ret, struct sst_error *err)
 {
 	struct sst_revocation_policy policy;
 	struct sst_ours_config config = { .policy = &policy,
-	    .store = sst_certs_store(r->set->certs), .no_staples = r->set->no_stapling };
+	    .store = sst_certs_store(r->set->certs), .no_staples = r->set->no_stapling,
+	    .given = r->set->staples != NULL };
 	int rc = sst_rules_checker(r, &config.checker, &policy, err);
 
 	if (rc < 0)
@@ -76,7 +88,8 @@ sst_oversee_ready(struct sst_record *r)
 	struct sst_error err = { 0 };
 	int rc;
 
-	if (ours != NULL && sst_ours_has_staples(ours) == !r->set->no_stapling) {
+	if (ours != NULL && sst_ours_has_staples(ours) == !r->set->no_stapling &&
+	    sst_ours_is_given(ours) == (r->set->staples != NULL)) {
 		sst_ours_unref(ours);
 		return;
 	}
@@ -234,6 +247,49 @@ sst_oversee_wait(struct sst_call *call, struct sst_record *r,
 	return 1;
 }
 
+static void
+dates_work(struct sst_job *job)
+{
+	struct dating *d = SST_HOLDER(job, struct dating, job);
+
+	d->seconds = sst_certs_dates(d->certs);
+}
+
+static void	dates_look(struct sst_timer *);
+
+static void
+dates_done(struct sst_job *job)
+{
+	struct dating *d = SST_HOLDER(job, struct dating, job);
+	const unsigned s = d->seconds < DATES_MAX_S ? d->seconds : DATES_MAX_S;
+	struct sst_record *r = sst_record_find(d->relay, d->cookie);
+
+	if (r != NULL && r->listener != NULL && !r->listener->closed)
+		sst_loop_arm(&d->relay->loop, &r->listener->dates,
+		    d->relay->loop.now + (int64_t)s * 1000, dates_look);
+	sst_certs_unref(d->certs);
+	free(d);
+}
+
+static void
+dates_look(struct sst_timer *t)
+{
+	struct sst_listener *l = SST_HOLDER(t, struct sst_listener, dates);
+	struct sst_relay *relay = l->record->relay;
+	struct dating *d = calloc(1, sizeof(*d));
+
+	if (d == NULL) {
+		sst_loop_arm(&relay->loop, t, relay->loop.now + DATES_MS, dates_look);
+		return;
+	}
+	d->job.work = dates_work;
+	d->job.done = dates_done;
+	d->relay = relay;
+	d->certs = sst_certs_ref(l->record->set->certs);
+	d->cookie = l->record->cookie;
+	sst_loader_submit(&relay->loader, &d->job);
+}
+
 void
 sst_oversee_begin(struct sst_listener *l)
 {
@@ -246,10 +302,12 @@ sst_oversee_begin(struct sst_listener *l)
 	else if (ours != NULL)
 		sst_loop_arm(loop, &l->oversight, loop->now + POLL_MS, step);
 	sst_ours_unref(ours);
+	sst_loop_arm(loop, &l->dates, loop->now + DATES_MS, dates_look);
 }
 
 void
 sst_oversee_end(struct sst_listener *l)
 {
 	sst_loop_disarm(&l->record->relay->loop, &l->oversight);
+	sst_loop_disarm(&l->record->relay->loop, &l->dates);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * oversee - a listener's own certificates: staples in time, and what revokes them.
+ * oversee - a listener's own certificates: staples in time, what revokes them, and what
+ * is to be renewed.
  *
  *	listener.c: listen() --> oversee --loader--> tls/ours.h reads the store
  *	                            '--timer--> sst_ours_step()
+ *	                            '--timer, loader--> sst_certs_dates()
  *
  * listen() waits until the certificates that name a responder have their staples, for
  * the time that the policy grants a handshake at most, so that the first client has

@@ -2,6 +2,7 @@
 #include "ours.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,14 +14,27 @@
 #include "staple.h"
 #include "trust.h"
 
+#define MUSTS_MOST	1024	/* one more, and the first is forgotten */
+#define BARE_S		5	/* a staple that is missing is looked for so often, */
+#define BARE_LOOKS	720	/* for so many times */
+
+/* A certificate that demands a staple (RFC 7633). */
+struct must {
+	uint8_t	 leaf[32];
+	int	 bare;		/* as the store was told; -1: not yet */
+	unsigned looks;		/* since it was found without one */
+};
+
 struct sst_ours {
 	atomic_int	 refs;
 	struct sst_own	*own;
-	int		 no_staples;
+	int		 no_staples, given;
 	atomic_int	 synced;
 	atomic_uint_fast64_t generation; /* of the store, when it was looked through */
-	pthread_mutex_t	 mu;		/* guards store; held while it is told */
+	pthread_mutex_t	 mu;		/* guards what follows; held while the store is told */
 	struct sst_store *store;	/* NULL: stopped */
+	struct must	*musts;
+	size_t		 n_musts;
 };
 
 static void
@@ -52,6 +66,7 @@ sst_ours_new(const struct sst_ours_config *config, struct sst_ours **ret, struct
 	atomic_init(&o->generation, sst_store_generation(config->store));
 	(void)pthread_mutex_init(&o->mu, NULL);
 	o->no_staples = config->no_staples;
+	o->given = config->given;
 	o->store = sst_store_ref(config->store);
 	rc = sst_own_new(&own, &o->own, err);
 	if (rc < 0) {
@@ -90,6 +105,7 @@ sst_ours_unref(struct sst_ours *o)
 	sst_own_free(o->own);
 	sst_ours_stop(o);
 	(void)pthread_mutex_destroy(&o->mu);
+	free(o->musts);
 	free(o);
 }
 
@@ -99,7 +115,86 @@ sst_ours_has_staples(const struct sst_ours *o)
 	return !o->no_staples;
 }
 
+int
+sst_ours_is_given(const struct sst_ours *o)
+{
+	return o->given;
+}
+
+static int
+demands_staple(X509 *leaf)
+{
+	TLS_FEATURE *features = X509_get_ext_d2i(leaf, NID_tlsfeature, NULL, NULL);
+	int demands = 0;
+
+	for (int i = 0; i < sk_ASN1_INTEGER_num(features); i++)
+		demands |= ASN1_INTEGER_get(sk_ASN1_INTEGER_value(features, i)) ==
+		    TLSEXT_TYPE_status_request;
+	sk_ASN1_INTEGER_pop_free(features, ASN1_INTEGER_free);
+	return demands;
+}
+
+/* Notes a certificate that demands a staple, when this is who has the staples. */
+static void
+must_note(struct sst_ours *o, X509 *leaf, const uint8_t digest[32])
+{
+	struct must *more;
+	size_t i;
+
+	if (o->no_staples || o->given || !demands_staple(leaf))
+		return;
+	(void)pthread_mutex_lock(&o->mu);
+	for (i = 0; i < o->n_musts && memcmp(o->musts[i].leaf, digest, 32) != 0; i++)
+		;
+	if (i == MUSTS_MOST) {
+		o->n_musts = --i;
+		memmove(o->musts, o->musts + 1, i * sizeof(*o->musts));
+	}
+	if (i == o->n_musts &&
+	    (more = realloc(o->musts, (i + 1) * sizeof(*more))) != NULL) {
+		o->musts = more;
+		more[i] = (struct must){ .bare = -1 };
+		memcpy(more[i].leaf, digest, 32);
+		o->n_musts++;
+	}
+	(void)pthread_mutex_unlock(&o->mu);
+}
+
+/* Tells the store which of them have no staple now. How many are to be looked at again
+ * soon. */
+static size_t
+musts_tell(struct sst_ours *o)
+{
+	size_t bare = 0;
+
+	(void)pthread_mutex_lock(&o->mu);
+	for (size_t i = 0; i < o->n_musts && o->store != NULL; i++) {
+		struct must *m = &o->musts[i];
+		struct sst_own_staple *staple = sst_own_staple(o->own, m->leaf);
+		const int is = staple == NULL;
+
+		sst_own_staple_unref(staple);
+		if (m->bare != is &&
+		    sst_store_mark_bare(o->store, m->leaf, is, NULL) == SST_OK)
+			m->bare = is;
+		m->looks = is ? m->looks + (m->looks < BARE_LOOKS) : 0;
+		bare += is && m->looks < BARE_LOOKS;
+	}
+	(void)pthread_mutex_unlock(&o->mu);
+	return bare;
+}
+
+/* The next step of what the certificates want. */
+static unsigned
+step(struct sst_ours *o)
+{
+	const unsigned s = sst_own_step(o->own);
+
+	return musts_tell(o) > 0 && s > BARE_S ? BARE_S : s;
+}
+
 struct intake {
+	struct sst_ours	*ours;
 	struct sst_own	*own;
 	struct sst_ours_set *new;	/* or NULL */
 };
@@ -140,8 +235,10 @@ take_in(void *arg, X509 *leaf, STACK_OF(X509) *above)
 	unsigned len = sizeof(digest);
 
 	(void)sst_own_add(in->own, leaf, above, NULL);
-	if (in->new != NULL && X509_digest(leaf, EVP_sha256(), digest, &len) == 1 &&
-	    sst_own_is_pending(in->own, digest))
+	if (X509_digest(leaf, EVP_sha256(), digest, &len) != 1)
+		return 0;
+	must_note(in->ours, leaf, digest);
+	if (in->new != NULL && sst_own_is_pending(in->own, digest))
 		note(in->new, digest);
 	return 0;
 }
@@ -149,7 +246,7 @@ take_in(void *arg, X509 *leaf, STACK_OF(X509) *above)
 void
 sst_ours_meet(struct sst_ours *o, struct sst_store *store, struct sst_ours_set *ret)
 {
-	struct intake in = { .own = o->own, .new = ret };
+	struct intake in = { .ours = o, .own = o->own, .new = ret };
 
 	(void)sst_store_leaves(store, is_known, take_in, &in, NULL);
 }
@@ -205,6 +302,7 @@ sst_ours_serve(struct sst_ours *o, const uint8_t leaf[32], X509 *x, STACK_OF(X50
 		return;
 	(void)ERR_set_mark();
 	(void)sst_own_add(o->own, x, above, NULL);
+	must_note(o, x, leaf);
 	(void)ERR_pop_to_mark();
 }
 
@@ -221,7 +319,7 @@ has(void *arg, const uint8_t leaf[32])
 unsigned
 sst_ours_go_on(struct sst_ours *o)
 {
-	struct intake in = { .own = o->own };
+	struct intake in = { .ours = o, .own = o->own };
 	struct sst_store *store = store_of(o);
 	uint64_t generation = store != NULL ? sst_store_generation(store) : 0;
 
@@ -231,7 +329,7 @@ sst_ours_go_on(struct sst_ours *o)
 		sst_own_sync_end(o->own);
 	}
 	sst_store_unref(store);
-	return sst_own_step(o->own);
+	return step(o);
 }
 
 int
@@ -243,7 +341,7 @@ sst_ours_synced(const struct sst_ours *o)
 unsigned
 sst_ours_step(struct sst_ours *o)
 {
-	return sst_own_step(o->own);
+	return step(o);
 }
 
 size_t

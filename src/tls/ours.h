@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ours - what a server serves: staples for it, and whether it is revoked.
+ * ours - what a server serves: staples for it, and whether it is revoked or lacks one.
  *
  *	relay: a listener --> ours; attach.c (way 2) --> ours --> ocsp/own.h
  *	conf.c: a client asks --> sst_ours_give()
  *	ocsp/own.c: revoked --> sst_store_mark_revoked()
+ *	a staple that its certificate demands is not there --> sst_store_mark_bare()
  *
  * Always true:
  *   1. A client gets the staple of the certificate that it is shown, when it asked, and
@@ -30,6 +31,8 @@ struct sst_ours_config {
 	struct sst_store *store;
 	struct sst_trust *trust;		/* issuers that chains lack; or NULL */
 	int		 no_staples;
+	int		 given;			/* 1: the program has staples of its own, so that
+						   nobody here knows which are missing */
 };
 
 int	sst_ours_new(const struct sst_ours_config *, struct sst_ours **ret,
@@ -38,6 +41,8 @@ struct sst_ours *sst_ours_ref(struct sst_ours *);
 void	sst_ours_unref(struct sst_ours *);	/* NULL is allowed */
 void	sst_ours_stop(struct sst_ours *);
 int	sst_ours_has_staples(const struct sst_ours *);
+/* It was made for a program with staples of its own. */
+int	sst_ours_is_given(const struct sst_ours *);
 
 /* Takes in what the store has now, and drops the rest. Reads what is not in memory. */
 void	sst_ours_sync(struct sst_ours *);

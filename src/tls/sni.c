@@ -9,9 +9,9 @@
 
 #include <securesockets/openssl.h>
 
-#include "base/clock.h"
 #include "base/ossl.h"
 #include "attach_serve.h"
+#include "certstore/dates.h"
 #include "certstore/identity.h"
 #include "hello.h"
 
@@ -183,7 +183,7 @@ choose(SSL *ssl, const struct attachment *a, struct sst_sni *state,
 			hello->local = (struct sockaddr *)&local;
 	}
 	state->name_mark = name_mark(hello);
-	rc = sst_store_choose(a->store, &a->policy, hello, sst_clock_wall(),
+	rc = sst_store_choose(a->store, &a->policy, hello, sst_dates_wall(),
 	    &state->choice, NULL);
 	if (rc == 1 && install(ssl, state->choice) == 0) {
 		sst_attach_served(ssl, state->choice);
@@ -256,6 +256,7 @@ policy_copy(struct sst_choose_policy *to, const struct sst_choose_policy *from)
 	to->strict = from->strict;
 	to->refuse_expired = from->refuse_expired;
 	to->refuse_revoked = from->refuse_revoked;
+	to->refuse_unstapled = from->refuse_unstapled;
 	if (from->default_name != NULL &&
 	    (to->default_name = strdup(from->default_name)) == NULL)
 		return -1;

@@ -573,21 +573,27 @@ SCENE(sk_92_a_passed_descriptor_works_and_its_end_is_clean)
 	link_close(&k);
 }
 
-/* What sstool prints about this program's pair. */
+/* What sstool prints about this program's pair, asked for this. */
 static void
-sstool_status(char *out, size_t size)
+sstool_says(const char *verb, char *out, size_t size)
 {
 	const char *sstool = getenv("SSTOOL");
 	char command[900];
 	size_t n;
 	FILE *f;
 
-	(void)snprintf(command, sizeof(command), "%s status --json", sstool);
+	(void)snprintf(command, sizeof(command), "%s %s --json", sstool, verb);
 	f = popen(command, "re");
 	want(f != NULL);
 	n = fread(out, 1, size - 1, f);
 	out[n] = '\0';
 	(void)pclose(f);
+}
+
+static void
+sstool_status(char *out, size_t size)
+{
+	sstool_says("status", out, size);
 }
 
 SCENE(sstool_status_shows_the_listeners)
@@ -612,6 +618,29 @@ SCENE(sstool_status_shows_the_listeners)
 	want_soon((sstool_status(text, sizeof(text)), strstr(text, port)) == NULL);
 }
 
+SCENE(sstool_events_shows_what_happened_to_certificates)
+{
+	static char text[1 << 20];
+	struct addr at;
+	char path[32], pid[32];
+	int l;
+
+	if (getenv("SSTOOL") == NULL)
+		world_skip("SSTOOL does not name sstool");
+	(void)snprintf(path, sizeof(path), "/run/user/%u", (unsigned int)geteuid());
+	if (geteuid() != 0 && access(path, W_OK) != 0)
+		world_skip("needs root or a run-time directory of the user");
+	l = ours_listener(&at, world.families[0], world.one_file, NULL);
+	(void)snprintf(pid, sizeof(pid), "\"pid\":%d,", (int)getpid());
+	sstool_says("events", text, sizeof(text));
+	want_has(text, pid);
+	want_has(text, "\"kind\":\"added\"");
+	want_has(text, "one.example");
+	sstool_says("events --since 1000000", text, sizeof(text));
+	want_has(text, pid);
+	(void)close(l);
+}
+
 int
 main(void)
 {
@@ -634,6 +663,7 @@ main(void)
 		cmocka_unit_test(sk_91_an_unchanged_cat_as_inetd_service),
 		cmocka_unit_test(sk_92_a_passed_descriptor_works_and_its_end_is_clean),
 		cmocka_unit_test(sstool_status_shows_the_listeners),
+		cmocka_unit_test(sstool_events_shows_what_happened_to_certificates),
 	};
 
 	world_begin();

@@ -143,6 +143,11 @@ on_event(void *arg, const struct sst_store_event *e)
 	events.count[e->kind]++;
 	(void)snprintf(events.text, sizeof(events.text), "%s", e->text);
 	(void)snprintf(events.source, sizeof(events.source), "%s", e->source);
+	(void)snprintf(events.name, sizeof(events.name), "%s", e->name);
+	events.has_leaf = e->leaf != NULL;
+	if (e->leaf != NULL)
+		memcpy(events.leaf, e->leaf, sizeof(events.leaf));
+	events.not_after = e->not_after;
 }
 
 struct sst_store *

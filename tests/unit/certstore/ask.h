@@ -68,9 +68,13 @@ struct sst_store *store_make(const struct sst_store_config *);
 void	store_put(struct sst_store *, const struct pki_cert *);
 
 struct events {
-	int	count[9];	/* by kind */
+	int	count[16];	/* by kind */
 	char	text[512];	/* of the last one */
 	char	source[512];
+	int	has_leaf;
+	unsigned char leaf[32];
+	time_t	not_after;
+	char	name[256];
 };
 extern struct events events;
 

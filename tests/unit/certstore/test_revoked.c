@@ -103,6 +103,60 @@ an_expired_one_goes_before_a_revoked_one(void **state)
 }
 
 static void
+bare(const struct pki_cert *c, int is)
+{
+	uint8_t leaf[32];
+
+	pki_digest(c, leaf);
+	assert_int_equal(sst_store_mark_bare(store, leaf, is, NULL), SST_OK);
+}
+
+static void
+cs_39_another_valid_one_goes_before_one_without_the_staple_that_it_demands(void **state)
+{
+	static const struct sst_choose_policy hard = { .strict = 1, .refuse_unstapled = 1 };
+	struct pki_cert *must = put("www.b.c", 90), *wild = put("*.b.c", 30);
+	uint64_t generation;
+	char text[512];
+
+	(void)state;
+	expect(www(NULL), SST_TIER_EXACT, must);
+	bare(must, 1);
+	generation = sst_store_generation(store);
+	bare(must, 1);
+	assert_int_equal(sst_store_generation(store), generation);
+	expect(www(NULL), SST_TIER_WILDCARD, wild);
+	assert_int_equal(events.count[SST_STORE_DEGRADED], 0);
+	(void)sst_choice_text(www(NULL), text, sizeof(text));
+	assert_non_null(strstr(text, "the staple that it demands is not there"));
+	/* with nothing else it is served, unless that is refused */
+	bare(wild, 1);
+	expect_alert(www(&hard), 112);
+	expect(www(NULL), SST_TIER_EXACT, must);
+	assert_int_equal(events.count[SST_STORE_DEGRADED], 1);
+	assert_non_null(strstr(events.text, "without the staple"));
+	bare(must, 0);
+	expect(www(&hard), SST_TIER_EXACT, must);
+	pki_free(must);
+	pki_free(wild);
+}
+
+static void
+cs_39_one_without_its_staple_goes_before_one_out_of_its_dates(void **state)
+{
+	struct pki_cert *must = put("www.b.c", 90), *late = put("www.b.c,x.c", -1);
+	struct pki_cert *gone = put("www.b.c,y.c", 99);
+
+	(void)state;
+	bare(must, 1);
+	mark(gone, "keyCompromise");
+	expect(www(NULL), SST_TIER_EXACT, must);
+	pki_free(must);
+	pki_free(late);
+	pki_free(gone);
+}
+
+static void
 a_mark_holds_for_a_certificate_that_comes_later_and_for_no_other(void **state)
 {
 	struct pki_cert *best = put("www.b.c", 90), *less = put("www.b.c,x.c", 30);
@@ -228,6 +282,8 @@ main(void)
 		T(a_valid_wildcard_goes_before_a_revoked_exact_name),
 		T(with_nothing_better_it_is_served_unless_that_is_refused),
 		T(an_expired_one_goes_before_a_revoked_one),
+		T(cs_39_another_valid_one_goes_before_one_without_the_staple_that_it_demands),
+		T(cs_39_one_without_its_staple_goes_before_one_out_of_its_dates),
 		T(a_mark_holds_for_a_certificate_that_comes_later_and_for_no_other),
 		T(of_many_marks_each_is_found),
 		T(a_watch_is_shown_each_leaf_with_its_issuer),

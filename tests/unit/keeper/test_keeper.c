@@ -709,15 +709,53 @@ the_relay_gets_its_five_descriptors_and_nothing_else(void **state)
 	}
 }
 
+/* Our connection to the door, through which this was said; `ends`: and no more comes. */
+static int
+ask_at(const struct sockaddr_un *door, const char *question, int ends)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const size_t len = strlen(question);
+
+	assert_int_equal(connect(fd, (const struct sockaddr *)door, sizeof(*door)), 0);
+	assert_int_equal(send(fd, question, len, MSG_NOSIGNAL), (int)len);
+	if (ends)
+		assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	return fd;
+}
+
+/* The relay hears that question, and answers on what came with it. NULL: it ends
+ * without having come to the relay. */
+static void
+is_passed_on(struct pair *k, int fd, const char *question)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char buf[8];
+	int got;
+
+	/* We may not be the only one who asks. */
+	while (question != NULL && poll(&p, 1, 0) == 0) {
+		assert_true(heard_any(k, &got, 1) > 0);
+		assert_int_equal(k->reply.verb, SST_CHAN_STATUS);
+		if (strcmp(k->data, question) == 0)
+			(void)send(got, "{}", 2, MSG_NOSIGNAL);
+		(void)close(got);
+	}
+	assert_true(wait_for(fd, POLLIN));
+	if (question != NULL)
+		assert_int_equal(read(fd, buf, sizeof(buf)), 2);
+	assert_true(read(fd, buf, sizeof(buf)) <= 0);
+	(void)close(fd);
+}
+
 static void
 the_status_door_hands_the_asker_to_the_relay(void **state)
 {
+	static char too_long[4200];
 	struct pair *k = *state;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct pollfd p;
 	struct stat st;
-	char dir[64], buf[8];
-	int fd, got;
+	char dir[64];
+	int fd;
 
 	start(k);
 	restored(k);
@@ -727,18 +765,19 @@ the_status_door_hands_the_asker_to_the_relay(void **state)
 	if (stat(addr.sun_path, &st) != 0)
 		skip();		/* no such directory for this user */
 	assert_int_equal(st.st_mode & 0777, 0600);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	/* We may not be the only one who asks. */
-	for (p = (struct pollfd){ .fd = fd, .events = POLLIN }; poll(&p, 1, 0) == 0;) {
-		assert_int_equal(heard_any(k, &got, 1), 0);
-		assert_int_equal(k->reply.verb, SST_CHAN_STATUS);
-		(void)send(got, "{}", 2, MSG_NOSIGNAL);
-		(void)close(got);
-	}
-	assert_int_equal(read(fd, buf, sizeof(buf)), 2);
-	assert_int_equal(read(fd, buf, sizeof(buf)), 0);
-	(void)close(fd);
+	is_passed_on(k, ask_at(&addr, "events since 3\n", 0), "events since 3");
+	is_passed_on(k, ask_at(&addr, "events follow", 1), "events follow");
+	is_passed_on(k, ask_at(&addr, "", 1), "");
+	/* who says nothing wants the status, too */
+	is_passed_on(k, ask_at(&addr, "", 0), "");
+	/* in pieces */
+	fd = ask_at(&addr, "eve", 0);
+	assert_int_equal(send(fd, "nts\nmore", 8, MSG_NOSIGNAL), 8);
+	is_passed_on(k, fd, "events");
+	/* half a line, and one that is too long */
+	is_passed_on(k, ask_at(&addr, "half", 0), NULL);
+	memset(too_long, 'x', sizeof(too_long) - 1);
+	is_passed_on(k, ask_at(&addr, too_long, 0), NULL);
 	end_relay(k, 0);
 	assert_int_equal(end_of(k), 0);
 	assert_int_equal(stat(addr.sun_path, &st), -1);

@@ -279,6 +279,59 @@ after_the_stop_the_store_is_not_told(void **state)
 	sst_ours_unref(ours);
 }
 
+/* Which of the two a client of DUO_HOST is shown. */
+static int
+is_served(struct sst_ours *ours, const struct pki_cert *cert, int version)
+{
+	struct meet m;
+	int is;
+
+	meet_server(&m, &(struct sst_tls_settings){ .server = 1, .store = r.store,
+	    .ours = ours }, &(struct raw){ .sni = DUO_HOST, .version = version });
+	assert_int_equal(m.step, SST_STEP_DONE);
+	is = meet_got(&m, cert);
+	meet_done(&m);
+	return is;
+}
+
+static void
+cs_39_who_demands_a_staple_waits_for_it_behind_another(void **state)
+{
+	struct pki_cert *wild = pki_issue(w.mid, &(struct pki_spec){
+	    .san = "*.example.com" });
+	struct pki_cert *must = pki_issue(w.mid, &(struct pki_spec){ .san = DUO_HOST,
+	    .ocsp = responder_url(r.http, "/0"), .extra = "tlsfeature = status_request" });
+	struct sst_ours *ours[3] = { NULL };
+
+	(void)state;
+	pki_free(r.cert[0]);
+	r.cert[0] = must;
+	sst_store_unref(r.store);
+	r.store = meet_store((struct pki_cert *[]){ must, wild }, 2);
+	responder_hold(r.http);
+	/* nobody here knows what is missing, or has staples at all: then the third */
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(sst_ours_new(&(struct sst_ours_config){
+		    .checker = r.checker, .store = r.store, .given = i == 0,
+		    .no_staples = i == 1 }, &ours[i], NULL), SST_OK);
+		assert_int_equal(sst_ours_is_given(ours[i]), i == 0);
+		sst_ours_sync(ours[i]);
+		(void)sst_ours_step(ours[i]);
+		assert_int_equal(is_served(ours[i], must, 0), i < 2);
+		assert_int_equal(is_served(ours[i], wild, 0), i == 2);
+	}
+	/* it is looked for again, soon */
+	assert_in_range(sst_ours_step(ours[2]), 0, 5);
+	responder_let_go(r.http);
+	assert_true(sst_ours_wait(ours[2], WAIT_MS));
+	(void)sst_ours_step(ours[2]);
+	assert_true(is_served(ours[2], must, 0));
+	assert_int_equal(shown(ours[2], NULL, DUO_HOST, 1, 0), 0);
+	for (int i = 0; i < 3; i++)
+		sst_ours_unref(ours[i]);
+	pki_free(wild);
+}
+
 /* --- way 2 ---------------------------------------------------------------- */
 
 static SSL_CTX *
@@ -502,6 +555,7 @@ main(void)
 		EACH(what_is_new_is_waited_for_and_nothing_else),
 		EACH(what_comes_back_without_a_staple_is_waited_for_as_well),
 		EACH(after_the_stop_the_store_is_not_told),
+		EACH(cs_39_who_demands_a_staple_waits_for_it_behind_another),
 		EACH(a_store_and_a_checker_make_staples),
 		EACH(cs_42_rv_51_a_resumed_session_gets_no_staple),
 		EACH(the_watch_goes_on_whoever_the_clients_are),
