@@ -100,12 +100,18 @@ enum sst_wire_verb {
 	SST_CHAN_RESTORE_SOURCE,/* id; c: watched; data as FILE. [file]. Comes
 				   before the RESTORE of what uses it. */
 	SST_CHAN_RESTORED,	/* that was all */
-	SST_CHAN_CHANGED,	/* id: something below the source changed */
+	SST_CHAN_CHANGED,	/* id: something below the source changed. data: the
+				   names in the source that did (folders, files of
+				   its own), each with NUL; none: all of it */
 	SST_CHAN_DRAIN,		/* take nothing new, end when all is served */
 	SST_CHAN_STATUS,	/* data: what was asked at the status door, NUL: one line,
 				   "" or "status" for the document, "events [follow]
 				   [since SEQ]" for events. [stream connection]: write
 				   the answer there and close it */
+	SST_CHAN_SAY,		/* data: one sentence for the log, NUL */
+	/* relay to keeper, on the channel */
+	SST_CHAN_HOT,		/* id; data: names in the source that are served, each
+				   with NUL: they get a watch first */
 
 	/* relay to keeper, on the file channel: one question, one answer */
 	SST_OPEN_PATH = 128,	/* id: source; data: absolute path, NUL. The

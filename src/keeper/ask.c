@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: ISC */
-/* ask - what somebody wants at the status door: one line, for the relay to answer. */
+/*
+ * ask - what somebody wants at the status door: one line. Two the keeper answers, the
+ * others the relay.
+ *
+ *	nudge PATH	what is at the path changed: it is read again at once
+ *	watches		how each source is watched
+ *
+ * Always true:
+ *   1. Who asks is this user, or root.
+ *   2. Nobody is waited for: who says nothing for ASK_MS gets the status.
+ *   3. Nothing is opened that the program did not name.
+ * Threads: one.
+ */
 #include "state.h"
 
 #include "base/clock.h"
+#include "base/escape.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +27,8 @@
 
 #define ASKERS_MAX	16
 #define ASK_MS		1000	/* who says nothing in that time wants the status */
+#define LISTED_MAX	256	/* sources in an answer */
+#define ANSWER_ROOM	(1 << 20)
 
 static void
 asker_end(struct sst_keeper *k, struct sst_asker *a)
@@ -28,18 +45,120 @@ asker_end(struct sst_keeper *k, struct sst_asker *a)
 	free(a);
 }
 
-/* Hands it to the relay. Without one there is nothing to tell: end of file. */
+/* A JSON string; what is no printable text is shown as sst_escape() does. */
 static void
-pass_on(struct sst_keeper *k, struct sst_asker *a)
+put_string(FILE *out, const char *text)
 {
+	char shown[4 * PATH_MAX];
+
+	(void)sst_escape(shown, sizeof(shown), text, strlen(text));
+	(void)fputc('"', out);
+	for (const char *p = shown; *p != '\0'; p++) {
+		if (*p == '"' || *p == '\\')
+			(void)fputc('\\', out);
+		(void)fputc(*p, out);
+	}
+	(void)fputc('"', out);
+}
+
+static void
+put_rule(FILE *out, const struct sst_watch_rule *r)
+{
+	const char *rule = r->swept == 0 ? "watched" : r->watched == 0 ? "swept" :
+	    "both";
+
+	(void)fputs("{\"path\":", out);
+	put_string(out, r->path);
+	(void)fprintf(out, ",\"rule\":\"%s\",\"watched\":%zu,\"swept\":%zu,"
+	    "\"every_ms\":%u,\"why\":", rule, r->watched, r->swept, r->every_ms);
+	if (r->error == 0)
+		(void)fputs("null}", out);
+	else {
+		put_string(out, r->error == ENOSPC ? "no inotify watch is left" :
+		    strerror(r->error));
+		(void)fputc('}', out);
+	}
+}
+
+static void
+put_static(FILE *out, const struct sst_source *s)
+{
+	(void)fputs("{\"path\":", out);
+	put_string(out, s->path);
+	(void)fputs(",\"rule\":\"static\",\"watched\":0,\"swept\":0,\"every_ms\":0,"
+	    "\"why\":", out);
+	put_string(out, s->why);
+	(void)fputc('}', out);
+}
+
+static void
+put_watches(const struct sst_keeper *k, FILE *out)
+{
+	struct sst_place place = { 0 };
+	const struct sst_source *s;
+	struct sst_watch_rule rule;
+	size_t n = 0, more = 0;
+
+	(void)fputs("{\"schema\":1,\"watches\":[", out);
+	while ((s = (const struct sst_source *)sst_table_next(&k->sources.table,
+	    &place)) != NULL) {
+		if (s->path[0] == '\0')
+			continue;	/* bytes */
+		if (n == LISTED_MAX) {
+			more++;
+			continue;
+		}
+		if (n++ > 0)
+			(void)fputc(',', out);
+		if (s->watched && sst_watch_rule(k->watch, s->node.key, &rule))
+			put_rule(out, &rule);
+		else
+			put_static(out, s);
+	}
+	(void)fprintf(out, "],\"more\":%zu}\n", more);
+}
+
+/* Sends the answer; what the socket does not take at once is cut. */
+static void
+answer(struct sst_keeper *k, int fd, const char *nudged)
+{
+	const int room = ANSWER_ROOM;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		return;
+	if (nudged == NULL)
+		put_watches(k, out);
+	else
+		(void)fprintf(out, "{\"schema\":1,\"told\":%u}\n",
+		    sst_watch_nudge(k->watch, nudged, sst_clock_ms()));
+	if (fclose(out) == 0) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+		(void)send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	free(text);
+}
+
+/* Without a relay there is nothing more to tell: end of file. */
+static void
+act(struct sst_keeper *k, struct sst_asker *a)
+{
+	static const char nudge[] = "nudge ";
 	struct sst_wire_head head;
 
-	sst_wire_init(&head, SST_CHAN_STATUS);
 	a->line[a->len] = '\0';
 	a->line[strcspn(a->line, "\n")] = '\0';
-	if (k->ready)
+	if (strncmp(a->line, nudge, sizeof(nudge) - 1) == 0)
+		answer(k, a->ev.fd, a->line + sizeof(nudge) - 1);
+	else if (strcmp(a->line, "watches") == 0)
+		answer(k, a->ev.fd, NULL);
+	else if (k->ready) {
+		sst_wire_init(&head, SST_CHAN_STATUS);
 		(void)sst_channel_send(k, &head, a->line, strlen(a->line) + 1,
 		    &a->ev.fd, 1);
+	}
 	asker_end(k, a);
 }
 
@@ -57,7 +176,7 @@ asker_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 		a->len += (size_t)n;
 	/* a whole line, or all that there is of one */
 	if (n == 0 || (n > 0 && memchr(a->line, '\n', a->len) != NULL))
-		pass_on(k, a);
+		act(k, a);
 	else if (n < 0 || a->len == sizeof(a->line) - 1)
 		asker_end(k, a);
 }
@@ -90,7 +209,7 @@ sst_status_expire(struct sst_keeper *k, int64_t now)
 {
 	while (k->askers != NULL && k->askers->deadline <= now) {
 		if (k->askers->len == 0)
-			pass_on(k, k->askers);
+			act(k, k->askers);
 		else
 			asker_end(k, k->askers);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "state.h"
 
+#include "base/below.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #define GOODBYE_MS	5000
 #define IDLE_MS		30000
 #define BATCH		64	/* messages before others get their turn */
+#define CHANGES_MAX	8	/* of one source, that wait */
 #define BEFORE_ANSWER	65536	/* more than any relay has under way */
 
 static void
@@ -31,6 +33,16 @@ set_idle(struct sst_keeper *k, int idle)
 		k->idle_at = INT64_MAX;
 	else if (k->idle_at == INT64_MAX)
 		k->idle_at = sst_clock_ms() + ms;
+}
+
+/* Names below a source that are served. */
+static void
+take_hot(struct sst_keeper *k, uint32_t id, size_t len)
+{
+	if (len == 0 || k->data[len - 1] != '\0')
+		return;
+	for (size_t at = 0; at < len; at += strlen(k->data + at) + 1)
+		sst_watch_hot(k->watch, id, k->data + at, sst_clock_ms());
 }
 
 static void
@@ -59,6 +71,9 @@ take_message(struct sst_keeper *k, const struct sst_wire_head *head, size_t len,
 		break;
 	case SST_CHAN_IDLE:
 		set_idle(k, head->a);
+		break;
+	case SST_CHAN_HOT:
+		take_hot(k, head->id, len);
 		break;
 	case SST_WIRE_REPLY:
 		/* Before it is ready: why it never will be. */
@@ -174,15 +189,34 @@ sst_channel_send(struct sst_keeper *k, struct sst_wire_head *head, const void *d
 }
 
 void
-sst_channel_changed(void *keeper, uint32_t id)
+sst_channel_changed(void *keeper, uint32_t id, const struct sst_below *below)
+{
+	struct sst_keeper *k = keeper;
+	struct sst_wire_head head;
+	size_t n;
+	int all;
+
+	/* A relay that starts reads everything anew. */
+	if (k->channel.fd < 0)
+		return;
+	n = sst_queue_count(&k->to_relay, SST_CHAN_CHANGED, id, &all);
+	if (all)
+		return;
+	sst_wire_init(&head, SST_CHAN_CHANGED);
+	head.id = id;
+	/* For a relay that does not keep up all of it is as good as each. */
+	(void)sst_channel_send(k, &head, below->text,
+	    n < CHANGES_MAX ? below->len : 0, NULL, 0);
+}
+
+void
+sst_channel_say(void *keeper, const char *text)
 {
 	struct sst_keeper *k = keeper;
 	struct sst_wire_head head;
 
-	/* A relay that starts reads everything anew. */
-	if (k->channel.fd < 0 || sst_queue_has(&k->to_relay, SST_CHAN_CHANGED, id))
+	if (k->channel.fd < 0)
 		return;
-	sst_wire_init(&head, SST_CHAN_CHANGED);
-	head.id = id;
-	(void)sst_channel_send(k, &head, NULL, 0, NULL, 0);
+	sst_wire_init(&head, SST_CHAN_SAY);
+	(void)sst_channel_send(k, &head, text, strlen(text) + 1, NULL, 0);
 }

@@ -16,7 +16,7 @@
 #define SST_KEEPER_HELD_H
 
 #include "queue.h"
-#include "table.h"
+#include "watch/table.h"
 
 #define SST_HELD_FDS		3	/* TCP, relay's end, long state */
 #define SST_HELD_STATE_MAX	(64u << 20)	/* bytes of state, all together */

@@ -10,6 +10,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#define BUSY_MOST	16	/* events before the watch has its turn */
+
 int
 sst_keeper_add(struct sst_keeper *k, struct sst_event *ev, int fd,
     void (*ready)(struct sst_keeper *, struct sst_event *, uint32_t))
@@ -109,14 +111,25 @@ patience(const struct sst_keeper *k, int64_t now)
 	return due - now > INT_MAX ? INT_MAX : (int)(due - now);
 }
 
+/* Questions go before a long walk of the watch, which still comes to its end. */
+static int
+watch_may(struct sst_keeper *k, int n_events)
+{
+	k->busy = n_events > 0 ? k->busy + 1 : 0;
+	if (n_events > 0 && k->busy < BUSY_MOST)
+		return 0;
+	k->busy = 0;
+	return 1;
+}
+
 static void
-tick(struct sst_keeper *k, int64_t now)
+tick(struct sst_keeper *k, int64_t now, int n_events)
 {
 	sst_child_tick(k, now);
 	sst_sources_expire(&k->sources, now);
 	sst_door_expire(k, now);
 	sst_status_expire(k, now);
-	if (sst_watch_due(k->watch) <= now)
+	if (sst_watch_due(k->watch) <= now && watch_may(k, n_events))
 		sst_watch_step(k->watch, now, sst_channel_changed, k);
 	if (now >= k->flush_at)
 		sst_channel_flush(k);
@@ -152,7 +165,7 @@ sst_keeper_run(struct sst_keeper *k)
 			ev = e.data.ptr;
 			ev->ready(k, ev, e.events);
 		}
-		tick(k, sst_clock_ms());
+		tick(k, sst_clock_ms(), n);
 	}
 	return k->status_code;
 }

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "watch/certbot.h"
+
 /* Length of the component at `p`, up to the next slash or the end. */
 static size_t
 component(const char *p)
@@ -93,28 +95,6 @@ parent_of(const char *path, char *out, size_t size)
 }
 
 int
-sst_path_archive(const char *path, char *out, size_t size)
-{
-	static const char live[] = "/live";
-	const char *at, *found = NULL, *name;
-	int n;
-
-	for (at = strstr(path, live); at != NULL; at = strstr(at + 1, live))
-		if (at[sizeof(live) - 1] == '/' || at[sizeof(live) - 1] == '\0')
-			found = at;
-	if (found == NULL)
-		return 0;
-	name = found + sizeof(live) - 1;
-	n = *name == '\0' ? 0 : 1 + (int)component(name + 1);
-	/* live, live/NAME, live/NAME/FILE: nothing deeper is certbot's. */
-	if (name[n] == '/' && strchr(name + n + 1, '/') != NULL)
-		return 0;
-	n = snprintf(out, size, "%.*s/archive%.*s", (int)(found - path), path, n,
-	    name);
-	return n > 0 && (size_t)n < size;
-}
-
-int
 sst_path_allowed(const char *source, int is_dir, const char *path)
 {
 	char archive[PATH_MAX];
@@ -126,7 +106,7 @@ sst_path_allowed(const char *source, int is_dir, const char *path)
 	if (!is_dir)
 		return 0;
 	return is_below(path, source) ||
-	    (sst_path_archive(source, archive, sizeof(archive)) &&
+	    (sst_certbot_archive(source, archive, sizeof(archive)) &&
 	    is_below(path, archive));
 }
 
@@ -138,7 +118,7 @@ stays_inside(const char *source, const char *real)
 
 	if (realpath(source, root) != NULL && is_below(real, root))
 		return 1;
-	return sst_path_archive(source, archive, sizeof(archive)) &&
+	return sst_certbot_archive(source, archive, sizeof(archive)) &&
 	    realpath(archive, root) != NULL && is_below(real, root);
 }
 

@@ -24,12 +24,6 @@
 int	sst_path_has_dots(const char *path);
 /* Takes out empty and "." components and the slash at the end, in place. */
 void	sst_path_clean(char *path);
-/*
- * Where certbot keeps what live/NAME links to: fills `out` with the path of
- * archive/NAME (of archive, for live itself). 1, or 0: `path` is not in a
- * directory called live, or nothing fits.
- */
-int	sst_path_archive(const char *path, char *out, size_t size);
 
 /* Rule 1 alone, on the names: 1 allowed, 0 not. */
 int	sst_path_allowed(const char *source, int is_dir, const char *path);

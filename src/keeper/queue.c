@@ -114,13 +114,18 @@ sst_queue_flush(struct sst_queue *q)
 	return 1;
 }
 
-int
-sst_queue_has(const struct sst_queue *q, uint16_t verb, uint32_t id)
+size_t
+sst_queue_count(const struct sst_queue *q, uint16_t verb, uint32_t id, int *ret_bare)
 {
+	size_t n = 0;
+
+	*ret_bare = 0;
 	for (const struct sst_packet *p = q->first; p != NULL; p = p->next)
-		if (p->head.verb == verb && p->head.id == id)
-			return 1;
-	return 0;
+		if (p->head.verb == verb && p->head.id == id) {
+			*ret_bare |= p->len == 0;
+			n++;
+		}
+	return n;
 }
 
 void

@@ -36,8 +36,10 @@ int	sst_queue_send(struct sst_queue *, struct sst_wire_head *, const void *data,
 /* Sends what waits. 1: all is gone. 0: the rest waits for EPOLLOUT. -1: the
  * kernel has no room for more descriptors in flight; try again later. */
 int	sst_queue_flush(struct sst_queue *);
-/* 1 if a message with this verb and id waits. */
-int	sst_queue_has(const struct sst_queue *, uint16_t verb, uint32_t id);
+/* How many messages with this verb and id wait; *ret_bare: whether one of them has no
+ * data. */
+size_t	sst_queue_count(const struct sst_queue *, uint16_t verb, uint32_t id,
+	    int *ret_bare);
 /* Drops what waits, but for messages of the verb `keep` (0: all of it). */
 void	sst_queue_drop(struct sst_queue *, uint16_t keep);
 /* Puts what waits in `from` behind what waits in `to`. */

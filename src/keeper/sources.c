@@ -3,7 +3,8 @@
 
 #include "judge.h"
 #include "paths.h"
-#include "watch.h"
+
+#include "watch/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -17,7 +17,7 @@
 #define SST_KEEPER_SOURCES_H
 
 #include "queue.h"
-#include "table.h"
+#include "watch/table.h"
 
 #define SST_SOURCE_PATIENCE_MS	30000
 #define SST_SOURCES_PROVISIONAL	256

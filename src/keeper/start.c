@@ -234,6 +234,8 @@ static struct sst_keeper *
 keeper_new(void)
 {
 	struct sst_keeper *k = calloc(1, sizeof(*k));
+	struct sst_watch_plan plan = { .most = sst_watch_share(),
+	    .say = sst_channel_say, .arg = k };
 	struct sst_event *events[6];
 
 	if (k == NULL)
@@ -255,7 +257,7 @@ keeper_new(void)
 	sst_queue_init(&k->to_relay, -1);
 	sst_queue_init(&k->answers, -1);
 	sst_queue_init(&k->waiting, -1);
-	k->watch = sst_watch_new(sst_watch_share(), sst_clock_ms());
+	k->watch = sst_watch_new(&plan, sst_clock_ms());
 	if (k->watch == NULL) {
 		free(k);
 		return NULL;

@@ -12,11 +12,12 @@
 #include "queue.h"
 #include "sources.h"
 #include "status.h"
-#include "watch.h"
+#include "watch/watch.h"
 
 #include <stdint.h>
 #include <sys/types.h>
 
+struct sst_below;
 struct sst_keeper;
 
 /* A descriptor in the epoll set; first member of what it belongs to. */
@@ -68,6 +69,7 @@ struct sst_keeper {
 	size_t		 n_calls;
 	struct sst_asker *askers, **askers_end;	/* oldest first */
 	size_t		 n_askers;
+	unsigned	 busy;		/* events since the watch had its turn */
 	int		 spare;		/* given up to refuse when none is left */
 
 	int64_t		 idle_at;	/* INT64_MAX: in use */
@@ -104,7 +106,9 @@ void	sst_channel_take(struct sst_keeper *, int most);
 /* To the relay, or to the next one where `verb` may wait for it. */
 int	sst_channel_send(struct sst_keeper *, struct sst_wire_head *, const void *,
 	    size_t len, const int *fds, size_t n_fds);
-void	sst_channel_changed(void *keeper, uint32_t id);
+void	sst_channel_changed(void *keeper, uint32_t id, const struct sst_below *);
+/* A sentence for the relay's log. */
+void	sst_channel_say(void *keeper, const char *text);
 void	sst_channel_flush(struct sst_keeper *);
 
 /* door.c */

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct sst_below;
 struct sst_certs;
 struct sst_error;
 struct sst_files;
@@ -79,13 +80,14 @@ int	sst_certs_enter(struct sst_certs *, struct sst_cert_source *,
 /* Puts it in service. Forgets the source on failure. */
 int	sst_certs_load(struct sst_certs *, struct sst_cert_source *, struct sst_error *err);
 int	sst_certs_remove(struct sst_certs *, const char *what, struct sst_error *err);
-/* Something below the source changed. An unknown id is nothing. */
-void	sst_certs_rescan(struct sst_certs *, uint32_t id);
+/* What changed below the source. An unknown id is nothing. */
+void	sst_certs_rescan(struct sst_certs *, uint32_t id, const struct sst_below *);
 
 struct sst_ahead;
-/* Has the staples fetched of what the source holds now and the store has not yet. NULL:
- * nobody is waited for. */
-struct sst_ahead *sst_certs_ahead(struct sst_certs *, uint32_t id);
+/* Has the staples fetched of what the source holds now and the store has not yet, of
+ * what changed below it (NULL: of all of it). NULL: nobody is waited for. */
+struct sst_ahead *sst_certs_ahead(struct sst_certs *, uint32_t id,
+	    const struct sst_below *);
 /* 1: they are there, or were refused. */
 int	sst_ahead_over(struct sst_ahead *);
 /* For how long the policy lets it wait, ms. */

@@ -411,8 +411,17 @@ sst_certs_source(struct sst_certs *certs, uint32_t id)
 	return s;
 }
 
+/* The first failure is told, the rest is read all the same. */
+static int
+reread(struct sst_store *store, const char *path, const struct sst_below *below,
+    struct sst_error *err)
+{
+	(void)below;
+	return sst_store_rescan(store, path, err);
+}
+
 void
-sst_certs_rescan(struct sst_certs *certs, uint32_t id)
+sst_certs_rescan(struct sst_certs *certs, uint32_t id, const struct sst_below *below)
 {
 	const struct sst_cert_source *s = sst_certs_source(certs, id);
 	struct sst_error err = { 0 };
@@ -420,7 +429,7 @@ sst_certs_rescan(struct sst_certs *certs, uint32_t id)
 
 	if (s == NULL || s->path[0] == '\0')
 		return;
-	rc = sst_store_rescan(certs->store, s->path, &err);
+	rc = reread(certs->store, s->path, below, &err);
 	sst_certs_sync(certs);
 	if (rc < 0)
 		sst_log_event(certs->log, SST_LOG_CERT_KEPT, sst_clock_ms(), "%s",

@@ -9,13 +9,20 @@
  */
 #include "certs.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define SECURESOCKETS_NO_RENAME
 #include <securesockets.h>
 #include <securesockets/certstore.h>
 
+#include "base/below.h"
+#include "base/fail.h"
 #include "cert_files.h"
 #include "certs_inside.h"
 #include "tls/ours.h"
@@ -77,9 +84,52 @@ sst_ahead_budget(const struct sst_ahead *ahead)
 	return ahead->ms;
 }
 
+/* 1: there is something at `path`; *ret_is_dir. What cannot be opened counts as a file. */
+static int
+is_there(struct sst_certs *certs, const char *path, int *ret_is_dir)
+{
+	struct sst_error why = { 0 };
+	struct stat st;
+	int fd = -1;
+
+	*ret_is_dir = 0;
+	if (sst_cert_files.open(certs, path, &fd, &why) != SST_OK)
+		return why.sys_errno != ENOENT && why.sys_errno != ENOTDIR;
+	*ret_is_dir = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+	(void)close(fd);
+	return 1;
+}
+
+/* What changed, each by itself. 0: all of the source has to be read, for a chain and
+ * its key lie in two files. */
+static int
+read_names(struct sst_certs *certs, struct sst_store *trial,
+    const struct sst_cert_source *s, const struct sst_below *below)
+{
+	char path[PATH_MAX];
+	const char *name = NULL;
+	int rc, is_dir;
+
+	if (below == NULL || below->all || !s->is_dir)
+		return 0;
+	while ((name = sst_below_next(below, name)) != NULL) {
+		if (snprintf(path, sizeof(path), "%s/%s", s->path, name) >=
+		    (int)sizeof(path))
+			return 0;
+		if (!is_there(certs, path, &is_dir))
+			continue;
+		rc = sst_store_add(trial, path, NULL);
+		if (!is_dir && (rc != SST_OK ||
+		    sst_store_staged(trial, path, sizeof(path)) == 1))
+			return 0;
+	}
+	return 1;
+}
+
 /* What is new is read into a store of its own, and its staples are asked for. */
 static void
-look_ahead(struct sst_certs *certs, const struct sst_cert_source *s, struct sst_ahead *ahead)
+look_ahead(struct sst_certs *certs, const struct sst_cert_source *s,
+    const struct sst_below *below, struct sst_ahead *ahead)
 {
 	const struct sst_store_config config = { .keys_may_be_open = 1 };
 	struct sst_store *trial = NULL;
@@ -87,7 +137,8 @@ look_ahead(struct sst_certs *certs, const struct sst_cert_source *s, struct sst_
 	if (sst_store_new_from(&config, &sst_cert_files, certs, &trial, NULL) != SST_OK)
 		return;
 	/* what is wrong with it is said when it is read in earnest */
-	if (sst_certs_read(trial, s, NULL) == SST_OK)
+	if (read_names(certs, trial, s, below) ||
+	    sst_certs_read(trial, s, NULL) == SST_OK)
 		sst_ours_meet(ahead->ours, trial, &ahead->lacks);
 	sst_store_unref(trial);
 	while (ahead->lacks.n > 0 && sst_ours_step(ahead->ours) == 0)
@@ -95,7 +146,7 @@ look_ahead(struct sst_certs *certs, const struct sst_cert_source *s, struct sst_
 }
 
 struct sst_ahead *
-sst_certs_ahead(struct sst_certs *certs, uint32_t id)
+sst_certs_ahead(struct sst_certs *certs, uint32_t id, const struct sst_below *below)
 {
 	const struct sst_cert_source *s = sst_certs_source(certs, id);
 	struct sst_ahead *ahead = calloc(1, sizeof(*ahead));
@@ -106,7 +157,7 @@ sst_certs_ahead(struct sst_certs *certs, uint32_t id)
 	/* keys have no staples; nor does what nobody serves yet */
 	if (id != 0 && s != NULL && s->option != TLS_PRIVATE_KEY && ahead->ours != NULL &&
 	    sst_ours_has_staples(ahead->ours) && sst_ours_synced(ahead->ours))
-		look_ahead(certs, s, ahead);
+		look_ahead(certs, s, below, ahead);
 	if (ahead->lacks.n > 0 && !sst_ahead_over(ahead))
 		return ahead;
 	sst_ahead_free(ahead);

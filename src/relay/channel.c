@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "core.h"
 #include "door.h"
@@ -77,7 +78,7 @@ act(struct sst_relay *relay, const struct sst_wire_head *head, size_t len,
 		sst_hold_restored(relay);
 		return 1;
 	case SST_CHAN_CHANGED:
-		sst_supply_changed(relay, head->id);
+		sst_supply_changed(relay, head->id, (const char *)relay->scratch, len);
 		break;
 	case SST_CHAN_DRAIN:
 		sst_core_drain(relay);
@@ -85,6 +86,11 @@ act(struct sst_relay *relay, const struct sst_wire_head *head, size_t len,
 	case SST_CHAN_STATUS:
 		take_question(relay, len, fds[0]);
 		fds[0] = -1;
+		break;
+	case SST_CHAN_SAY:
+		relay->scratch[len] = '\0';
+		sst_log_event(&relay->log, SST_LOG_WATCH, sst_clock_ms(), "%s",
+		    (const char *)relay->scratch);
 		break;
 	default:
 		break;

@@ -13,6 +13,7 @@
 #include <securesockets.h>
 #include <securesockets/certstore.h>
 
+#include "base/below.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/fail.h"
@@ -47,6 +48,7 @@ struct job {
 	int		   late;	/* it has waited for long enough */
 	struct sst_names   names;
 	char		  *what;	/* REMOVE */
+	struct sst_below   below;	/* RESCAN */
 	uint32_t	   id;		/* of the source; 0: none */
 	uint64_t	   cookie;	/* of the socket */
 	enum kind	   kind;
@@ -83,6 +85,7 @@ job_free(struct job *j)
 	sst_names_clear(&j->names);
 	sst_cert_source_free(j->source);
 	sst_certs_unref(j->certs);
+	sst_below_done(&j->below);
 	free(j->what);
 	free(j);
 }
@@ -126,7 +129,8 @@ is_ready(struct job *j)
 	if (j->rc != SST_OK)
 		return 0;
 	if (!j->late)
-		j->ahead = sst_certs_ahead(j->certs, j->id);
+		j->ahead = sst_certs_ahead(j->certs, j->id,
+		    j->kind == RESCAN ? &j->below : NULL);
 	return j->ahead == NULL;
 }
 
@@ -145,7 +149,7 @@ work(struct sst_job *job)
 		break;
 	case RESCAN:
 		if (is_ready(j))
-			sst_certs_rescan(j->certs, j->id);
+			sst_certs_rescan(j->certs, j->id, &j->below);
 		break;
 	case BEGIN:
 		break;
@@ -455,8 +459,24 @@ sst_supply_remove(struct sst_call *call, struct sst_record *r, const char *what)
 	submit(r, j);
 }
 
+/* The job that will read this source again and has not begun to; or NULL. */
+static struct job *
+waiting_rescan(struct sst_certs *certs, uint32_t id)
+{
+	const struct sst_lane *lane = sst_certs_lane(certs);
+	struct sst_job *at;
+	struct job *j;
+
+	for (at = lane->first; at != NULL; at = at->next) {
+		j = SST_HOLDER(at, struct job, job);
+		if (j->kind == RESCAN && j->id == id)
+			return j;
+	}
+	return NULL;
+}
+
 void
-sst_supply_changed(struct sst_relay *relay, uint32_t id)
+sst_supply_changed(struct sst_relay *relay, uint32_t id, const char *names, size_t len)
 {
 	struct sst_record *r;
 	struct job *j;
@@ -466,10 +486,16 @@ sst_supply_changed(struct sst_relay *relay, uint32_t id)
 			if (r->kind != SST_SOCKNAME_MADE || r->set == NULL ||
 			    r->set->certs == NULL || !sst_certs_has(r->set->certs, id))
 				continue;
+			j = waiting_rescan(r->set->certs, id);
+			if (j != NULL) {
+				sst_below_take(&j->below, names, len);
+				continue;
+			}
 			j = job_new(r, NULL, RESCAN);
 			if (j == NULL)
 				return;
 			j->id = id;
+			sst_below_take(&j->below, names, len);
 			submit(r, j);
 		}
 }

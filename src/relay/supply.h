@@ -18,6 +18,7 @@
 #ifndef SST_RELAY_SUPPLY_H
 #define SST_RELAY_SUPPLY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct sst_call;
@@ -39,8 +40,10 @@ int	sst_supply_certs(struct sst_relay *, int key_event, uint64_t generation,
 int	sst_supply_store(struct sst_record *, struct sst_error *err);
 /* TLS_CERTIFICATE_REMOVE. Answers the call. */
 void	sst_supply_remove(struct sst_call *, struct sst_record *, const char *what);
-/* Something below this source changed. */
-void	sst_supply_changed(struct sst_relay *, uint32_t id);
+/* These names in the source changed, each with its NUL; none: all of it. What waits to
+ * be read again already is read once. */
+void	sst_supply_changed(struct sst_relay *, uint32_t id, const char *names,
+	    size_t len);
 /* Loads a source of a restored listener; takes it over. */
 void	sst_supply_again(struct sst_listener *, struct sst_cert_source *);
 /* When all that was submitted is loaded, the listener takes clients. */

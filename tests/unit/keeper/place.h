@@ -16,6 +16,7 @@
 #include <setjmp.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -90,6 +91,19 @@ static inline void
 put_link(struct place *p, const char *name, const char *target)
 {
 	assert_int_equal(symlink(target, at(p, name)), 0);
+}
+
+/* The clock of files stands still for some milliseconds at a time: what was done before
+ * this is older than what comes after. */
+static inline void
+place_tick(void)
+{
+	struct timespec then, now;
+
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &then);
+	do
+		(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	while (now.tv_sec == then.tv_sec && now.tv_nsec == then.tv_nsec);
 }
 
 /* `from` takes the place of `to` in one step. */

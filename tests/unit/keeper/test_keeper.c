@@ -432,6 +432,73 @@ a_file_is_forwarded_watched_and_opened_again(void **state)
 	assert_int_equal(got, -1);
 }
 
+/* The answer of the status door to one line; 0: there is no door for this user. */
+static int
+asked(struct pair *k, const char *line, char *out, size_t size)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char dir[64];
+	size_t n = 0;
+	ssize_t got;
+	int fd;
+
+	sst_status_dir(geteuid(), dir, sizeof(dir));
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%u.sock", dir,
+	    k->start.program_pid);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
+		(void)close(fd);
+		return 0;
+	}
+	assert_int_equal(send(fd, line, strlen(line), MSG_NOSIGNAL), (int)strlen(line));
+	while (wait_for(fd, POLLIN) && (got = read(fd, out + n, size - 1 - n)) > 0)
+		n += (size_t)got;
+	out[n] = '\0';
+	(void)close(fd);
+	return 1;
+}
+
+static void
+a_change_in_a_directory_is_named_and_can_be_told_of_at_the_door(void **state)
+{
+	struct pair *k = *state;
+	char line[PATH_MAX + 8], text[4096];
+	uint32_t id;
+	int conn;
+
+	put_dir(k->p, "tls");
+	put_dir(k->p, "tls/a");
+	put_dir(k->p, "tls/b");
+	place_tick();
+	start(k);
+	restored(k);
+	id = set_file(k, at(k->p, "tls"), &conn);
+	(void)close(conn);
+	say(k, SST_CHAN_KEEP, id, 0, "", NULL, 0);
+	put_file(k->p, "tls/a/cert", "one");
+	assert_int_equal(heard(k, NULL, 0), 2);
+	assert_int_equal(k->reply.verb, SST_CHAN_CHANGED);
+	assert_int_equal(k->reply.id, id);
+	assert_string_equal(k->data, "a");
+	(void)snprintf(line, sizeof(line), "nudge %s\n", at(k->p, "tls/b/cert"));
+	if (!asked(k, line, text, sizeof(text)))
+		return;		/* no such directory for this user */
+	assert_string_equal(text, "{\"schema\":1,\"told\":1}\n");
+	assert_int_equal(heard(k, NULL, 0), 2);
+	assert_int_equal(k->reply.verb, SST_CHAN_CHANGED);
+	assert_string_equal(k->data, "b");
+	(void)snprintf(line, sizeof(line), "nudge %s\n", at(k->p, "tls"));
+	assert_true(asked(k, line, text, sizeof(text)));
+	assert_int_equal(heard(k, NULL, 0), 0);
+	assert_int_equal(k->reply.verb, SST_CHAN_CHANGED);
+	assert_true(asked(k, "nudge /somewhere/else\n", text, sizeof(text)));
+	assert_string_equal(text, "{\"schema\":1,\"told\":0}\n");
+	assert_true(asked(k, "watches\n", text, sizeof(text)));
+	assert_non_null(strstr(text, at(k->p, "tls")));
+	assert_non_null(strstr(text, "\"rule\":\"watched\""));
+	assert_non_null(strstr(text, "\"more\":0}\n"));
+}
+
 static void
 a_file_call_without_its_parts_is_refused(void **state)
 {
@@ -888,6 +955,7 @@ main(void)
 		PAIR(a_door_that_is_taken_is_an_error),
 		PAIR(a_relay_that_never_gets_ready_is_an_error_with_its_own_words),
 		PAIR(a_file_is_forwarded_watched_and_opened_again),
+		PAIR(a_change_in_a_directory_is_named_and_can_be_told_of_at_the_door),
 		PAIR(a_file_call_without_its_parts_is_refused),
 		PAIR(what_was_held_comes_back_after_the_relay_was_killed),
 		PAIR(the_last_words_of_a_relay_count),

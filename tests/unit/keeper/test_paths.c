@@ -7,6 +7,8 @@
 
 #include "keeper/paths.h"
 
+#include "watch/certbot.h"
+
 #include <errno.h>
 #include <sys/wait.h>
 
@@ -58,13 +60,13 @@ the_archive_beside_live_belongs_to_the_same_name(void **state)
 	char out[64];
 
 	(void)state;
-	assert_true(sst_path_archive("/le/live", out, sizeof(out)));
+	assert_true(sst_certbot_archive("/le/live", out, sizeof(out)));
 	assert_string_equal(out, "/le/archive");
-	assert_true(sst_path_archive("/le/live/x.org/privkey.pem", out, sizeof(out)));
+	assert_true(sst_certbot_archive("/le/live/x.org/privkey.pem", out, sizeof(out)));
 	assert_string_equal(out, "/le/archive/x.org");
-	assert_false(sst_path_archive("/le/lively/x.org", out, sizeof(out)));
-	assert_false(sst_path_archive("/srv/live/a/b/c.pem", out, sizeof(out)));
-	assert_false(sst_path_archive("/le/live/x.org", out, 8));
+	assert_false(sst_certbot_archive("/le/lively/x.org", out, sizeof(out)));
+	assert_false(sst_certbot_archive("/srv/live/a/b/c.pem", out, sizeof(out)));
+	assert_false(sst_certbot_archive("/le/live/x.org", out, 8));
 
 	assert_true(sst_path_allowed("/le/live", DIR_SOURCE, "/le/archive/x/k.pem"));
 	assert_true(sst_path_allowed("/le/live/x", DIR_SOURCE, "/le/archive/x/k.pem"));

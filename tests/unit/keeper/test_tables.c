@@ -7,8 +7,8 @@
 #include "keeper/held.h"
 #include "keeper/queue.h"
 #include "keeper/sources.h"
-#include "keeper/table.h"
-#include "keeper/watch.h"
+#include "watch/table.h"
+#include "watch/watch.h"
 
 #include "base/wire.h"
 
@@ -194,7 +194,7 @@ messages_leave_in_order_when_the_other_side_was_busy(void **state)
 	static char data[60000];
 	struct sst_wire_head head;
 	struct sst_queue q;
-	int ends[2], file, got;
+	int ends[2], file, got, bare;
 	ino_t ino;
 
 	(void)state;
@@ -210,9 +210,10 @@ messages_leave_in_order_when_the_other_side_was_busy(void **state)
 		(void)close(file);	/* the queue has its own */
 	}
 	assert_true(q.n > 0);
-	assert_true(sst_queue_has(&q, SST_CHAN_FILE, 19));
-	assert_false(sst_queue_has(&q, SST_CHAN_FILE, 0));
-	assert_false(sst_queue_has(&q, SST_CHAN_CHANGED, 19));
+	assert_int_equal(sst_queue_count(&q, SST_CHAN_FILE, 19, &bare), 1);
+	assert_false(bare);
+	assert_int_equal(sst_queue_count(&q, SST_CHAN_FILE, 0, &bare), 0);
+	assert_int_equal(sst_queue_count(&q, SST_CHAN_CHANGED, 19, &bare), 0);
 	assert_int_equal(sst_queue_flush(&q), 0);
 	/* There is room again, but others were first. */
 	assert_int_equal(sst_wire_recv(ends[1], &head, data, sizeof(data), &got, 1),
@@ -222,6 +223,8 @@ messages_leave_in_order_when_the_other_side_was_busy(void **state)
 	sst_wire_init(&head, SST_CHAN_FILE);
 	head.id = 20;
 	assert_int_equal(sst_queue_send(&q, &head, NULL, 0, NULL, 0), 0);
+	assert_int_equal(sst_queue_count(&q, SST_CHAN_FILE, 20, &bare), 1);
+	assert_true(bare);
 	for (uint32_t i = 1; i < 20; i++) {
 		assert_int_equal(sst_wire_recv(ends[1], &head, data, sizeof(data),
 		    &got, 1), (int)sizeof(data));
@@ -290,7 +293,7 @@ shelf_open(void **state)
 	if (s == NULL || place_open(&p) != 0)
 		return -1;
 	s->p = p;
-	s->t.watch = sst_watch_new(100, 0);
+	s->t.watch = sst_watch_new(&(struct sst_watch_plan){ .most = 100 }, 0);
 	*state = s;
 	return s->t.watch == NULL ? -1 : 0;
 }

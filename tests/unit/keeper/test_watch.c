@@ -5,13 +5,20 @@
  */
 #include "place.h"
 
-#include "keeper/watch.h"
+#include "watch/watch.h"
+
+#include "base/below.h"
+
+#include <errno.h>
 
 #define ID	7
 
 struct told {
 	int		n;
 	uint32_t	id;
+	struct sst_below below;
+	int		said;
+	char		text[800];
 };
 
 struct scene {
@@ -22,7 +29,37 @@ struct scene {
 	size_t		 most;
 };
 
+static int64_t cpu;		/* of a watch that is to think so */
+
+static int64_t
+cpu_us(void)
+{
+	return cpu;
+}
+
 static size_t watches = 1000;
+
+static void
+hear(void *arg, const char *text)
+{
+	struct told *t = arg;
+
+	t->said++;
+	(void)snprintf(t->text, sizeof(t->text), "%s", text);
+}
+
+/* Another watch, with so many watches. 0, or -1. */
+static int
+renew(struct scene *s, size_t most)
+{
+	const struct sst_watch_plan plan = { .most = most, .say = hear,
+	    .arg = &s->told, .cpu_us = cpu_us };
+
+	sst_watch_free(s->w);
+	s->most = most;
+	s->w = sst_watch_new(&plan, s->now);
+	return s->w == NULL ? -1 : 0;
+}
 
 static int
 scene_open(void **state)
@@ -35,9 +72,8 @@ scene_open(void **state)
 	s->p = p;
 	s->now = 1000;
 	s->most = watches;
-	s->w = sst_watch_new(watches, s->now);
 	*state = s;
-	return s->w == NULL ? -1 : 0;
+	return renew(s, watches);
 }
 
 static int
@@ -47,39 +83,61 @@ scene_close(void **state)
 	void *p = s->p;
 
 	sst_watch_free(s->w);
+	sst_below_done(&s->told.below);
 	free(s);
 	return place_close(&p);
 }
 
 static void
-count(void *arg, uint32_t id)
+count(void *arg, uint32_t id, const struct sst_below *below)
 {
 	struct told *t = arg;
 
 	t->n++;
 	t->id = id;
+	sst_below_join(&t->below, below);
+}
+
+/* Goes on until nothing more is due now. */
+static void
+settle(struct scene *s)
+{
+	do {
+		sst_watch_step(s->w, s->now, count, &s->told);
+		sst_watch_read(s->w, s->now);
+	} while (sst_watch_due(s->w) <= s->now);
 }
 
 /* How often the source is told changed until nothing more is due at once. */
 static int
 changes(struct scene *s)
 {
-	int64_t until;
-
+	place_tick();
 	s->told.n = 0;
+	sst_below_done(&s->told.below);
 	sst_watch_read(s->w, s->now);
-	until = s->now + (s->most > 0 ? SST_WATCH_QUIET_MS : SST_WATCH_SWEEP_MS);
-	s->now = until;
-	do {
-		sst_watch_step(s->w, s->now, count, &s->told);
-		sst_watch_read(s->w, s->now);
-	} while (sst_watch_due(s->w) <= s->now);
+	s->now += s->most > 0 ? SST_WATCH_QUIET_MS : SST_WATCH_SWEEP_MS;
+	settle(s);
 	return s->told.n;
+}
+
+/* The one name that was told last; "" for all of it. */
+static const char *
+told_name(const struct scene *s)
+{
+	const char *first = sst_below_next(&s->told.below, NULL);
+
+	if (s->told.below.all)
+		return "";
+	if (first == NULL || sst_below_next(&s->told.below, first) != NULL)
+		return "none, or several";
+	return first;
 }
 
 static void
 watch(struct scene *s, const char *name, int is_dir)
 {
+	place_tick();
 	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, name), is_dir, s->now), 0);
 	assert_int_equal(changes(s), 0);
 }
@@ -230,9 +288,12 @@ what_certbot_writes_into_the_archive_is_noticed(void **state)
 	watch(s, "live", 1);
 	put_file(s->p, "archive/x/cert1.pem", "one, in place");
 	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "x");
 	put_dir(s->p, "archive/y");
 	put_dir(s->p, "live/y");
+	put_link(s->p, "live/y/cert.pem", "../../archive/y/cert1.pem");
 	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "y");
 	put_file(s->p, "archive/y/cert1.pem", "of y");
 	assert_int_equal(changes(s), 1);
 	put_file(s->p, "archive/README", "nobody's");
@@ -287,26 +348,39 @@ a_burst_is_told_once_and_not_later_than_promised(void **state)
 }
 
 static void
-a_big_directory_is_armed_in_slices_and_told_when_it_is_done(void **state)
+a_big_directory_gets_its_watches_in_slices_and_no_change_in_between_is_lost(void **state)
 {
 	struct scene *s = *state;
+	struct sst_watch_rule rule;
+	int n = 2 * SST_WATCH_SLICE, steps = 0;
 	char name[32];
 
-	s->most = 2 * SST_WATCH_SLICE + 100;
-	sst_watch_free(s->w);
-	s->w = sst_watch_new(s->most, s->now);
+	assert_int_equal(renew(s, 2 * (size_t)n), 0);
 	put_dir(s->p, "tls");
-	for (int i = 0; i < 2 * SST_WATCH_SLICE; i++) {
+	for (int i = 0; i < n; i++) {
 		(void)snprintf(name, sizeof(name), "tls/%d", i);
 		put_dir(s->p, name);
 	}
+	place_tick();
 	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
-	assert_true(sst_watch_due(s->w) <= s->now);
+	/* Adding it goes through none of them. */
+	assert_int_equal(sst_watch_rule(s->w, ID, &rule), 1);
+	assert_true(rule.watched < 5);
+	put_file(s->p, "tls/17/cert", "before anybody watches it");
+	for (; sst_watch_due(s->w) <= s->now; steps++)
+		sst_watch_step(s->w, s->now, count, &s->told);
+	assert_true(steps >= 2);
+	assert_int_equal(sst_watch_rule(s->w, ID, &rule), 1);
+	assert_int_equal(rule.swept, 0);
+	assert_true(rule.watched >= (size_t)n);
 	assert_int_equal(changes(s), 1);
-	for (int i = 0; i < 2 * SST_WATCH_SLICE; i += SST_WATCH_SLICE / 2) {
+	assert_string_equal(told_name(s), "17");
+	for (int i = 0; i < n; i += SST_WATCH_SLICE / 2) {
 		(void)snprintf(name, sizeof(name), "tls/%d/cert", i);
 		put_file(s->p, name, "new");
 		assert_int_equal(changes(s), 1);
+		*strrchr(name, '/') = '\0';
+		assert_string_equal(told_name(s), name + 4);
 	}
 }
 
@@ -315,8 +389,7 @@ directories_beyond_the_limit_are_looked_at(void **state)
 {
 	struct scene *s = *state;
 
-	sst_watch_free(s->w);
-	s->w = sst_watch_new(4, s->now);	/* two above, itself, one below */
+	assert_int_equal(renew(s, 4), 0);	/* two above, itself, one below */
 	put_dir(s->p, "tls");
 	put_dir(s->p, "tls/a");
 	put_dir(s->p, "tls/b");
@@ -352,6 +425,334 @@ another_source_of_the_same_directory_hides_no_change(void **state)
 	assert_true(sst_watch_due(s->w) == INT64_MAX);
 }
 
+static void
+what_is_told_is_the_name_in_the_source(void **state)
+{
+	struct scene *s = *state;
+
+	put_dir(s->p, "tls");
+	put_dir(s->p, "tls/a");
+	put_dir(s->p, "tls/b");
+	put_file(s->p, "tls/a/cert", "one");
+	put_file(s->p, "tls/c.pem", "one");
+	watch(s, "tls", 1);
+	put_file(s->p, "tls/a/cert", "two!");
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "a");
+	put_file(s->p, "tls/c.pem", "two!");
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "c.pem");
+	put_file(s->p, "tls/a/cert", "three");
+	put_file(s->p, "tls/b/cert", "three");
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "none, or several");
+	assert_int_equal(unlink(at(s->p, "tls/b/cert")), 0);
+	assert_int_equal(rmdir(at(s->p, "tls/b")), 0);
+	assert_int_equal(changes(s), 1);
+	/* Who only looks knows that a name is gone, and not which. */
+	assert_string_equal(told_name(s), s->most > 0 ? "b" : "");
+	assert_int_equal(changes(s), 0);
+}
+
+static void
+cs_46_the_same_size_and_an_older_time_of_writing_hide_nothing(void **state)
+{
+	struct scene *s = *state;
+	struct timespec times[2];
+	struct stat st;
+
+	put_dir(s->p, "tls");
+	put_dir(s->p, "tls/a");
+	put_file(s->p, "tls/a/cert", "one");
+	put_file(s->p, "b.pem", "one");
+	watch(s, "tls", 1);
+	assert_int_equal(sst_watch_add(s->w, ID + 1, at(s->p, "b.pem"), 0, s->now), 0);
+	assert_int_equal(changes(s), 0);
+	for (int i = 0; i < 2; i++) {
+		const char *name = i == 0 ? "tls/a/cert" : "b.pem";
+
+		assert_int_equal(stat(at(s->p, name), &st), 0);
+		times[0] = times[1] = st.st_mtim;
+		times[1].tv_sec -= 3600 * i;	/* kept, and set back */
+		put_file(s->p, name, "two");
+		assert_int_equal(utimensat(AT_FDCWD, at(s->p, name), times, 0), 0);
+		assert_int_equal(changes(s), 1);
+		assert_int_equal(s->told.id, ID + (uint32_t)i);
+	}
+	assert_int_equal(changes(s), 0);
+}
+
+static void
+cs_47_a_volume_whose_data_is_swapped_is_read_as_a_whole(void **state)
+{
+	struct scene *s = *state;
+
+	put_dir(s->p, "tls");
+	put_dir(s->p, "tls/..one");
+	put_dir(s->p, "tls/..two");
+	put_file(s->p, "tls/..one/tls.crt", "one");
+	put_file(s->p, "tls/..two/tls.crt", "two");
+	put_link(s->p, "tls/..data", "..one");
+	put_link(s->p, "tls/tls.crt", "..data/tls.crt");
+	watch(s, "tls", 1);
+	put_link(s->p, "tls/..data_tmp", "..two");
+	put_over(s->p, "tls/..data_tmp", "tls/..data");
+	assert_true(changes(s) >= 1);
+	/* Names that did not change lead to what did. */
+	assert_string_equal(told_name(s), "");
+	put_file(s->p, "tls/beside.pem", "not through the link");
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "beside.pem");
+}
+
+/* More than the kernel's queue holds; events that are alike are one, so two alternate. */
+static void
+flood(struct scene *s)
+{
+	int fds[2] = { open(at(s->p, "tls/a/x"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600),
+	    open(at(s->p, "tls/a/y"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600) };
+	FILE *f = fopen("/proc/sys/fs/inotify/max_queued_events", "re");
+	int most = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &most), 1);
+	(void)fclose(f);
+	for (int i = 0; i <= most; i++)
+		assert_int_equal(fchmod(fds[i % 2], i % 4 < 2 ? 0600 : 0640), 0);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+static void
+cs_48_events_that_the_kernel_lost_are_a_change_of_everything(void **state)
+{
+	struct scene *s = *state;
+
+	put_dir(s->p, "tls");
+	put_dir(s->p, "tls/a");
+	put_file(s->p, "quiet.pem", "one");
+	watch(s, "tls", 1);
+	assert_int_equal(sst_watch_add(s->w, ID + 1, at(s->p, "quiet.pem"), 0, s->now),
+	    0);
+	assert_int_equal(changes(s), 0);
+	put_file(s->p, "tls/a/cert", "a change like any other");
+	assert_int_equal(changes(s), 1);
+	assert_int_equal(s->told.said, 0);
+	flood(s);
+	put_dir(s->p, "tls/new");
+	put_file(s->p, "tls/new/cert", "nobody was told of this");
+	assert_int_equal(changes(s), 2);
+	assert_string_equal(told_name(s), "");
+	assert_int_equal(s->told.said, 1);
+	(void)changes(s);
+	/* And what was missed then is watched now. */
+	put_file(s->p, "tls/new/cert", "two");
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "new");
+}
+
+static void
+cs_48_a_directory_that_may_be_searched_and_not_read_is_looked_at(void **state)
+{
+	struct scene *s = *state;
+
+	if (geteuid() != 0)
+		skip();		/* own directories can always be made readable */
+	assert_int_equal(chmod(s->p->dir, 0755), 0);
+	put_dir(s->p, "tls");
+	put_file(s->p, "tls/key.pem", "one");
+	put_file(s->p, "open.pem", "one");
+	assert_int_equal(chmod(at(s->p, "tls"), 0711), 0);
+	assert_int_equal(seteuid(65534), 0);
+	place_tick();
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls/key.pem"), 0, s->now), 0);
+	assert_int_equal(sst_watch_add(s->w, ID + 1, at(s->p, "open.pem"), 0, s->now), 0);
+	assert_int_equal(changes(s), 0);
+	/* The one that is not watched was named, with the reason. */
+	assert_int_equal(s->told.said, 1);
+	assert_non_null(strstr(s->told.text, "tls/key.pem is looked at every 10 s"));
+	assert_non_null(strstr(s->told.text, strerror(EACCES)));
+	assert_int_equal(seteuid(0), 0);
+	put_file(s->p, "tls/key.pem", "two");
+	put_file(s->p, "open.pem", "two");
+	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(changes(s), 1);
+	assert_int_equal(s->told.id, ID + 1);
+	s->now += SST_WATCH_SWEEP_MS;
+	assert_int_equal(changes(s), 1);
+	assert_int_equal(s->told.id, ID);
+	assert_int_equal(seteuid(0), 0);
+}
+
+/* tls/0, tls/1, ...: directories with a file each. */
+static void
+put_names(struct scene *s, int n)
+{
+	char name[32];
+
+	put_dir(s->p, "tls");
+	for (int i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "tls/%d", i);
+		put_dir(s->p, name);
+		(void)snprintf(name, sizeof(name), "tls/%d/cert", i);
+		put_file(s->p, name, "one");
+	}
+}
+
+/* Of `n` names the number whose change is told at once. */
+static int
+told_at_once(struct scene *s, int n, char *ret_last, size_t size)
+{
+	char name[32];
+	int count = 0;
+
+	for (int i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "tls/%d/cert", i);
+		put_file(s->p, name, "again");
+		(void)snprintf(name, sizeof(name), "%d", i);
+		if (changes(s) == 1 && strcmp(told_name(s), name) == 0)
+			count++;
+		else if (ret_last != NULL)
+			(void)snprintf(ret_last, size, "%d", i);
+	}
+	return count;
+}
+
+static void
+names_that_are_served_get_a_watch_first_and_nobody_is_lost(void **state)
+{
+	struct scene *s = *state;
+	struct sst_watch_rule rule;
+	char left[32], name[64];
+
+	assert_int_equal(renew(s, 7), 0);	/* three, and room for four */
+	put_names(s, 5);
+	watch(s, "tls", 1);
+	assert_int_equal(sst_watch_rule(s->w, ID, &rule), 1);
+	assert_int_equal(rule.swept, 1);
+	assert_int_equal(rule.error, ENOSPC);
+	assert_int_equal(told_at_once(s, 5, left, sizeof(left)), 4);
+	s->now += SST_WATCH_SWEEP_MS;
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), left);
+	/* Who was found by looking has a watch now: another one has none. */
+	assert_int_equal(told_at_once(s, 5, left, sizeof(left)), 4);
+	s->now += SST_WATCH_SWEEP_MS;
+	assert_int_equal(changes(s), 1);
+	/* That one had its turn, so it has a watch again; the next is somebody else. */
+	assert_int_equal(told_at_once(s, 5, left, sizeof(left)), 4);
+	sst_watch_hot(s->w, ID, left, s->now);
+	/* What was changed before it had the watch is not forgotten. */
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), left);
+	(void)snprintf(name, sizeof(name), "tls/%s/cert", left);
+	put_file(s->p, name, "once more");
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), left);
+	sst_watch_hot(s->w, ID, "nobody", s->now);
+	sst_watch_hot(s->w, ID + 1, left, s->now);
+	assert_int_equal(changes(s), 0);
+	assert_int_equal(sst_watch_rule(s->w, ID, &rule), 1);
+	assert_int_equal(rule.swept, 1);
+}
+
+static void
+certbot_says_which_name_it_renews_before_it_moves_its_links(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(renew(s, 4), 0);	/* the way there, and no name */
+	put_dir(s->p, "live");
+	put_dir(s->p, "live/x");
+	put_dir(s->p, "live/y");
+	put_dir(s->p, "renewal");
+	put_file(s->p, "renewal/x.conf", "one");
+	watch(s, "live", 1);
+	put_file(s->p, "renewal/x.conf.new", "two");
+	put_over(s->p, "renewal/x.conf.new", "renewal/x.conf");
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "x");
+	put_file(s->p, "renewal/z.conf", "of a name that is not there");
+	assert_int_equal(changes(s), 0);
+}
+
+static void
+who_is_told_that_a_path_changed_tells_it_at_once(void **state)
+{
+	struct scene *s = *state;
+	static const struct {
+		const char *path, *told;
+	} v[] = {
+		{ "tls/a", "a" }, { "tls/a/cert.pem", "a" }, { "tls", "" },
+		{ "tls/", "" }, { "", "" }, { "alias/b", "b" },
+	};
+	char path[PATH_MAX];
+
+	put_dir(s->p, "tls");
+	put_dir(s->p, "tls/a");
+	put_dir(s->p, "tls/b");
+	put_dir(s->p, "tlsx");
+	put_link(s->p, "alias", "tls");
+	watch(s, "tls", 1);
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		sst_below_done(&s->told.below);
+		s->told.n = 0;
+		(void)snprintf(path, sizeof(path), "%s", at(s->p, v[i].path));
+		assert_int_equal(sst_watch_nudge(s->w, path, s->now), 1);
+		assert_int_equal(sst_watch_due(s->w), s->now);
+		settle(s);
+		assert_int_equal(s->told.n, 1);
+		assert_string_equal(told_name(s), v[i].told);
+	}
+	assert_int_equal(sst_watch_nudge(s->w, at(s->p, "tlsx"), s->now), 0);
+	assert_int_equal(sst_watch_nudge(s->w, at(s->p, "tlsx/a"), s->now), 0);
+	assert_int_equal(sst_watch_nudge(s->w, "tls/a", s->now), 0);
+	/* certbot's two places are one. */
+	put_dir(s->p, "live");
+	put_dir(s->p, "live/x");
+	assert_int_equal(sst_watch_add(s->w, ID + 1, at(s->p, "live"), 1, s->now), 0);
+	(void)changes(s);
+	s->told.n = 0;
+	sst_below_done(&s->told.below);
+	assert_int_equal(sst_watch_nudge(s->w, at(s->p, "archive/x/cert2.pem"), s->now),
+	    1);
+	settle(s);
+	assert_int_equal(s->told.id, ID + 1);
+	assert_string_equal(told_name(s), "x");
+}
+
+/* A pass takes so long that one in ten seconds would be more than its share. */
+static int64_t
+slow_cpu_us(void)
+{
+	cpu += 250000;
+	return cpu;
+}
+
+static void
+looking_never_takes_more_than_its_share_of_a_core(void **state)
+{
+	struct scene *s = *state;
+	const struct sst_watch_plan plan = { .cpu_us = slow_cpu_us };
+	int64_t start = s->now, before, at_us;
+
+	sst_watch_free(s->w);
+	s->w = sst_watch_new(&plan, s->now);
+	put_names(s, 3);
+	place_tick();
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
+	settle(s);
+	assert_int_equal(sst_watch_due(s->w), start + SST_WATCH_SWEEP_MS);
+	for (int i = 0; i < 5; i++) {
+		s->now = sst_watch_due(s->w);
+		before = s->now;
+		at_us = cpu;
+		settle(s);
+		assert_true((sst_watch_due(s->w) - before) * 1000 >=
+		    (cpu - at_us - 250000) * SST_WATCH_CORE_SHARE);
+	}
+}
+
 #define SCENE(f)	cmocka_unit_test_setup_teardown(f, scene_open, scene_close)
 
 int
@@ -367,11 +768,20 @@ main(void)
 		SCENE(what_certbot_writes_into_the_archive_is_noticed),
 		SCENE(a_directory_far_above_that_is_exchanged_is_noticed_by_the_sweep),
 		SCENE(another_source_of_the_same_directory_hides_no_change),
+		SCENE(what_is_told_is_the_name_in_the_source),
+		SCENE(cs_46_the_same_size_and_an_older_time_of_writing_hide_nothing),
+		SCENE(cs_47_a_volume_whose_data_is_swapped_is_read_as_a_whole),
+		SCENE(who_is_told_that_a_path_changed_tells_it_at_once),
 	};
 	const struct CMUnitTest inotify[] = {
 		SCENE(a_burst_is_told_once_and_not_later_than_promised),
-		SCENE(a_big_directory_is_armed_in_slices_and_told_when_it_is_done),
+		SCENE(a_big_directory_gets_its_watches_in_slices_and_no_change_in_between_is_lost),
 		SCENE(directories_beyond_the_limit_are_looked_at),
+		SCENE(cs_48_events_that_the_kernel_lost_are_a_change_of_everything),
+		SCENE(cs_48_a_directory_that_may_be_searched_and_not_read_is_looked_at),
+		SCENE(names_that_are_served_get_a_watch_first_and_nobody_is_lost),
+		SCENE(certbot_says_which_name_it_renews_before_it_moves_its_links),
+		SCENE(looking_never_takes_more_than_its_share_of_a_core),
 	};
 	int failed;
 

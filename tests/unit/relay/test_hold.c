@@ -298,6 +298,41 @@ sources_come_back_in_their_order_and_others_are_dropped(void **state)
 	assert_int_equal(head.id, 9);
 }
 
+/* Until the loader has nothing left to do. */
+static void
+all_is_read(struct scene *s, const struct sst_record *r)
+{
+	for (int i = 0; i < 200 && sst_supply_pending(r) > 0; i++)
+		agent_turn(&s->a, 100);
+	assert_int_equal(sst_supply_pending(r), 0);
+}
+
+static void
+what_waits_to_be_read_again_is_read_once(void **state)
+{
+	struct scene *s = *state;
+	const struct sst_record *r;
+
+	assert_int_equal(agent_supply(&s->a, s->app, 2, w.b), 0);
+	begin(s, 5);
+	r = s->a.relay->listeners->record;
+	all_is_read(s, r);
+	/* The first is under way; the others say the same, or more of it. */
+	sst_supply_changed(s->a.relay, 1, "one", 4);
+	sst_supply_changed(s->a.relay, 1, "one", 4);
+	sst_supply_changed(s->a.relay, 1, "two", 4);
+	sst_supply_changed(s->a.relay, 1, NULL, 0);
+	assert_int_equal(sst_supply_pending(r), 2);
+	/* Another source is another matter, and one of nobody is none. */
+	sst_supply_changed(s->a.relay, 2, "one", 4);
+	sst_supply_changed(s->a.relay, 9, "one", 4);
+	assert_int_equal(sst_supply_pending(r), 3);
+	all_is_read(s, r);
+	sst_supply_changed(s->a.relay, 1, "one", 4);
+	assert_int_equal(sst_supply_pending(r), 1);
+	all_is_read(s, r);
+}
+
 static uint64_t
 generation(const struct sst_listener *l)
 {
@@ -689,6 +724,7 @@ main(void)
 		T(a_linger_time_and_a_second_without_options_come_back),
 		T(what_begins_plain_begins_plain_again_and_nothing_else),
 		T(sources_come_back_in_their_order_and_others_are_dropped),
+		T(what_waits_to_be_read_again_is_read_once),
 		T(the_generation_counts_on),
 		T(a_state_longer_than_a_message_comes_back),
 		T(lists_come_back_whole_the_short_and_the_long),

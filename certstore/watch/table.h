@@ -2,7 +2,7 @@
 /*
  * table - finds a structure by a 32-bit number.
  *
- * sources, held and watch keep theirs in one. The node is the first member of
+ * watch, and the keeper's sources and held, keep theirs in one. The node is the first member of
  * the structure, so that the table allocates nothing for an element.
  *
  * Always true:
@@ -12,8 +12,8 @@
  *      next call.
  * Threads: one.
  */
-#ifndef SST_KEEPER_TABLE_H
-#define SST_KEEPER_TABLE_H
+#ifndef SST_WATCH_TABLE_H
+#define SST_WATCH_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>

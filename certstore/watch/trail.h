@@ -12,8 +12,8 @@
  *   2. It ends after 40 links, as the kernel does.
  * Threads: any.
  */
-#ifndef SST_KEEPER_TRAIL_H
-#define SST_KEEPER_TRAIL_H
+#ifndef SST_WATCH_TRAIL_H
+#define SST_WATCH_TRAIL_H
 
 /* Calls `each` for an absolute path. 0, or the first result of `each` that is
  * not 0; -1 when the path is too long or has too many links. */

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * inside - what the files behind watch.h share.
+ *
+ * Always true:
+ *   1. Sources with one path have one target: what they need is done once.
+ *   2. A target whose `due` is set is in the list `due`.
+ *   3. An entry of `seen` that is WATCHED has a record in dirs.names with its watch; one
+ *      that is COVERED and has `deep` has another.
+ * Threads: one.
+ */
+#ifndef SST_WATCH_INSIDE_H
+#define SST_WATCH_INSIDE_H
+
+#include "dirs.h"
+#include "seen.h"
+#include "watch.h"
+
+#include "base/below.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <time.h>
+
+struct sst_ref {
+	struct sst_node	 node;		/* key: the source's id */
+	struct sst_target *t;
+	struct sst_ref	*next;		/* of the same target */
+};
+
+struct sst_target {
+	struct sst_node	 node;		/* key: of the path */
+	struct sst_target *prev, *next;	/* of all */
+	struct sst_target *next_due;
+	struct sst_ref	*refs;
+	char		*path;
+	int		 is_dir, rearm;
+	struct sst_held_dirs held;
+	uint32_t	 round;		/* of held */
+	int64_t		 due;		/* when to tell; INT64_MAX: nothing */
+	struct sst_below below;		/* what */
+	dev_t		 dev;
+	ino_t		 ino;
+	int		 error, said;	/* errno: why it is looked at */
+	struct timespec	 since;		/* it was armed then, in the files' time */
+	/* of a directory */
+	struct sst_seen	 seen;
+	size_t		 n_watched;	/* of them */
+	int		 root_watched;
+	uint32_t	 root_print;
+	DIR		*walk;
+	int		 arming;	/* the walk sets watches */
+	unsigned	 turn;		/* SST_SEEN_ROUND or 0: of the walk */
+	size_t		 met;		/* by the walk */
+};
+
+/* A name below a target that has a watch, or its archive. */
+struct sst_named {
+	struct sst_node	 node;		/* key: the watch */
+	struct sst_named *prev, *next;	/* colder, hotter; not of an archive */
+	struct sst_target *t;
+	int		 is_archive;
+	char		 name[];
+};
+
+struct sst_watch {
+	struct sst_watch_plan plan;
+	struct sst_dirs	 dirs;
+	struct sst_table refs, by_path;
+	struct sst_target *first;
+	struct sst_target *due;
+	size_t		 n_arming;
+	struct sst_named *coldest, *hottest;
+	size_t		 n_archives;
+	int		 full;		/* the kernel has no more watches to give */
+	/* the pass over what has no watch */
+	int64_t		 sweep_at, sweep_start;
+	int		 sweeping;
+	size_t		 bucket;	/* of dirs.looked */
+	struct sst_target *at;		/* NULL: over */
+	int		 begun;		/* with it */
+	int64_t		 pass_us, deep_us;	/* of the pass under way */
+	size_t		 n_pass, n_deep;
+	unsigned	 deep_first, deep_groups; /* whose files are looked at */
+	int64_t		 deep_left_us;	/* for that, in this pass */
+	int64_t		 deep_cost_us, cheap_us;	/* by earlier passes */
+	size_t		 n_deep_all;
+	unsigned	 every_ms;
+};
+
+/* watch.c: `name` below it changed ("": all of it), to be told at `due`. */
+void	sst_target_mark(struct sst_watch *, struct sst_target *, const char *name,
+	    int64_t due);
+void	sst_watch_say(const struct sst_watch *, struct sst_target *);
+
+/* arm.c: sets the watches of the way to a target anew, and begins with its names. -1:
+ * out of memory. */
+int	sst_target_arm(struct sst_watch *, struct sst_target *, int64_t now);
+
+/* sweep.c */
+int	sst_walk_begin(struct sst_watch *, struct sst_target *, int arming);
+void	sst_walk_stop(struct sst_watch *, struct sst_target *);
+/* Goes on with the walks that set watches. */
+void	sst_walk_arming(struct sst_watch *, int64_t now);
+/* Goes on with the pass over what has no watch. */
+void	sst_sweep(struct sst_watch *, int64_t now);
+/* Looks at one name before it is told: what comes after is told again. 1: others may
+ * have changed with it. */
+int	sst_name_refresh(struct sst_watch *, struct sst_target *, const char *name);
+
+/* names.c: 1 when there is room for one more. */
+int	sst_named_room(const struct sst_watch *);
+/* Watches the name of this entry. 0, or -1: it is looked at. */
+int	sst_named_watch(struct sst_watch *, struct sst_target *, const char *name,
+	    struct sst_seen_name *);
+/* Gives its watches up. */
+void	sst_named_drop(struct sst_watch *, struct sst_target *, struct sst_seen_name *);
+/* It is served, or was renewed just now: it gets a watch, if need be the coldest one's. */
+void	sst_named_hot(struct sst_watch *, struct sst_target *, const char *name,
+	    int64_t now);
+/* An event in the directory of a watch. */
+void	sst_named_event(struct sst_watch *, int wd, int is_over, int64_t now);
+
+#endif
