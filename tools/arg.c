@@ -41,3 +41,29 @@ sst_arg_number(const char *text, unsigned long least, unsigned long most,
 	*ret = n;
 	return 1;
 }
+
+int
+sst_arg_duration(const char *text, long long *ret_seconds)
+{
+	static const struct {
+		char		unit;
+		long long	seconds;
+	} units[] = { { '\0', 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 3600 },
+		{ 'd', 86400 }, { 'w', 7 * 86400 } };
+	unsigned long n;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return 0;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	/* 100 million weeks are still far from an overflow */
+	if (errno != 0 || n > 100000000 || (*end != '\0' && end[1] != '\0'))
+		return 0;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (units[i].unit == *end) {
+			*ret_seconds = (long long)n * units[i].seconds;
+			return 1;
+		}
+	return 0;
+}

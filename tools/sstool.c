@@ -38,18 +38,27 @@ static const struct verb {
 	    "what is kept about one certificate" },
 	{ "cache", "stats", sst_verb_cache_stats, "[--dir DIR]",
 	    "where the cache is, why there, and how much it holds" },
+	{ "cert", "check", sst_verb_cert_check,
+	    "--against FILE [--expiring 14d] PATH ...",
+	    "which names of nginx, haproxy or a list have no certificate" },
 	{ "cert", "explain", sst_verb_cert_explain,
 	    "[--sni NAME | --no-sni] [--ip A] [--sigalgs L] PATH",
 	    "which certificate a client gets, and why" },
-	{ "cert", "list", sst_verb_cert_list, "[--limit N] PATH",
+	{ "cert", "list", sst_verb_cert_list,
+	    "[--summary] [--expiring 14d] [--limit N] PATH",
 	    "what a file or directory of certificates holds" },
 	{ NULL, "connect", sst_verb_connect,
 	    "[--name N] [--trust PATH] HOST:PORT", "what a server serves" },
+	{ NULL, "deploy", sst_verb_deploy,
+	    "[--publish] [--to DIR] [--group G] [--mode M] [PATH [KEY]]",
+	    "verify a renewed certificate, publish it, have it served" },
 	{ NULL, "doctor", sst_verb_doctor, "[--unit U | PROGRAM]",
 	    "what a sandbox, a container or a missing package forbids" },
 	{ NULL, "events", sst_verb_events,
 	    "[--follow] [--since SEQ] [--limit N]",
 	    "what happened to the certificates of running programs" },
+	{ NULL, "metrics", sst_verb_metrics, "",
+	    "the figures of all programs as OpenMetrics text" },
 	{ NULL, "options", sst_verb_options, "",
 	    "the socket options of level IPPROTO_TLS" },
 	{ NULL, "run", sst_verb_run,
@@ -111,7 +120,7 @@ unknown(int argc, char **argv)
 	if (strcmp(argv[1], "cert") != 0 && strcmp(argv[1], "cache") != 0)
 		return sst_out_usage("", "no verb '%s'", word);
 	if (argc < 3)
-		return sst_out_usage(argv[1], argv[1][1] == 'e' ? "list or explain?" :
+		return sst_out_usage(argv[1], argv[1][1] == 'e' ? "check, explain or list?" :
 		    "list, show, stats, purge, prefetch or serve?");
 	sst_out_clean(word, sizeof(word), argv[2]);
 	return sst_out_usage(argv[1], "no verb '%s'", word);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC */
+/* publish - see publish.h. */
+#include "publish.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <securesockets/error.h>
+
+#include "out.h"
+
+#define NAME_MOST	200
+
+static int __attribute__((format(printf, 4, 5)))
+fail(struct sst_error *err, int code, const char *path, const char *fmt, ...)
+{
+	char name[200], text[280];
+	va_list ap;
+
+	err->sys_errno = code == SST_E_SYSTEM ? errno : 0;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	err->code = code;
+	(void)snprintf(err->text, sizeof(err->text), "%s: %s",
+	    sst_out_clean(name, sizeof(name), path), text);
+	return code;
+}
+
+/* Makes the directory, and the one above it: the default's is as new. */
+static int
+make(const struct sst_publish *to)
+{
+	char above[4096], *slash;
+
+	(void)snprintf(above, sizeof(above), "%s", to->dir);
+	slash = strrchr(above, '/');
+	if (slash != NULL && slash != above) {
+		*slash = '\0';
+		if (mkdir(above, 0755) == 0 ? chmod(above, 0755) != 0 :
+		    errno != EEXIST)
+			return -1;
+	}
+	if (mkdir(to->dir, 0700) != 0)
+		return errno == EEXIST ? 0 : -1;
+	/* whatever the umask is */
+	if (chown(to->dir, (uid_t)-1, to->group) != 0)
+		return -1;
+	return chmod(to->dir, 0750);
+}
+
+/* The directory, open; -1 after err. */
+static int
+enter(const struct sst_publish *to, struct sst_error *err)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	struct stat st;
+	int fd = open(to->dir, flags);
+
+	if (fd < 0 && errno == ENOENT && make(to) == 0)
+		fd = open(to->dir, flags);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		(void)fail(err, SST_E_SYSTEM, to->dir, "%s", strerror(errno));
+		if (fd >= 0)
+			(void)close(fd);
+		return -1;
+	}
+	if ((st.st_uid == 0 || st.st_uid == geteuid()) &&
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+		return fd;
+	(void)close(fd);
+	(void)fail(err, SST_E_REFUSED, to->dir, st.st_uid != 0 && st.st_uid != geteuid() ?
+	    "it belongs to another user, who could put any certificate there" :
+	    "others may write there: chmod go-w");
+	return -1;
+}
+
+/* Removes .NAME.pem.PID of processes that are no more. */
+static void
+clean_up(int dir, const char *name)
+{
+	char start[NAME_MOST + 8];
+	size_t len = (size_t)snprintf(start, sizeof(start), ".%s.pem.", name);
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
+	struct dirent *entry;
+
+	if (list == NULL) {
+		if (copy >= 0)
+			(void)close(copy);
+		return;
+	}
+	while ((entry = readdir(list)) != NULL) {
+		const char *pid = entry->d_name + len;
+		long n;
+
+		if (strncmp(entry->d_name, start, len) != 0 || *pid == '\0' ||
+		    pid[strspn(pid, "0123456789")] != '\0')
+			continue;
+		n = strtol(pid, NULL, 10);
+		if (n == getpid() || (kill((pid_t)n, 0) != 0 && errno == ESRCH))
+			(void)unlinkat(dir, entry->d_name, 0);
+	}
+	(void)closedir(list);
+}
+
+static int
+write_all(int fd, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* The file under a name of its own, and on the disk. 0, or -1 with errno. */
+static int
+prepare(const struct sst_publish *to, int dir, const char *name, const void *bytes,
+    size_t len)
+{
+	struct stat st;
+	int error, fd;
+
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
+	if (fd < 0)
+		return -1;
+	/* The group comes before the mode that lets it read. */
+	if (write_all(fd, bytes, len) == 0 && fstat(fd, &st) == 0 &&
+	    (st.st_gid == to->group || fchown(fd, (uid_t)-1, to->group) == 0) &&
+	    fchmod(fd, to->mode) == 0 && fsync(fd) == 0)
+		return close(fd);
+	error = errno;
+	(void)close(fd);
+	errno = error;
+	return -1;
+}
+
+static int
+is_file_name(const char *name)
+{
+	return *name != '\0' && *name != '.' && strlen(name) <= NAME_MOST &&
+	    strchr(name, '/') == NULL;
+}
+
+int
+sst_publish(const struct sst_publish *to, const char *name, const void *bytes,
+    size_t len, char *path, size_t size, struct sst_error *err)
+{
+	char own[NAME_MOST + 32], final[NAME_MOST + 8];
+	int dir, rc = SST_OK, error;
+
+	if (!is_file_name(name))
+		return fail(err, SST_E_USAGE, name, "a file cannot have this name");
+	if (snprintf(path, size, "%s/%s.pem", to->dir, name) >= (int)size)
+		return fail(err, SST_E_LIMIT, to->dir, "the path is too long");
+	(void)snprintf(final, sizeof(final), "%s.pem", name);
+	(void)snprintf(own, sizeof(own), ".%s.pem.%ld", name, (long)getpid());
+	dir = enter(to, err);
+	if (dir < 0)
+		return err->code;
+	clean_up(dir, name);
+	if (prepare(to, dir, own, bytes, len) != 0 ||
+	    renameat(dir, own, dir, final) != 0) {
+		error = errno;
+		(void)unlinkat(dir, own, 0);
+		errno = error;
+		rc = fail(err, SST_E_SYSTEM, path, "%s", strerror(error));
+	} else {
+		/* it is there; whether it survives a crash is all that this adds */
+		(void)fsync(dir);
+	}
+	(void)close(dir);
+	return rc;
+}
