@@ -635,7 +635,7 @@ SCENE(sstool_events_shows_what_happened_to_certificates)
 	sstool_says("events", text, sizeof(text));
 	want_has(text, pid);
 	want_has(text, "\"kind\":\"added\"");
-	want_has(text, "one.example");
+	want_has(text, "/one.pem\",");
 	sstool_says("events --since 1000000", text, sizeof(text));
 	want_has(text, pid);
 	(void)close(l);
