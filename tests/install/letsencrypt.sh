@@ -52,13 +52,18 @@ awk '/^## / { on = $0 == "## Let'"'"'s Encrypt in three commands" }
 (($(wc -l <"$SST_TMP/commands") == 3)) || wrong "these are not three commands"
 command_of() { sed -n "$1p" "$SST_TMP/commands"; }
 
+# first: what the server shows to one client
+first()
+{
+	openssl s_client -connect "$ADDRESS:$PORT" -servername www.example.org \
+		</dev/null 2>/dev/null | openssl x509 -noout -serial 2>/dev/null
+}
 # shows SERIAL: the server does, soon
 shows()
 {
 	local n
 	for ((n = 0; n < 100; n++)); do
-		GOT=$(openssl s_client -connect "$ADDRESS:$PORT" -servername www.example.org \
-			</dev/null 2>/dev/null | openssl x509 -noout -serial 2>/dev/null)
+		GOT=$(first)
 		[[ $GOT == "serial=0$1" ]] && return
 		kill -0 "$SERVER" 2>/dev/null || return 1
 		sleep 0.05
@@ -133,8 +138,35 @@ a_renewal_that_is_broken_is_told_and_not_served()
 	served 5
 }
 
+# One that reads certbot's directory itself, and has a door: when the hook has ended,
+# the very next client gets the new certificate.
+a_program_of_root_is_told_and_waited_for()
+{
+	"$SST_BUILD/tools/demo" /etc/letsencrypt/live >"$SST_TMP/demo.out" 2>&1 &
+	SERVER=$!
+	SST_JOBS+=("$SERVER")
+	ADDRESS=127.0.0.1 PORT=
+	while [[ -z $PORT ]]; do
+		PORT=$(sed -n 's/^port //p' "$SST_TMP/demo.out")
+		kill -0 "$SERVER" 2>/dev/null || {
+			wrong "no demo: $(cat "$SST_TMP/demo.out")"
+			return
+		}
+	done
+	served 5
+	for n in 6 7 8; do
+		certbot renew >"$SST_TMP/out" 2>&1 || wrong "the hook failed"
+		grep -qE "^program +demo\[$SERVER\]  took it up$" "$SST_TMP/out" ||
+			wrong "it is not said to have taken it up: $(cat "$SST_TMP/out")"
+		[[ $(first) == "serial=0$n" ]] || wrong "served after the hook is $(first)"
+	done
+	certbot renew --break >"$SST_TMP/out" 2>&1
+	[[ $(first) == serial=08 ]] || wrong "served is what is broken"
+}
+
 the_certificate_is_published_for_the_group
 another_user_serves_it
 a_renewal_is_served_without_a_restart
 a_renewal_that_is_broken_is_told_and_not_served
+a_program_of_root_is_told_and_waited_for
 finish
