@@ -118,6 +118,18 @@ staged_put(struct sst_work *w, struct sst_found *f)
 	return sst_index_put(w->s->index, &f->row, w->err);
 }
 
+/* It takes nobody's place, and is never the default. */
+static int
+challenge_put(struct sst_work *w, struct sst_found *f)
+{
+	if (unchanged(w, &f->row))
+		return SST_OK;
+	f->row.source = w->source;
+	w->changed = w->touched = 1;
+	sst_work_tell(w, SST_STORE_ADDED, &f->row, NULL);
+	return sst_index_put(w->s->index, &f->row, w->err);
+}
+
 static int
 refused_put(struct sst_work *w, struct sst_found *f)
 {
@@ -250,6 +262,8 @@ sst_apply(struct sst_store *s, const char *path, enum sst_source_kind kind,
 			rc = staged_put(&w, &scan->v[i]);
 		else if (scan->v[i].row.state == SST_ENTRY_USABLE)
 			rc = usable_put(&w, &scan->v[i]);
+		else if (scan->v[i].row.state == SST_ENTRY_CHALLENGE)
+			rc = challenge_put(&w, &scan->v[i]);
 	}
 	for (size_t i = 0; rc == SST_OK && i < scan->n; i++) {
 		if (scan->v[i].row.state == SST_ENTRY_REFUSED)

@@ -72,10 +72,10 @@ found_settle_locked(struct sst_work *w, struct sst_found *f)
 	if (f->row.state == SST_ENTRY_STAGED && f->row.load == NULL) {
 		sst_pin_add_locked(w->s, f->row.id, NULL, f->certs);
 		f->certs = NULL;
-	} else if (f->row.state == SST_ENTRY_USABLE &&
+	} else if (f->identity != NULL &&
 	    (f->row.load == NULL || f->row.load_key == NULL)) {
 		sst_pin_add_locked(w->s, f->row.id, f->identity, NULL);
-	} else if (f->row.state == SST_ENTRY_USABLE) {
+	} else if (f->identity != NULL) {
 		sst_kept_put(w->s->cache, f->row.id, f->identity);
 	}
 }

@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "base/fail.h"
 #include "base/ossl.h"
+#include "challenge.h"
 #include "identity.h"
 #include "key.h"
 #include "name.h"
@@ -137,6 +138,14 @@ names_read(X509 *leaf, struct sst_leaf_facts *f, struct sst_error *err)
 	return rc;
 }
 
+static int
+challenge_name(struct sst_leaf_facts *f, const char *key, struct sst_error *err)
+{
+	int rc = line_add(&f->names, key, err);
+
+	return rc == SST_OK ? names_settle(f, err) : rc;
+}
+
 /* The rules of defaults.md: what no client would accept is not taken in. */
 static int
 rules_check(X509 *leaf, EVP_PKEY *key, const struct sst_leaf_facts *f,
@@ -148,10 +157,12 @@ rules_check(X509 *leaf, EVP_PKEY *key, const struct sst_leaf_facts *f,
 	if ((flags & EXFLAG_INVALID) != 0)
 		return sst_fail_ossl(err, SST_E_MALFORMED,
 		    "an extension of the certificate does not parse");
-	if ((flags & EXFLAG_CA) != 0)
+	/* An ACME server looks at one name and acmeIdentifier, which is the critical
+	 * extension; `openssl req -x509` makes a CA of it. */
+	if ((flags & EXFLAG_CA) != 0 && !f->challenge)
 		return sst_fail(err, SST_E_REFUSED, "the certificate is a CA"
 		    " (basicConstraints CA:TRUE): no client accepts it for a server");
-	if ((flags & EXFLAG_CRITICAL) != 0)
+	if ((flags & EXFLAG_CRITICAL) != 0 && !f->challenge)
 		return sst_fail(err, SST_E_REFUSED, "the certificate has a critical"
 		    " extension that is not known");
 	usage = X509_get_extended_key_usage(leaf);
@@ -199,7 +210,7 @@ sst_leaf_facts_read(X509 *leaf, struct sst_leaf_facts *ret, struct sst_error *er
 {
 	EVP_PKEY *key = X509_get0_pubkey(leaf);
 	struct sst_leaf_facts f = { 0 };
-	char algorithm[80];
+	char algorithm[80], challenge[SST_CHALLENGE_SIZE];
 	int rc;
 
 	if (key == NULL || (f.kind = sst_key_kind(key, f.key_type,
@@ -220,7 +231,10 @@ sst_leaf_facts_read(X509 *leaf, struct sst_leaf_facts *ret, struct sst_error *er
 		rc = sst_fail_ossl(err, SST_E_NOMEM, "digest");
 		goto out;
 	}
-	rc = rules_check(leaf, key, &f, err);
+	rc = sst_challenge_leaf(leaf, challenge, err);
+	f.challenge = rc == 1;
+	if (rc >= 0)
+		rc = rules_check(leaf, key, &f, err);
 	if (rc == SST_OK)
 		rc = time_read(X509_get0_notBefore(leaf), &f.not_before, err);
 	if (rc == SST_OK)
@@ -228,7 +242,8 @@ sst_leaf_facts_read(X509 *leaf, struct sst_leaf_facts *ret, struct sst_error *er
 	if (rc == SST_OK)
 		rc = sst_key_print(key, f.print, err);
 	if (rc == SST_OK)
-		rc = names_read(leaf, &f, err);
+		rc = f.challenge ? challenge_name(&f, challenge, err) :
+		    names_read(leaf, &f, err);
 out:
 	if (rc < 0)
 		sst_leaf_facts_done(&f);

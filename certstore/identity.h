@@ -42,6 +42,7 @@ struct sst_identity *sst_choice_identity(const struct sst_choice *, size_t i);
 /* What a leaf says of itself, as the index keeps it. */
 struct sst_leaf_facts {
 	int	 kind;			/* enum sst_key_kind */
+	int	 challenge;		/* its only name is the key of an ACME challenge */
 	char	 key_type[32];		/* "RSA-2048" */
 	char	 issuer[256];		/* one line, escaped */
 	char	*names;			/* folded, each ended by '\n'; "" if none */

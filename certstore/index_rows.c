@@ -127,7 +127,8 @@ sst_index_put(struct sst_index *ix, struct sst_row *row, struct sst_error *err)
 		return rc;
 	row->id = sqlite3_last_insert_rowid(ix->db);
 	/* only what can be served is found by its name */
-	return row->state == SST_ENTRY_USABLE ? names_put(ix, row, err) : SST_OK;
+	return row->state == SST_ENTRY_USABLE || row->state == SST_ENTRY_CHALLENGE ?
+	    names_put(ix, row, err) : SST_OK;
 }
 
 int

@@ -275,7 +275,7 @@ sst_scan_again(const struct sst_scan_env *env, const struct sst_row *row,
 	if (rc == SST_OK)
 		rc = sst_unit_pair(&u, err);
 	for (size_t i = 0; rc == SST_OK && i < out.n; i++) {
-		if (out.v[i].row.state == SST_ENTRY_USABLE &&
+		if (out.v[i].row.state == row->state &&
 		    memcmp(out.v[i].row.content, row->content, 32) == 0) {
 			*ret = out.v[i].identity;
 			out.v[i].identity = NULL;

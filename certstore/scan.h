@@ -36,7 +36,7 @@ struct sst_found {
 	struct sst_row	 row;		/* id, source and order are not set */
 	int		 code;		/* refused: SST_E_* */
 	int		 sys_errno;
-	struct sst_identity *identity;	/* usable: the pair itself */
+	struct sst_identity *identity;	/* usable or challenge: the pair itself */
 	STACK_OF(X509)	*certs;		/* staged: leaf first */
 };
 

@@ -109,7 +109,8 @@ sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
 		rc = sst_identity_new(leaf, chain, key, &facts, &f.identity, &why);
 	if (rc < 0)
 		goto out;
-	f.row.state = key == NULL ? SST_ENTRY_STAGED : SST_ENTRY_USABLE;
+	f.row.state = key == NULL ? SST_ENTRY_STAGED :
+	    facts.challenge ? SST_ENTRY_CHALLENGE : SST_ENTRY_USABLE;
 	if (key == NULL) {
 		if (sst_leaf_settle(leaf) < 0 || sk_X509_insert(chain, leaf, 0) <= 0) {
 			rc = nomem(&why);

@@ -7,6 +7,7 @@
 
 #include "base/escape.h"
 #include "base/fail.h"
+#include "challenge.h"
 #include "intern.h"
 
 #define CACHE_DEFAULT	((size_t)32 << 20)
@@ -368,6 +369,8 @@ lines_split(char *lines, size_t *ret_n)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
 		v[i] = strsep(&lines, "\n");
+		if (strncmp(v[i], SST_CHALLENGE_PREFIX, 5) == 0)
+			v[i] += 5;
 		if (strncmp(v[i], "ip:", 3) == 0)
 			v[i] += 3;
 	}

@@ -9,6 +9,7 @@
  *	store_choose.c	one ClientHello in, one decision out
  *	store_revoked.c	what is known to be revoked
  *	store_dates.c	what is to be renewed, and what has expired
+ *	challenge.c	what answers an ACME server
  *
  * Always true:
  *   1. A change is built aside, with no lock held; `mu` is then held while the
@@ -73,6 +74,10 @@ struct sst_store {
 void	sst_store_lock(struct sst_store *);
 void	sst_store_unlock(struct sst_store *);
 
+/* The identity of a row, which the caller unrefs: pinned, cached, or read from its
+ * files. SST_E_NOT_FOUND: they hold something else by now. */
+int	sst_row_identity(struct sst_store *, const struct sst_row *,
+	    struct sst_identity **ret, struct sst_error *err);
 /* Whether a leaf is marked as revoked, and as without the staple that it demands. */
 void	sst_store_marks(struct sst_store *, const uint8_t leaf[32], int *ret_revoked,
 	    int *ret_bare);

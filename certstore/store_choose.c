@@ -53,9 +53,8 @@ default_rows_locked(struct sst_store *s, const struct sst_choose_policy *p,
 	return rc;
 }
 
-/* The identity of a row: pinned, cached, or read from its files. */
-static int
-identity_get(struct sst_store *s, const struct sst_row *row,
+int
+sst_row_identity(struct sst_store *s, const struct sst_row *row,
     struct sst_identity **ret, struct sst_error *err)
 {
 	struct sst_pin *pin;
@@ -117,7 +116,7 @@ again:
 	for (got = 0; got < rank->won; got++) {
 		const struct sst_row *row = ranked[got].row;
 
-		rc = identity_get(s, row, &ids[got], NULL);
+		rc = sst_row_identity(s, row, &ids[got], NULL);
 		if (rc == SST_OK && identity_fits(ids[got], row, a))
 			continue;
 		if (rc == SST_OK)

@@ -67,6 +67,7 @@ sst_store_leaves(struct sst_store *s, int (*known)(void *arg, const uint8_t leaf
 	sst_store_unlock(s);
 	for (size_t i = 0; rc == SST_OK && i < rows.n; i++)
 		if (rows.v[i].state != SST_ENTRY_REFUSED &&
+		    rows.v[i].state != SST_ENTRY_CHALLENGE &&
 		    (known == NULL || !known(arg, rows.v[i].digest)))
 			rc = row_show(s, &rows.v[i], each, arg);
 	sst_rows_done(&rows);

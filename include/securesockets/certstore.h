@@ -24,6 +24,8 @@
  *      a directory voids only itself.
  *   5. A name that nobody has costs no file access and no memory.
  *   6. No private key is written anywhere, the index included.
+ *   7. A certificate with acmeIdentifier (RFC 8737, 8738) is never chosen: it is kept
+ *      apart, for who asks by acme-tls/1 (openssl.h).
  *
  * Strings are UTF-8 and NUL-terminated. Names given by a person may be
  * U-labels; they are converted to A-labels (IDNA 2008).
@@ -142,7 +144,8 @@ SST_API int	sst_store_staged(struct sst_store *, char *buf, size_t size);
 enum sst_entry_state {
 	SST_ENTRY_USABLE = 1,
 	SST_ENTRY_STAGED,	/* a chain that waits for its key */
-	SST_ENTRY_REFUSED	/* seen, and not taken in: `why` */
+	SST_ENTRY_REFUSED,	/* seen, and not taken in: `why` */
+	SST_ENTRY_CHALLENGE	/* answers an ACME server (RFC 8737) and nobody else */
 };
 
 struct sst_entry {
