@@ -69,12 +69,17 @@
  * Always true:
  *   1. A client is shown a certificate that sst_store_choose() chose, or the
  *      alert that it named.
- *   2. The choice is made once a connection, also over a HelloRetryRequest; a
+ *   2. An ACME server that validates by tls-alpn-01 (RFC 8737: ALPN acme-tls/1 and
+ *      nothing else) is answered from the store, and the connection closed: after
+ *      SSL_accept() the program reads the end, sst_openssl_is_challenge() says why,
+ *      and none of its callbacks is called for it. Whoever else offers acme-tls/1 is
+ *      refused with no_application_protocol.
+ *   3. The choice is made once a connection, also over a HelloRetryRequest; a
  *      second ClientHello with another server_name is illegal_parameter.
- *   3. Attaching a checker opens nothing and starts nothing: the first judgement of
+ *   4. Attaching a checker opens nothing and starts nothing: the first judgement of
  *      a process does, or the first client of a server that has a store, and so does
  *      the first of a child after fork().
- *   4. A chain that was not verified, or that a resumed session came without (it
+ *   5. A chain that was not verified, or that a resumed session came without (it
  *      was read from a file, or from a ticket of a server), is refused: nobody can
  *      tell. In a server SSL_OP_NO_TICKET keeps sessions, and chains, in its cache.
  * Threads: attach before the SSL_CTX is shared; the rest is OpenSSL's rule.
@@ -104,6 +109,9 @@ SST_API int	sst_openssl_attach_store(SSL_CTX *ctx, struct sst_store *store,
  * Borrowed: it lives as long as the SSL, or until SSL_clear().
  */
 SST_API const struct sst_choice *sst_openssl_choice(const SSL *ssl);
+/* 1: this connection was an ACME server's validation (RFC 8737), which is answered and
+ * over: close it. Else 0. After the handshake, on any thread that may use the SSL. */
+SST_API int	sst_openssl_is_challenge(const SSL *ssl);
 
 /* What may happen when there is no fresh evidence at hand. */
 enum sst_openssl_check_mode {

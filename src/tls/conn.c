@@ -409,6 +409,9 @@ sst_conn_handshake(struct sst_conn *conn, struct sst_error *err)
 		    "the peer closed the connection in the handshake");
 	if (step == SST_STEP_DONE && conn->rule != NULL && !conn->verified)
 		step = verified(conn, err);
+	if (step == SST_STEP_DONE && sst_conn_was_challenge(conn))
+		step = failed(conn, err, SST_E_REFUSED,
+		    "an ACME challenge was answered: the connection is over");
 	if (step == SST_STEP_DONE)
 		step = judged(conn, err);
 	if (step == SST_STEP_DONE)

@@ -131,6 +131,9 @@ const char *sst_conn_alpn(const struct sst_conn *, size_t *ret_len);
 const struct sst_choice *sst_conn_choice(const struct sst_conn *);
 /* Server: the name the client asked for, folded; "" for none. */
 const char *sst_conn_sni(const struct sst_conn *);
+/* Server: the handshake FAILED because an ACME challenge was answered (RFC 8737):
+ * close_notify is out, and nothing of it is the program's. */
+int	sst_conn_was_challenge(const struct sst_conn *);
 /* Whether the whole ClientHello arrived, and the peer's Finished. Ours says
  * nothing: in 1.3 a server sends it before the client did any work. */
 int	sst_conn_saw_hello(const struct sst_conn *);

@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "base/ossl.h"
+#include "challenge.h"
 #include "conn_inside.h"
 #include "peer.h"
 
@@ -78,6 +79,12 @@ const char *
 sst_conn_sni(const struct sst_conn *conn)
 {
 	return conn->sni.choice == NULL ? "" : sst_choice_name(conn->sni.choice);
+}
+
+int
+sst_conn_was_challenge(const struct sst_conn *conn)
+{
+	return conn->ssl != NULL && sst_challenge_was(conn->ssl);
 }
 
 int

@@ -13,6 +13,7 @@
 #include "attach_serve.h"
 #include "certstore/dates.h"
 #include "certstore/identity.h"
+#include "challenge.h"
 #include "hello.h"
 
 /* What one SSL_CTX serves; freed with it. */
@@ -200,6 +201,8 @@ on_hello(SSL *ssl, int *alert, void *arg)
 	struct sst_hello_room room;
 	struct sst_hello hello;
 	struct sst_sni *state = state_of(ssl);
+	const struct attachment *a = arg;
+	int rc;
 
 	*alert = SSL_AD_INTERNAL_ERROR;
 	if (state == NULL)
@@ -222,7 +225,10 @@ on_hello(SSL *ssl, int *alert, void *arg)
 		    SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
 	}
 	sst_sni_done(state);
-	return choose(ssl, arg, state, &hello, alert);
+	rc = sst_challenge_hello(ssl, a->store, &hello, alert);
+	if (rc != 0)
+		return rc > 0 ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
+	return choose(ssl, a, state, &hello, alert);
 }
 
 /*
@@ -319,6 +325,12 @@ sst_sni_store(SSL_CTX *ctx)
 	    SSL_CTX_get_ex_data(ctx, ctx_index) : NULL;
 
 	return a != NULL ? a->store : NULL;
+}
+
+int
+sst_openssl_is_challenge(const SSL *ssl)
+{
+	return ssl != NULL && sst_challenge_was(ssl);
 }
 
 const struct sst_choice *
