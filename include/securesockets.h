@@ -237,6 +237,11 @@ extern "C" {
 #ifndef TLS_CERTIFICATE_STATUS
 #define TLS_CERTIFICATE_STATUS		149	/* get text: loaded, refused, pending */
 #endif
+#ifndef TLS_ACME_CHALLENGE
+#define TLS_ACME_CHALLENGE		150	/* source: answers acme-tls/1 for its
+						   name alone (RFC 8737); is never
+						   accepted; a file or bytes */
+#endif
 
 /* Values of TLS_KEY_PERMISSIONS: what a key file that others can read is. */
 #ifndef TLS_KEY_PERMISSIONS_STRICT

@@ -76,7 +76,10 @@ print_listener(const json_t *l)
 		printf(" (degraded %lld, refused %lld, pending %lld)",
 		    number(ids, "degraded"), number(ids, "refused"),
 		    number(ids, "pending"));
-	printf("  handshakes %lld, failed %lld", number(shakes, "ok"), sum(failed));
+	printf("  handshakes %lld", number(shakes, "ok"));
+	if (number(shakes, "acme") > 0)
+		printf(", acme %lld", number(shakes, "acme"));
+	printf(", failed %lld", sum(failed));
 	print_counts(failed);
 	printf("\n    earliest expiry %s  last renewal %s\n",
 	    when(l, "earliest_expiry", expiry), when(l, "last_renewal", renewal));

@@ -94,7 +94,8 @@ const struct sst_option sst_options[] = {
 	    "number of changes to the certificates so far" },
 	{ "TLS_CERTIFICATE_REMOVE", TLS_CERTIFICATE_REMOVE, SST_OPT_TEXT,
 	    SET_ANY, "0.1",
-	    "removes what came from a path, or by SHA-256 of the leaf, or *" },
+	    "removes what came from a path, or by SHA-256 of the leaf, the ACME "
+	    "challenges of acme:NAME, or *" },
 	{ "TLS_REVOCATION_LIVE", TLS_REVOCATION_LIVE, SST_OPT_INT,
 	    SST_OPT_SET_NEW | SST_OPT_GET, "0.2",
 	    "1: a connection ends when its peer's certificate is revoked" },
@@ -110,6 +111,9 @@ const struct sst_option sst_options[] = {
 	{ "TLS_CERTIFICATE_STATUS", TLS_CERTIFICATE_STATUS, SST_OPT_TEXT,
 	    SST_OPT_GET, "0.1",
 	    "how many certificates are loaded, refused, pending" },
+	{ "TLS_ACME_CHALLENGE", TLS_ACME_CHALLENGE, SST_OPT_SOURCE, SET_ANY, "0.3",
+	    "certificate and key that answer an ACME server's tls-alpn-01 (RFC 8737) "
+	    "and nobody else" },
 	{ .name = NULL },
 };
 

@@ -34,7 +34,8 @@ struct sst_store;
 struct sst_cert_source {
 	struct sst_cert_source *next;
 	uint32_t	 id;		/* of the keeper; 0: a removal */
-	int		 option;	/* ..._CHAIN, _KEY or _REMOVE */
+	int		 option;	/* TLS_CERTIFICATE_CHAIN, _REMOVE, TLS_PRIVATE_KEY
+					   or TLS_ACME_CHALLENGE */
 	int		 watched;
 	int		 fresh;		/* being loaded: use fd */
 	int		 is_dir;
@@ -79,6 +80,7 @@ int	sst_certs_enter(struct sst_certs *, struct sst_cert_source *,
 	    const struct sst_names *names, struct sst_error *err);
 /* Puts it in service. Forgets the source on failure. */
 int	sst_certs_load(struct sst_certs *, struct sst_cert_source *, struct sst_error *err);
+/* `what`: as sst_store_remove(), or "acme:" and a name whose challenges go. */
 int	sst_certs_remove(struct sst_certs *, const char *what, struct sst_error *err);
 /* What changed below the source. An unknown id is nothing. */
 void	sst_certs_rescan(struct sst_certs *, uint32_t id, const struct sst_below *);

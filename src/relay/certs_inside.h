@@ -42,6 +42,11 @@ int	sst_certs_read(struct sst_store *, const struct sst_cert_source *,
 	    struct sst_error *err);
 /* The source with this id: for who changes the list. NULL: there is none. */
 struct sst_cert_source *sst_certs_source(struct sst_certs *, uint32_t id);
+/* certs_acme.c: whether the source holds a challenge and nothing else. */
+int	sst_certs_acme_check(struct sst_certs *, const struct sst_cert_source *,
+	    struct sst_error *err);
+/* ... and takes out every challenge for this name. */
+int	sst_certs_acme_remove(struct sst_certs *, const char *name, struct sst_error *err);
 /* certs_ours.c: the store changed. */
 void	sst_certs_sync(struct sst_certs *);
 

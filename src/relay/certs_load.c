@@ -305,7 +305,8 @@ sst_certs_enter(struct sst_certs *certs, struct sst_cert_source *s,
 	(void)pthread_mutex_lock(&certs->mu);
 	append_locked(certs, s);
 	(void)pthread_mutex_unlock(&certs->mu);
-	rc = check_names(certs, s, names, err);
+	rc = s->option == TLS_ACME_CHALLENGE ? sst_certs_acme_check(certs, s, err) :
+	    check_names(certs, s, names, err);
 	if (rc != SST_OK)
 		leave(certs, s);
 	return rc;
@@ -379,6 +380,8 @@ sst_certs_remove(struct sst_certs *certs, const char *what, struct sst_error *er
 	struct origin o = { .digest = what };
 	int rc;
 
+	if (strncmp(what, "acme:", 5) == 0)
+		return sst_certs_acme_remove(certs, what + 5, err);
 	if (what[0] != '/' && strcmp(what, "*") != 0)
 		(void)sst_store_each(certs->store, origin_each, &o, NULL);
 	rc = sst_store_remove(certs->store, what, err);

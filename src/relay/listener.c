@@ -25,7 +25,7 @@ const char *
 sst_listener_count_name(enum sst_listener_count count)
 {
 	static const char *const names[SST_COUNTS] = {
-		"ok", "silent", "slow", "not_tls", "alert", "closed", "evicted",
+		"ok", "acme", "silent", "slow", "not_tls", "alert", "closed", "evicted",
 		"internal",
 	};
 

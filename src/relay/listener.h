@@ -44,6 +44,7 @@ struct sst_worker;
 
 enum sst_listener_count {
 	SST_COUNT_OK = 0,	/* handshakes that finished */
+	SST_COUNT_ACME,		/* ... with an ACME server: the program never sees them */
 	SST_COUNT_SILENT,	/* not a byte in time */
 	SST_COUNT_SLOW,		/* the ClientHello or the rest was not in time */
 	SST_COUNT_NOT_TLS,	/* what came is no ClientHello */

@@ -74,6 +74,8 @@ on_time(struct sst_timer *t)
 static enum sst_listener_count
 reason(const struct sst_shake *s, const struct sst_error *err)
 {
+	if (s->conn != NULL && sst_conn_was_challenge(s->conn))
+		return SST_COUNT_ACME;
 	if (err->code == SST_E_PEER || err->code == SST_E_SYSTEM)
 		return SST_COUNT_CLOSED;
 	if (err->code == SST_E_NOMEM || err->code == SST_E_INTERNAL)
@@ -83,10 +85,16 @@ reason(const struct sst_shake *s, const struct sst_error *err)
 }
 
 static void
-note_error(struct sst_listener *l, const struct sst_error *err)
+failed(struct sst_shake *s, const struct sst_error *err)
 {
-	free(l->last_error);
-	l->last_error = strdup(err->text);
+	const enum sst_listener_count why = reason(s, err);
+	struct sst_listener *l = s->listener;
+
+	if (why != SST_COUNT_ACME) {
+		free(l->last_error);
+		l->last_error = strdup(err->text);
+	}
+	end(s, why);
 }
 
 /* No ticket follows the client's Finished, so nothing carries its acknowledgement;
@@ -125,8 +133,7 @@ step(struct sst_shake *s)
 	if (now == SST_STEP_WANT_READ || now == SST_STEP_WANT_WRITE)
 		return;
 	if (now != SST_STEP_DONE) {
-		note_error(l, &err);
-		end(s, reason(s, &err));
+		failed(s, &err);
 	} else {
 		sst_shake_detach(s);
 		acknowledge(s->tcp);

@@ -74,11 +74,12 @@ listener_object(const struct sst_listener *l)
 	set(o, "address", json_string(address));
 	set(o, "backlog", json_integer(l->backlog));
 	add_certificates(o, l->record->set->certs);
-	for (int i = SST_COUNT_OK + 1; i < SST_COUNTS; i++)
+	for (int i = SST_COUNT_ACME + 1; i < SST_COUNTS; i++)
 		set(failed, sst_listener_count_name(i),
 		    json_integer((json_int_t)l->counts[i]));
-	set(o, "handshakes", json_pack("{s:I, s:I, s:o}",
+	set(o, "handshakes", json_pack("{s:I, s:I, s:I, s:o}",
 	    "ok", (json_int_t)l->counts[SST_COUNT_OK],
+	    "acme", (json_int_t)l->counts[SST_COUNT_ACME],
 	    "under_way", (json_int_t)l->n_shakes, "failed", failed));
 	set(o, "last_error", l->last_error == NULL ? json_null() :
 	    json_string(l->last_error));

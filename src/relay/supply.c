@@ -426,7 +426,8 @@ sst_supply_file(struct sst_call *call)
 		refuse(call, r, code, "the socket is connected");
 		return;
 	}
-	if (o->number == TLS_CERTIFICATE_CHAIN || o->number == TLS_PRIVATE_KEY) {
+	if (o->number == TLS_CERTIFICATE_CHAIN || o->number == TLS_PRIVATE_KEY ||
+	    o->number == TLS_ACME_CHALLENGE) {
 		load(call, r, why);
 		return;
 	}

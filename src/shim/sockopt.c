@@ -113,7 +113,7 @@ set_other(int fd, const struct sst_sockname *name, enum sst_kind kind, int level
 	return set_by_value(fd, name, level, option, value, len);
 }
 
-/* "*" and a digest stay what they are; a path becomes what it was set by. */
+/* "*", a digest and "acme:NAME" stay what they are; a path becomes what it was set by. */
 static int
 set_remove(int fd, const struct sst_sockname *name, const void *value,
     socklen_t len)
@@ -128,7 +128,7 @@ set_remove(int fd, const struct sst_sockname *name, const void *value,
 	n = (long)strlen(path);
 	if (n == 0)
 		return sst_say_errno(name, "TLS_CERTIFICATE_REMOVE", EINVAL);
-	if (strcmp(path, "*") != 0 &&
+	if (strcmp(path, "*") != 0 && strncmp(path, "acme:", 5) != 0 &&
 	    (n != 64 || strspn(path, "0123456789abcdefABCDEF") != 64)) {
 		n = sst_absolute(absolute, sizeof(absolute), path);
 		if (n < 0)

@@ -56,6 +56,7 @@ static const struct {
 	{ "TLS_KEY_PERMISSIONS", 147, SST_OPT_INT, SETS | SST_OPT_GET },
 	{ "TLS_START_PLAIN", 148, SST_OPT_INT, SETS | SST_OPT_GET },
 	{ "TLS_CERTIFICATE_STATUS", 149, SST_OPT_TEXT, SST_OPT_GET },
+	{ "TLS_ACME_CHALLENGE", 150, SST_OPT_SOURCE, SETS },
 };
 
 static void
@@ -85,7 +86,7 @@ a_number_that_is_not_in_the_table_is_not_found(void **state)
 	assert_null(sst_option_find(-1));
 	assert_null(sst_option_find(84));
 	assert_null(sst_option_find(TLS_0RTT));
-	assert_null(sst_option_find(150));
+	assert_null(sst_option_find(151));
 }
 
 static void

@@ -283,7 +283,8 @@ agent_arrives(struct agent *a, int from, int to, const char *text)
 }
 
 int
-agent_supply(struct agent *a, int app, uint32_t id, const struct pki_cert *cert)
+agent_supply_as(struct agent *a, int app, uint32_t id, int option,
+    const struct pki_cert *cert)
 {
 	struct sst_wire_head head;
 	struct pki_buf b = { 0 };
@@ -295,11 +296,17 @@ agent_supply(struct agent *a, int app, uint32_t id, const struct pki_cert *cert)
 	sst_wire_init(&head, SST_CHAN_FILE);
 	head.id = id;
 	head.a = IPPROTO_TLS;
-	head.b = TLS_CERTIFICATE_CHAIN;
+	head.b = option;
 	rc = agent_ask(a, sst_supply_file, &head, "\0bytes", 7, app, file);
 	(void)close(file);
 	pki_buf_free(&b);
 	return rc;
+}
+
+int
+agent_supply(struct agent *a, int app, uint32_t id, const struct pki_cert *cert)
+{
+	return agent_supply_as(a, app, id, TLS_CERTIFICATE_CHAIN, cert);
 }
 
 int

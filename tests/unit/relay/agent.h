@@ -62,7 +62,9 @@ int	agent_get_int(struct agent *, int app, int level, int option);
 int	agent_events(int fd);
 /* The text goes in at one descriptor and comes out, alone, at the other. */
 void	agent_arrives(struct agent *, int from, int to, const char *text);
-/* Chain and key as bytes, as the keeper forwards them. */
+/* Chain and key as bytes, as the keeper forwards them; the second: as this option. */
+int	agent_supply_as(struct agent *, int app, uint32_t id, int option,
+	    const struct pki_cert *);
 int	agent_supply(struct agent *, int app, uint32_t id, const struct pki_cert *);
 /* A program's new socket. */
 int	agent_socket(struct agent *, int family);

@@ -708,7 +708,7 @@ the_status_is_json_and_says_what_is_there(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(
 	    json_object_get(l, "handshakes"), "failed"), "silent")), 4);
 	assert_int_equal(json_object_size(json_object_get(json_object_get(l,
-	    "handshakes"), "failed")), SST_COUNTS - 1);
+	    "handshakes"), "failed")), SST_COUNTS - 2);
 	assert_true(json_integer_value(json_object_get(l, "generation")) > 0);
 	assert_true(json_is_integer(json_object_get(l, "earliest_expiry")));
 	assert_true(json_is_false(json_object_get(o, "draining")));

@@ -443,6 +443,10 @@ removal_names_a_path_as_it_was_set(void **state)
 	(void)last_seen(fd, &s);
 	assert_string_equal(s.data, digest);
 	assert_int_equal(sst_setsockopt(fd, IPPROTO_TLS, TLS_CERTIFICATE_REMOVE,
+	    "acme:a.example", 14), 0);
+	(void)last_seen(fd, &s);
+	assert_string_equal(s.data, "acme:a.example");
+	assert_int_equal(sst_setsockopt(fd, IPPROTO_TLS, TLS_CERTIFICATE_REMOVE,
 	    digest, 63), 0);
 	(void)last_seen(fd, &s);
 	assert_int_equal(s.data[0], '/');
