@@ -50,6 +50,8 @@ state_name(enum sst_entry_state state)
 		return "staged";
 	case SST_ENTRY_REFUSED:
 		return "refused";
+	case SST_ENTRY_CHALLENGE:
+		return "challenge";
 	}
 	return "unknown";
 }
@@ -143,6 +145,8 @@ count_key(struct listing *l, const char *type)
 static int
 count_entry(struct listing *l, const struct sst_entry *e)
 {
+	if (e->state == SST_ENTRY_CHALLENGE)
+		return 0;	/* served to nobody */
 	if (e->state != SST_ENTRY_USABLE) {
 		if (e->state == SST_ENTRY_STAGED)
 			l->staged++;

@@ -4,13 +4,14 @@ _sstool()
 {
 	local word="${COMP_WORDS[COMP_CWORD]}" verb="${COMP_WORDS[1]}" list=
 	if ((COMP_CWORD == 1)); then
-		list="cache cert connect deploy doctor events metrics options run status verify why --version --help"
+		list="acme-challenge cache cert connect deploy doctor events metrics options run status verify why --version --help"
 	elif [[ $verb == cert ]] && ((COMP_CWORD == 2)); then
 		list="check explain list"
 	elif [[ $verb == cache ]] && ((COMP_CWORD == 2)); then
 		list="list prefetch purge serve show stats"
 	elif [[ $word == -* ]]; then
 		case "$verb ${COMP_WORDS[2]}" in
+		acme-challenge*) list="--store --wait --remove --json" ;;
 		"cert explain") list="--sni --no-sni --ip --sigalgs --tls --default --strict --at --json" ;;
 		"cert check") list="--against --kind --tls-port --expiring --at --limit --json" ;;
 		"cert list") list="--summary --expiring --at --limit --json" ;;

@@ -22,6 +22,9 @@ static const struct verb {
 	const char	*arguments;
 	const char	*summary;
 } verbs[] = {
+	{ NULL, "acme-challenge", sst_verb_acme_challenge,
+	    "--store DIR [--wait HOST:PORT] NAME KEYAUTH | --remove NAME",
+	    "answer an ACME server's tls-alpn-01 on a port that a program serves" },
 	{ "cache", "list", sst_verb_cache_list,
 	    "[--issuer CERT] [--revoked] [--limit N] [--dir DIR]",
 	    "what is kept about certificates, lists and their sources" },

@@ -10,6 +10,7 @@
 #define SST_TOOLS_VERB_H
 
 /* argv[0] is the verb as typed; getopt's state is fresh. */
+int	sst_verb_acme_challenge(int argc, char **argv);
 int	sst_verb_cache_list(int argc, char **argv);
 int	sst_verb_cache_prefetch(int argc, char **argv);
 int	sst_verb_cache_purge(int argc, char **argv);

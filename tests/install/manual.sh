@@ -73,19 +73,19 @@ calls_are_mentioned()
 verbs_and_their_options_are_those_of_the_tool()
 {
 	local verb option file
-	"$SSTOOL" --help | sed -nE 's/^  ((cert |cache )?[a-z]+) ?.*/\1/p' | sort \
+	"$SSTOOL" --help | sed -nE 's/^  ((cert |cache )?[a-z][a-z-]*) ?.*/\1/p' | sort \
 		>"$SST_TMP/tool"
-	sed -nE 's/^\.It Cm ((cert |cache )?[a-z]+)$/\1/p' "$TOOL_PAGE" | sort \
+	sed -nE 's/^\.It Cm ((cert |cache )?[a-z][a-z-]*)$/\1/p' "$TOOL_PAGE" | sort \
 		>"$SST_TMP/page"
 	same "the verbs in sstool(1)" "$SST_TMP/tool" "$SST_TMP/page"
 	while read -r verb; do
-		file=$SST_SOURCE/tools/${verb// /_}.c
+		file=$SST_SOURCE/tools/${verb//[ -]/_}.c
 		grep -oE '^\s+\{ "[a-z-]+", (no|required)_argument' "$file" |
 			sed -E 's/.*"(.*)".*/\1/' | sort >"$SST_TMP/tool-options"
 		awk -v verb="$verb" '
 			/^\.Nm/ { on = 0 } /^\.Sh DESCRIPTION/ { exit }
 			$0 == ".Cm " verb { on = 1 } on' "$TOOL_PAGE" |
-			grep -oE 'Fl -[a-z-]+' | sed 's/Fl -//' | sort \
+			grep -oE 'Fl -[a-z-]+' | sed 's/Fl -//' | sort -u \
 			>"$SST_TMP/page-options"
 		same "the options of sstool $verb in its synopsis" \
 			"$SST_TMP/tool-options" "$SST_TMP/page-options"
