@@ -13,8 +13,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,12 +25,14 @@
 
 #include "acme_cert.h"
 #include "acme_wait.h"
+#include "nudge.h"
 #include "out.h"
 #include "verb.h"
 
 #define VERB	"acme-challenge"
 #define FOLDER	"acme-challenge"
 #define WAIT_MS	10000
+#define NUDGE_MS	2000
 
 struct place {
 	const char	*store;
@@ -140,6 +144,20 @@ say(const struct place *p)
 	sst_out_json(o);
 }
 
+/* Programs that can be told look at once; `ms`: and are waited for. */
+static void
+tell(const struct place *p, struct sst_nudge *nudge, unsigned ms)
+{
+	char store[PATH_MAX], path[PATH_MAX + sizeof("/" FOLDER)];
+
+	if (realpath(p->store, store) == NULL)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/" FOLDER, store);
+	sst_nudge_ring(nudge, path);
+	if (ms > 0)
+		sst_nudge_wait(nudge, ms, 0);
+}
+
 /* The ACME server comes as soon as the hook has ended: by then it must be served. */
 static int
 wait_for(const struct place *p, const char *bytes, size_t len)
@@ -160,6 +178,7 @@ wait_for(const struct place *p, const char *bytes, size_t len)
 static int
 answer(struct place *p, const uint8_t digest[32])
 {
+	struct sst_nudge nudge = { 0 };
 	char *bytes = NULL;
 	BIO *pem = NULL;
 	long len;
@@ -169,13 +188,17 @@ answer(struct place *p, const uint8_t digest[32])
 		return sst_out_trouble(SST_EXIT_UNAVAILABLE, "no certificate: %s",
 		    ERR_reason_error_string(ERR_peek_last_error()));
 	len = BIO_get_mem_data(pem, &bytes);
+	sst_nudge_look(&nudge);
 	rc = folder_open(p, 1);
 	if (rc == SST_EXIT_YES && put(p, bytes, (size_t)len) < 0)
 		rc = trouble(p, p->file);
-	else if (rc == SST_EXIT_YES)
+	if (rc == SST_EXIT_YES) {
+		tell(p, &nudge, NUDGE_MS);
 		rc = wait_for(p, bytes, (size_t)len);
+	}
 	if (rc == SST_EXIT_YES)
 		say(p);
+	sst_nudge_done(&nudge);
 	BIO_free(pem);
 	return rc;
 }
@@ -183,12 +206,18 @@ answer(struct place *p, const uint8_t digest[32])
 static int
 take_back(struct place *p)
 {
-	int rc = folder_open(p, 0);
+	struct sst_nudge nudge = { 0 };
+	int rc;
 
-	if (rc == SST_EXIT_YES && unlinkat(p->folder, p->file, 0) == 0)
+	sst_nudge_look(&nudge);
+	rc = folder_open(p, 0);
+	if (rc == SST_EXIT_YES && unlinkat(p->folder, p->file, 0) == 0) {
+		tell(p, &nudge, 0);
 		say(p);
-	else if (rc == SST_EXIT_YES)
+	} else if (rc == SST_EXIT_YES) {
 		rc = errno == ENOENT ? SST_EXIT_NO : trouble(p, p->file);
+	}
+	sst_nudge_done(&nudge);
 	return rc == SST_EXIT_NO ? sst_out_trouble(rc, "no challenge for %s", p->name) : rc;
 }
 
