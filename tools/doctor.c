@@ -180,6 +180,7 @@ sst_verb_doctor(int argc, char **argv)
 	} else {
 		sst_doctor_try(&d);
 		sst_doctor_system(&d);
+		sst_doctor_watch(&d);
 		if (argc > optind)
 			sst_doctor_run(&d, argv[optind]);
 	}

@@ -5,6 +5,7 @@
  *	doctor.c ---> doctor_try.c	what can be tried
  *	         \--> doctor_system.c	what can be read
  *	         |        \--> doctor_serve.c	one whole connection
+ *	         \--> doctor_watch.c	how running programs watch their files
  *	         \--> doctor_run.c	what keeps a program from `sstool run`
  *	         \--> doctor_unit.c	what a unit's settings forbid
  *	              \--> doctor_access.c	which files its user cannot read
@@ -76,6 +77,8 @@ void	sst_doctor_run(struct sst_doctor *, const char *program);
 /* The parts of doctor without --unit. */
 void	sst_doctor_try(struct sst_doctor *);
 void	sst_doctor_system(struct sst_doctor *);
+/* Asks the programs that serve now. */
+void	sst_doctor_watch(struct sst_doctor *);
 /* --unit. An exit code: SST_EXIT_YES when the unit was judged. */
 int	sst_doctor_unit(struct sst_doctor *, const char *unit);
 /* What `user` cannot read of what the unit's settings name. */

@@ -15,16 +15,28 @@ struct tally {
 	size_t	limit, seen, shown;
 };
 
+/* How its files are watched, which is another of its processes' to say. */
+static void
+add_watches(json_t *answer, const char *path)
+{
+	json_t *more = sst_ask(path, "watches"), *list;
+
+	list = json_object_get(more, "watches");
+	if (json_is_array(list))
+		json_object_set(answer, "watches", list);
+	json_decref(more);
+}
+
 static void
 show(void *arg, const char *path, json_t *answer)
 {
 	struct tally *t = arg;
 
-	(void)path;
 	t->seen++;
 	if (t->limit != 0 && t->shown == t->limit)
 		return;
 	t->shown++;
+	add_watches(answer, path);
 	if (t->json) {
 		json_t *o = sst_out_object();
 

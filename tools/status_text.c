@@ -88,6 +88,22 @@ print_listener(const json_t *l)
 		    sizeof(error)));
 }
 
+static void
+print_watch(const json_t *w)
+{
+	char path[1024], rule[32], why[256];
+
+	printf("  %s  %s", text(w, "path", path, sizeof(path)),
+	    text(w, "rule", rule, sizeof(rule)));
+	if (number(w, "swept") > 0)
+		printf(": %lld directories have a watch, %lld names are looked at "
+		    "every %lld s", number(w, "watched"), number(w, "swept"),
+		    number(w, "every_ms") / 1000);
+	if (json_is_string(json_object_get(w, "why")))
+		printf(" (%s)", text(w, "why", why, sizeof(why)));
+	putchar('\n');
+}
+
 void
 sst_status_print(const json_t *document)
 {
@@ -108,4 +124,6 @@ sst_status_print(const json_t *document)
 	    "  restart needed: libssl was updated" : "");
 	json_array_foreach(listeners, i, l)
 		print_listener(l);
+	json_array_foreach(json_object_get(document, "watches"), i, l)
+		print_watch(l);
 }

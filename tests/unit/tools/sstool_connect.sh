@@ -165,7 +165,16 @@ status_shows_the_server()
 	check "each line is JSON with a schema" python3 -c 'import json, sys
 for line in open(sys.argv[1]):
     assert json.loads(line)["schema"] == 1' "$SST_TMP/out"
+	check "it says how its files are watched" python3 -c 'import json, sys
+for line in open(sys.argv[1]):
+    d = json.loads(line)
+    if d["pid"] == int(sys.argv[2]):
+        assert d["watches"] and not d["watches"][0]["why"], d
+        assert d["watches"][0]["rule"] == "watched", d
+        assert d["watches"][0]["path"].startswith(sys.argv[3]), d
+' "$SST_TMP/out" "$SERVER" "$CERTS"
 	exits 0 status
+	says "^  $CERTS.*  watched$"
 	says "\b$SERVER\b"
 	says "$ADDRESS\]?:$PORT  generation 1  certificates 2"
 	says 'handshakes [1-9][0-9]*, failed [1-9][0-9]* \(alert [0-9]+'
