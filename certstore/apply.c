@@ -63,7 +63,7 @@ old_replaced(struct sst_work *w, const struct sst_row *row)
 static int
 unchanged(struct sst_work *w, const struct sst_row *row)
 {
-	for (size_t i = 0; i < w->old.n; i++) {
+	for (size_t i = 0; i < w->old.n && !atomic_load(&w->s->doubt); i++) {
 		const struct sst_row *o = &w->old.v[i];
 
 		if (w->done[i] == OLD_OPEN && o->state == row->state &&

@@ -22,6 +22,9 @@ sst_work_tell(struct sst_work *w, enum sst_store_event_kind kind, const struct s
 {
 	char text[300];
 
+	/* rows that are written anew because one lied: nothing happened to them */
+	if (atomic_load(&w->s->doubt) && kind != SST_STORE_KEPT && kind != SST_STORE_REFUSED)
+		return;
 	row_text(row, text, sizeof(text));
 	sst_events_add_row(w->events, kind, row, why != NULL ? why : text);
 }
@@ -99,7 +102,7 @@ sst_work_finish_locked(struct sst_work *w, int rc, struct sst_found *found, size
 	}
 	for (size_t i = 0; i < n; i++)
 		found_settle_locked(w, &found[i]);
-	atomic_store(&w->s->generation, generation);
+	sst_store_moved_locked(w->s, generation);
 	return SST_OK;
 }
 

@@ -27,6 +27,8 @@ struct sst_identity {
 	char		*names;
 	size_t		 bytes;
 	uint8_t		 digest[32];
+	int		 kind;
+	time_t		 not_before, not_after;
 };
 
 X509 *
@@ -136,6 +138,8 @@ sst_chain_content(X509 *leaf, STACK_OF(X509) *chain, uint8_t out[32],
 		    NULL) != 1 || SHA256(both, sizeof(both), out) == NULL)
 			return sst_fail_ossl(err, SST_E_NOMEM, "digest");
 	}
+	/* the index keeps no more of it, and what it gives back is compared */
+	memset(out + 16, 0, 16);
 	return SST_OK;
 }
 
@@ -230,6 +234,9 @@ sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
 	}
 	id->key = key;
 	memcpy(id->digest, facts->digest, sizeof(id->digest));
+	id->kind = facts->kind;
+	id->not_before = facts->not_before;
+	id->not_after = facts->not_after;
 	/* issuers are shared: the chain counts as its pointers */
 	size = i2d_X509(leaf, NULL);
 	id->bytes = sizeof(*id) + (size > 0 ? (size_t)size : 0) + CERT_OVERHEAD +
@@ -279,6 +286,14 @@ sst_identity_covers(const struct sst_identity *id, const char *name)
 			return 1;
 	}
 	return 0;
+}
+
+int
+sst_identity_is(const struct sst_identity *id, const uint8_t digest[32], int kind,
+    time_t not_before, time_t not_after)
+{
+	return memcmp(id->digest, digest, sizeof(id->digest)) == 0 && id->kind == kind &&
+	    id->not_before == not_before && id->not_after == not_after;
 }
 
 size_t

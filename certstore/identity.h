@@ -69,7 +69,8 @@ int	sst_leaf_facts_warn(struct sst_leaf_facts *, const char *text, struct sst_er
  */
 STACK_OF(X509) *sst_chain_order(X509 *leaf, STACK_OF(X509) *pool,
 	    struct sst_intern *);
-/* SHA-256 over the leaf and the chain: changes when either does. */
+/* Over the leaf and the chain: changes when either does. 16 bytes of SHA-256, then
+ * zeros. */
 int	sst_chain_content(X509 *leaf, STACK_OF(X509) *chain, uint8_t out[32],
 	    struct sst_error *err);
 
@@ -86,6 +87,9 @@ int	sst_leaf_settle(X509 *);
 int	sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
 	    const struct sst_leaf_facts *, struct sst_identity **ret,
 	    struct sst_error *err);
+/* Whether the leaf is that one, and of the kind and the dates that somebody says. */
+int	sst_identity_is(const struct sst_identity *, const uint8_t digest[32], int kind,
+	    time_t not_before, time_t not_after);
 /* Whether a name of the leaf covers `name` (folded, or "ip:"). */
 int	sst_identity_covers(const struct sst_identity *, const char *name);
 /* Bytes that it holds in memory, counted on the safe side. */

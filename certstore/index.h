@@ -2,17 +2,19 @@
 /*
  * index - who has which name, in SQLite: a file or memory, the same code.
  *
- * store*.c calls it; nobody else in this folder knows SQLite.
+ * store*.c and apply*.c call it; nobody else in this folder knows SQLite.
  *
  * Always true:
  *   1. No private key is in it. A row is a hint: what it points to is matched
  *      against the asked name before it is served.
  *   2. A look-up, exact and wildcard, is one statement on one generation.
- *   3. An index file is scratch space of one store: mode 0600, emptied when
- *      opened, never shared. A file that is not ours, that another store
- *      holds, or that cannot be written is left alone; the index is then kept
- *      in memory.
- *   4. What is changed between begin and commit is seen whole or not at all.
+ *   3. A file holds one directory. It is opened as it is, in a time that does not
+ *      depend on its size, and goes on to be there; all processes of one user read it
+ *      and one of them writes (index_gen.h). A file that another user owns, of another
+ *      form or of another directory is not read: the writer makes it anew.
+ *   4. What is changed between begin and commit is seen whole or not at all, also by
+ *      other processes and when the writer is killed.
+ *   5. Texts that many rows share are in the index once (index_pack.h).
  * Threads: one at a time; the caller holds the lock of the store.
  */
 #ifndef SST_CERTSTORE_INDEX_H
@@ -20,11 +22,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "rows.h"
 
 struct sst_error;
+struct sst_gen;
 struct sst_index;
+struct sst_index_at;
 
 enum sst_source_kind {
 	SST_SOURCE_FILE = 1,
@@ -32,20 +37,46 @@ enum sst_source_kind {
 	SST_SOURCE_BYTES
 };
 
-/* `path` NULL: memory. *ret_why: why a file was not used, or "". */
-int	sst_index_open(const char *path, struct sst_index **ret, char *ret_why,
-	    size_t why_size, struct sst_error *err);
+/* An empty one in memory. On 0 the caller owns *ret. */
+int	sst_index_open(struct sst_index **ret, struct sst_error *err);
+/*
+ * That of a directory, as it is kept. On 0 the caller owns *ret, and *ret_gen (which
+ * must live longer). SST_E_NOMEM, or SST_E_REFUSED: there is none to be had, and the
+ * text says why.
+ */
+int	sst_index_keep(const struct sst_index_at *, struct sst_index **ret,
+	    struct sst_gen **ret_gen, struct sst_error *err);
+void	sst_index_close(struct sst_index *);	/* NULL is allowed */
 /* The generation becomes this one. */
 int	sst_index_go_on(struct sst_index *, uint64_t generation, struct sst_error *err);
-void	sst_index_close(struct sst_index *);	/* NULL is allowed */
-/*
- * In the child of a fork: gives the child a copy of its own in memory and lets
- * go of the parent's file without touching it. < 0: the copy is empty.
- */
-int	sst_index_after_fork(struct sst_index *, struct sst_error *err);
+int	sst_index_generation(struct sst_index *, uint64_t *ret, struct sst_error *err);
+
+int	sst_index_is_kept(const struct sst_index *);
+/* Whether a file can no longer be read: nothing of it is to be had any more. */
+int	sst_index_is_broken(const struct sst_index *);
+/* 1: all of the directory was read into it once. 0, or < 0. */
+int	sst_index_is_whole(struct sst_index *, struct sst_error *err);
+int	sst_index_make_whole(struct sst_index *, struct sst_error *err);
+/* Every row was written anew because one lied: nothing of the old ones is left. */
+int	sst_index_clear_strays(struct sst_index *, struct sst_error *err);
+/* A copy of a file in memory, with the same numbers. On 0 the caller owns *ret. */
+int	sst_index_copy(struct sst_index *, struct sst_index **ret, struct sst_error *err);
+/* The numbers of rows to come are larger than this one. */
+int	sst_index_ids_from(struct sst_index *, int64_t id, struct sst_error *err);
+/* Removes the files of a broken one: whoever opens it next makes it anew. */
+void	sst_index_discard(struct sst_index *);
+/* Path of the file, which the caller frees; NULL: nothing was written to it. */
+char	*sst_index_path(const struct sst_index *);
+/* Path of a file whose log is long enough to be moved to its place; NULL: not now. */
+const char *sst_index_due(struct sst_index *);
+/* Does that, with a connection of its own; `all`: so that nothing is left of it. */
+void	sst_index_settle(const char *path, int all);
+
+/* Before a fork: no connection to a file is open until the next statement. */
+void	sst_index_rest(struct sst_index *);
 
 int	sst_index_begin(struct sst_index *, struct sst_error *err);
-/* Makes the changes count; with `bump`, they are a new generation. */
+/* Makes the changes count; with `bump`, they are a new generation, which others learn. */
 int	sst_index_commit(struct sst_index *, int bump, uint64_t *ret_generation,
 	    struct sst_error *err);
 void	sst_index_rollback(struct sst_index *);
@@ -73,15 +104,17 @@ int	sst_index_lookup(struct sst_index *, const char *name, const char *wild,
 	    struct sst_rows *out, struct sst_error *err);
 
 enum sst_find {
-	SST_FIND_ALL,		/* by path */
+	SST_FIND_ALL,		/* by source and name */
 	SST_FIND_SOURCE,	/* key: int64_t */
 	SST_FIND_ID,
 	SST_FIND_DIGEST,	/* key: 32 bytes */
 	SST_FIND_PRINT,
 	SST_FIND_NAMES_KEY,	/* usable ones */
-	SST_FIND_PATH,		/* key: text */
 	SST_FIND_STAGED,
-	SST_FINDS
+	SST_FIND_ITEM,		/* what sst_index_folder() is made of */
+	SST_FIND_FLAT,
+	SST_FINDS,
+	SST_FIND_PATH		/* key: text; no statement of its own */
 };
 
 /* Appends whole rows to *out. */
@@ -92,8 +125,46 @@ int	sst_index_find(struct sst_index *, enum sst_find, const void *key, size_t le
 int	sst_index_dates(struct sst_index *, int64_t after, int most,
 	    void (*each)(void *arg, int64_t id, time_t not_before, time_t not_after),
 	    void *arg, struct sst_error *err);
-/* The names of the default identity by the rule of the store. 1, 0 or < 0. */
+/*
+ * Appends the rows of a source (0: of any) that are of one folder, and the row that
+ * refuses the folder itself; with `flat`, only those of files directly in it. Costs what
+ * the folder has, whatever else there is.
+ */
+int	sst_index_folder(struct sst_index *, int64_t source, const char *folder,
+	    int flat, struct sst_rows *out, struct sst_error *err);
+/* Calls `each` with the path of every row of a source, those of one folder together;
+ * stops on < 0 and returns that. The index must not be changed meanwhile. */
+int	sst_index_paths(struct sst_index *, int64_t source,
+	    int (*each)(void *arg, const char *path), void *arg, struct sst_error *err);
+/* The names of the default identity by the rule of the store (the first half of what
+ * SST_FIND_NAMES_KEY compares, then zeros). 1, 0 or < 0. */
 int	sst_index_default(struct sst_index *, uint8_t names_key[32],
+	    struct sst_error *err);
+
+/* Where a listing is. All zero: before the first row. */
+struct sst_index_spot {
+	int64_t	 source, id;
+	time_t	 not_after;	/* of sst_index_expiring() */
+	char	*item;
+	int	 flat;
+};
+
+void	sst_index_spot_done(struct sst_index_spot *);
+/* Appends the next rows, `most` of them, and moves the spot. None: that was all. What
+ * changes between two calls may be in neither or, renewed, in both. */
+int	sst_index_page(struct sst_index *, struct sst_index_spot *, int most,
+	    struct sst_rows *out, struct sst_error *err);
+/* The same for usable rows that end before `before`, the next to end first. */
+int	sst_index_expiring(struct sst_index *, time_t before, struct sst_index_spot *,
+	    int most, struct sst_rows *out, struct sst_error *err);
+
+struct sst_index_figures {
+	uint64_t	 usable, staged, refused, expired, names, bytes;
+	time_t		 earliest;	/* notAfter; 0: none is usable */
+};
+
+/* Numbers that are kept with the rows: no row is read for them. */
+int	sst_index_figures(struct sst_index *, time_t now, struct sst_index_figures *ret,
 	    struct sst_error *err);
 
 #endif

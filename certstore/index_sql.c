@@ -2,99 +2,162 @@
 /* index_sql - schema and statements of the index (index_sql.h). */
 #include "index_sql.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/fail.h"
+#include "index_gen.h"
 
 #define LOOKUP_MAX	"256"		/* rows of one name that are looked at */
+#define STR_(x)		#x
+#define STR(x)		STR_(x)
 
+/*
+ * As sst_index_row_read() takes them. A join goes from the one row to what it refers to: the
+ * tables of sources and texts are small.
+ */
 #define COLUMNS \
 	"i.id,i.source,i.ord,i.generation,i.state,i.kind,i.is_default,i.nb,i.na," \
-	"i.digest,i.print,i.names_key,i.content,i.path,i.key_path,i.load,i.load_key," \
-	"i.key_type"
-#define LISTED	",i.why,i.issuer,i.names,i.warnings"
-#define SELECT	"SELECT " COLUMNS LISTED " FROM identities i "
+	"i.digest,i.print,i.names_key,i.content,i.item,s.path,x.text,k.text"
+#define LISTED	",i.why,u.text,i.names,i.warnings,i.flat"
+#define JOINED	" CROSS JOIN sources s ON s.id=i.source" \
+	" CROSS JOIN texts x ON x.id=i.shape "
+#define TYPED	JOINED "LEFT JOIN texts k ON k.id=i.key_type "
+#define SELECT	"SELECT " COLUMNS LISTED " FROM identities i" TYPED \
+	"LEFT JOIN texts u ON u.id=i.issuer "
+#define PREFIX	",1,8)"			/* of a digest, in an index of its own */
 
-/* application_id is "SSTC" in the header of the file: file_claim() looks for it. */
+static const char file_settings[] =
+	"PRAGMA synchronous=NORMAL;PRAGMA wal_autocheckpoint=0;"
+	"PRAGMA journal_size_limit=8388608;PRAGMA cache_size=-2048;"
+	"PRAGMA temp_store=MEMORY;PRAGMA trusted_schema=OFF;PRAGMA cell_size_check=ON;";
+static const char memory_settings[] =
+	"PRAGMA journal_mode=MEMORY;PRAGMA synchronous=OFF;PRAGMA temp_store=MEMORY;";
+
+/* application_id is "SSTC". A number of an identity is never used twice: pins and the
+ * cache go by it. */
 static const char schema[] =
-	"PRAGMA journal_mode=MEMORY;PRAGMA synchronous=OFF;PRAGMA cache_size=-4096;"
-	"PRAGMA temp_store=MEMORY;PRAGMA application_id=1397969987;"
-	"CREATE TABLE meta(generation INTEGER NOT NULL);"
-	"INSERT INTO meta VALUES(0);"
+	"PRAGMA application_id=1397969987;PRAGMA user_version=" STR(SST_INDEX_SCHEMA) ";"
+	"CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK(id=1),"
+	" generation INTEGER NOT NULL, whole INTEGER NOT NULL, key BLOB);"
+	"INSERT INTO meta VALUES(1,0,0,NULL);"
+	"CREATE TABLE counts(what INTEGER PRIMARY KEY, n INTEGER NOT NULL);"
+	"INSERT INTO counts VALUES(0,0),(1,0),(2,0),(3,0);"
 	"CREATE TABLE sources(id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" path TEXT NOT NULL UNIQUE, kind INTEGER NOT NULL);"
+	"CREATE TABLE texts(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);"
 	"CREATE TABLE identities(id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" source INTEGER NOT NULL, ord INTEGER NOT NULL, generation INTEGER NOT NULL,"
+	" source INTEGER NOT NULL, item TEXT NOT NULL, flat INTEGER NOT NULL,"
+	" shape INTEGER NOT NULL, ord INTEGER NOT NULL, generation INTEGER NOT NULL,"
 	" state INTEGER NOT NULL, kind INTEGER NOT NULL, is_default INTEGER NOT NULL,"
 	" nb INTEGER NOT NULL, na INTEGER NOT NULL, digest BLOB NOT NULL,"
 	" print BLOB NOT NULL, names_key BLOB NOT NULL, content BLOB NOT NULL,"
-	" path TEXT NOT NULL, key_path TEXT, load TEXT, load_key TEXT,"
-	" key_type TEXT, why TEXT, issuer TEXT, names TEXT, warnings TEXT);"
-	"CREATE INDEX by_source ON identities(source);"
-	"CREATE INDEX by_digest ON identities(digest);"
-	"CREATE INDEX by_print ON identities(print);"
-	"CREATE INDEX by_path ON identities(path);"
-	"CREATE INDEX by_names ON identities(names_key) WHERE state=1;"
+	" key_type INTEGER, issuer INTEGER, names, why TEXT, warnings TEXT);"
+	"CREATE INDEX by_item ON identities(source,flat,item);"
+	"CREATE INDEX by_digest ON identities(substr(digest" PREFIX ");"
+	"CREATE INDEX by_print ON identities(substr(print" PREFIX ");"
+	"CREATE INDEX by_names ON identities(substr(names_key" PREFIX ") WHERE state=1;"
+	"CREATE INDEX by_end ON identities(na) WHERE state=1;"
 	"CREATE INDEX by_order ON identities(ord) WHERE state=1 AND ord>0;"
-	"CREATE INDEX by_default ON identities(path) WHERE state=1 AND is_default=1;"
-	"CREATE INDEX by_staged ON identities(path) WHERE state=2;"
+	"CREATE INDEX by_default ON identities(item) WHERE state=1 AND is_default=1;"
+	"CREATE INDEX by_staged ON identities(item) WHERE state=2;"
 	"CREATE TABLE names(name TEXT NOT NULL, id INTEGER NOT NULL,"
-	" PRIMARY KEY(name,id)) WITHOUT ROWID;"
-	"CREATE INDEX names_id ON names(id);";
+	" PRIMARY KEY(name,id)) WITHOUT ROWID;";
 
-static const char *const texts[S_COUNT] = {
+static const char *const texts[S_ALL] = {
 	[S_BEGIN] = "BEGIN IMMEDIATE",
 	[S_COMMIT] = "COMMIT",
 	[S_ROLLBACK] = "ROLLBACK",
 	[S_BUMP] = "UPDATE meta SET generation=generation+1",
 	[S_GO_ON] = "UPDATE meta SET generation=?1",
 	[S_GENERATION] = "SELECT generation FROM meta",
+	[S_WHOLE] = "UPDATE meta SET whole=1 WHERE whole=0",
+	[S_KEY] = "SELECT whole,key FROM meta",
 	[S_SOURCE_PUT] = "INSERT INTO sources(path,kind) VALUES(?1,?2)",
 	[S_SOURCE_GET] = "SELECT id,kind FROM sources WHERE path=?1",
 	[S_SOURCE_DROP] = "DELETE FROM sources WHERE (id=?1 OR ?1=0) AND NOT EXISTS"
 	    "(SELECT 1 FROM identities WHERE source=sources.id)",
 	[S_SOURCES] = "SELECT id,kind,path FROM sources ORDER BY id",
-	[S_PUT] = "INSERT INTO identities(source,ord,generation,state,kind,"
-	    "is_default,nb,na,digest,print,names_key,content,path,key_path,load,"
-	    "load_key,key_type,why,issuer,names,warnings) VALUES(?1,?2,"
-	    "(SELECT generation+1 FROM meta),?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
-	    "?14,?15,?16,?17,?18,?19,?20)",
-	[S_PUT_NAME] = "INSERT INTO names(name,id) VALUES(?1,?2)",
+	[S_SOURCES_BELOW] = "SELECT id FROM sources WHERE path>?1 AND path<?2",
+	[S_PATHS] = "SELECT i.item,s.path,x.text FROM identities i" JOINED
+	    "WHERE i.source=?1 ORDER BY i.flat,i.item",
+	[S_SOURCE_PATH] = "SELECT kind,path FROM sources WHERE id=?1",
+	[S_TEXT_GET] = "SELECT id FROM texts WHERE text=?1",
+	[S_TEXT_PUT] = "INSERT INTO texts(text) VALUES(?1)",
+	[S_TEXTS_SWEEP] = "DELETE FROM texts WHERE (SELECT count(*) FROM texts)>4096 AND"
+	    " id NOT IN(SELECT shape FROM identities UNION"
+	    " SELECT issuer FROM identities WHERE issuer NOT NULL UNION"
+	    " SELECT key_type FROM identities WHERE key_type NOT NULL)",
+	[S_COUNT_ADD] = "UPDATE counts SET n=n+?2 WHERE what=?1",
+	[S_COUNTS] = "SELECT what,n FROM counts",
+	[S_EARLIEST] = "SELECT min(na) FROM identities WHERE state=1",
+	[S_EXPIRED] = "SELECT count(*) FROM identities WHERE state=1 AND na<?1",
+	[S_PUT] = "INSERT INTO identities(source,item,flat,shape,ord,generation,state,kind,"
+	    "is_default,nb,na,digest,print,names_key,content,key_type,issuer,names,why,"
+	    "warnings) VALUES(?1,?2,?3,?4,?5,(SELECT generation+1 FROM meta),?6,?7,?8,"
+	    "?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)",
+	[S_PUT_NAME] = "INSERT OR IGNORE INTO names(name,id) VALUES(?1,?2)",
+	[S_STRAY_NAMES] = "DELETE FROM names WHERE id NOT IN(SELECT id FROM identities)",
+	[S_COUNT_NAMES] = "UPDATE counts SET n=(SELECT count(*) FROM names) WHERE what=0",
+	[S_ITEM] = "SELECT state,item,names FROM identities WHERE id=?1",
 	[S_DROP] = "DELETE FROM identities WHERE id=?1",
-	[S_DROP_NAMES] = "DELETE FROM names WHERE id=?1",
-	[S_LOOKUP] = "SELECT " COLUMNS ",n.name FROM names n JOIN identities i"
-	    " ON i.id=n.id WHERE n.name IN(?1,?2) LIMIT " LOOKUP_MAX,
+	[S_DROP_NAME] = "DELETE FROM names WHERE name=?1 AND id=?2",
+	[S_LOOKUP] = "SELECT " COLUMNS ",n.name FROM names n CROSS JOIN identities i"
+	    " ON i.id=n.id" TYPED "WHERE n.name IN(?1,?2) LIMIT " LOOKUP_MAX,
+	[S_PAGE] = SELECT "WHERE (i.source,i.flat,i.item,i.id)>(?1,?2,?3,?4)"
+	    " ORDER BY i.source,i.flat,i.item,i.id LIMIT ?5",
+	[S_EXPIRING] = SELECT "WHERE i.state=1 AND i.na<?1 AND (i.na,i.id)>(?2,?3)"
+	    " ORDER BY i.na,i.id LIMIT ?4",
 	[S_DEFAULT_SET] = "SELECT names_key FROM identities WHERE state=1 AND ord>0"
 	    " ORDER BY ord LIMIT 1",
 	[S_DEFAULT_ENTRY] = "SELECT names_key FROM identities WHERE state=1 AND"
-	    " is_default=1 ORDER BY path LIMIT 1",
-	[S_DEFAULT_SAME] = "SELECT a.k FROM"
-	    " (SELECT min(names_key) k FROM identities WHERE state=1) a,"
-	    " (SELECT max(names_key) k FROM identities WHERE state=1) b"
-	    " WHERE a.k=b.k",
+	    " is_default=1 ORDER BY item,flat DESC,id LIMIT 1",
+	[S_DEFAULT_SAME] = "SELECT i.names_key FROM"
+	    " (SELECT min(substr(names_key" PREFIX ") k FROM identities WHERE state=1) a"
+	    " CROSS JOIN"
+	    " (SELECT max(substr(names_key" PREFIX ") k FROM identities WHERE state=1) b"
+	    " CROSS JOIN identities i"
+	    " WHERE a.k=b.k AND i.state=1 AND substr(i.names_key" PREFIX "=a.k LIMIT 1",
 	[S_DATES] = "SELECT id,nb,na FROM identities WHERE id>?1 AND state=1"
 	    " ORDER BY id LIMIT ?2",
-	[S_FIND + SST_FIND_ALL] = SELECT "ORDER BY i.path,i.id",
+	[S_FIND + SST_FIND_ALL] = SELECT "ORDER BY i.source,i.flat,i.item,i.id",
 	[S_FIND + SST_FIND_SOURCE] = SELECT "WHERE i.source=?1",
 	[S_FIND + SST_FIND_ID] = SELECT "WHERE i.id=?1",
-	[S_FIND + SST_FIND_DIGEST] = SELECT "WHERE i.digest=?1",
-	[S_FIND + SST_FIND_PRINT] = SELECT "WHERE i.print=?1",
-	[S_FIND + SST_FIND_NAMES_KEY] = SELECT "WHERE i.state=1 AND i.names_key=?1",
-	[S_FIND + SST_FIND_PATH] = SELECT "WHERE i.path=?1",
-	[S_FIND + SST_FIND_STAGED] = SELECT "WHERE i.state=2 ORDER BY i.path",
+	[S_FIND + SST_FIND_DIGEST] = SELECT "WHERE substr(i.digest" PREFIX
+	    "=substr(?1" PREFIX " AND i.digest=?1",
+	[S_FIND + SST_FIND_PRINT] = SELECT "WHERE substr(i.print" PREFIX
+	    "=substr(?1" PREFIX " AND i.print=?1",
+	[S_FIND + SST_FIND_NAMES_KEY] = SELECT "WHERE i.state=1 AND"
+	    " substr(i.names_key" PREFIX "=substr(?1" PREFIX " AND i.names_key=?1",
+	[S_FIND + SST_FIND_ITEM] = SELECT "WHERE i.source=?1 AND i.flat=?2 AND i.item=?3",
+	[S_FIND + SST_FIND_FLAT] = SELECT "WHERE i.source=?1 AND i.flat=1",
+	[S_FIND + SST_FIND_STAGED] = SELECT "WHERE i.state=2 ORDER BY i.item,i.id",
 };
 
 int
 sst_index_fail(struct sst_index *ix, struct sst_error *err)
 {
-	int code = sqlite3_errcode(ix->db);
+	int code = ix->db == NULL ? SQLITE_CANTOPEN : sqlite3_errcode(ix->db);
 
+	if (ix->path != NULL && (code == SQLITE_CORRUPT || code == SQLITE_NOTADB ||
+	    code == SQLITE_CANTOPEN || code == SQLITE_IOERR || code == SQLITE_ERROR ||
+	    code == SQLITE_MISMATCH))
+		ix->broken = 1;
 	return sst_fail(err, code == SQLITE_NOMEM ? SST_E_NOMEM : SST_E_SYSTEM,
 	    "index%s%s: %s", ix->path == NULL ? "" : " ",
-	    ix->path == NULL ? "" : ix->path, sqlite3_errmsg(ix->db));
+	    ix->path == NULL ? "" : ix->path, ix->db == NULL ? sqlite3_errstr(code) :
+	    sqlite3_errmsg(ix->db));
 }
 
 sqlite3_stmt *
 sst_index_ready(struct sst_index *ix, int which)
 {
+	/* the one who writes has made the file anew */
+	if (ix->gen != NULL && ix->db != NULL && sst_gen_epoch(ix->gen) != ix->epoch &&
+	    sqlite3_get_autocommit(ix->db))
+		sst_index_db_close(ix);
+	if (ix->db == NULL && (ix->broken || sst_index_db_open(ix, NULL) < 0))
+		return NULL;
 	if (ix->st[which] == NULL)
 		(void)sqlite3_prepare_v3(ix->db, texts[which], -1,
 		    SQLITE_PREPARE_PERSISTENT, &ix->st[which], NULL);
@@ -136,28 +199,111 @@ sst_index_run_id(struct sst_index *ix, int which, int64_t id, struct sst_error *
 }
 
 int
+sst_index_number(struct sst_index *ix, int which, int64_t *ret, struct sst_error *err)
+{
+	sqlite3_stmt *st = sst_index_ready(ix, which);
+	int64_t number = 0;
+	int rc = SST_OK, step;
+
+	if (st == NULL)
+		return sst_index_fail(ix, err);
+	step = sqlite3_step(st);
+	if (step == SQLITE_ROW)
+		number = sqlite3_column_int64(st, 0);
+	else if (step != SQLITE_DONE)
+		rc = sst_index_fail(ix, err);
+	sst_index_finished(st);
+	if (rc == SST_OK)
+		*ret = number;
+	return rc;
+}
+
+int64_t
+sst_index_pragma(struct sst_index *ix, const char *text)
+{
+	sqlite3_stmt *st = NULL;
+	int64_t number = -1;
+
+	if (sqlite3_prepare_v2(ix->db, text, -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		number = sqlite3_column_int64(st, 0);
+	(void)sqlite3_finalize(st);
+	return number;
+}
+
+static int
+on_wal(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct sst_index *ix = arg;
+
+	(void)db;
+	(void)name;
+	ix->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+int
 sst_index_db_open(struct sst_index *ix, struct sst_error *err)
 {
-	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-	    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+	    SQLITE_OPEN_PRIVATECACHE;
+	int rc;
 
-	if (sqlite3_open_v2(ix->path == NULL ? ":memory:" : ix->path, &ix->db,
-	    flags | (ix->path == NULL ? 0 : SQLITE_OPEN_NOFOLLOW), NULL) != SQLITE_OK ||
-	    sqlite3_exec(ix->db, schema, NULL, NULL, NULL) != SQLITE_OK) {
-		if (ix->db == NULL)
-			return sst_fail(err, SST_E_NOMEM, "out of memory");
-		return sst_index_fail(ix, err);
+	if (ix->path == NULL) {
+		rc = sqlite3_open_v2(":memory:", &ix->db, flags | SQLITE_OPEN_CREATE, NULL);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_exec(ix->db, memory_settings, NULL, NULL, NULL);
+		if (rc == SQLITE_OK)
+			return sst_index_db_make(ix, err);
+	} else {
+		ix->epoch = sst_gen_epoch(ix->gen);
+		rc = sqlite3_open_v2(ix->path, &ix->db, flags | SQLITE_OPEN_NOFOLLOW, NULL);
+		if (rc == SQLITE_OK)
+			(void)sqlite3_busy_timeout(ix->db, 250);
+		/* what is written stays in the log: moving it takes its time (fsync),
+		 * which who asks must not wait for */
+		if (rc == SQLITE_OK)
+			rc = sqlite3_db_config(ix->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+			    NULL);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_exec(ix->db, file_settings, NULL, NULL, NULL);
+		if (rc == SQLITE_OK) {
+			(void)sqlite3_wal_hook(ix->db, on_wal, ix);
+			return SST_OK;
+		}
 	}
-	return SST_OK;
+	if (ix->db == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	rc = sst_index_fail(ix, err);
+	sst_index_db_close(ix);
+	return rc;
+}
+
+int
+sst_index_db_make(struct sst_index *ix, struct sst_error *err)
+{
+	if (sqlite3_exec(ix->db, schema, NULL, NULL, NULL) == SQLITE_OK)
+		return SST_OK;
+	return sst_index_fail(ix, err);
+}
+
+void
+sst_index_texts_forget(struct sst_index *ix)
+{
+	for (size_t i = 0; i < SST_INDEX_TEXTS; i++) {
+		free(ix->texts[i].text);
+		ix->texts[i].text = NULL;
+	}
 }
 
 void
 sst_index_db_close(struct sst_index *ix)
 {
-	for (size_t i = 0; i < S_COUNT; i++) {
+	for (size_t i = 0; i < S_ALL; i++) {
 		(void)sqlite3_finalize(ix->st[i]);
 		ix->st[i] = NULL;
 	}
+	sst_index_texts_forget(ix);
 	(void)sqlite3_close(ix->db);
 	ix->db = NULL;
 }

@@ -7,8 +7,9 @@
 
 #include "base/escape.h"
 #include "base/fail.h"
-#include "challenge.h"
+#include "index_gen.h"
 #include "intern.h"
+#include "store_keep.h"
 
 #define CACHE_DEFAULT	((size_t)32 << 20)
 
@@ -23,6 +24,7 @@ before_fork(void)
 	(void)pthread_mutex_lock(&all_mu);
 	for (struct sst_store *s = all; s != NULL; s = s->next) {
 		(void)pthread_mutex_lock(&s->mu);
+		sst_index_rest(s->index);
 		sst_kept_lock(s->cache);
 		sst_intern_lock(s->env.intern);
 	}
@@ -43,7 +45,8 @@ static void
 after_fork_in_child(void)
 {
 	for (struct sst_store *s = all; s != NULL; s = s->next)
-		s->forked = 1;
+		if (s->gen != NULL)
+			sst_gen_forked(s->gen);
 	unlock_all();
 }
 
@@ -82,11 +85,8 @@ void
 sst_store_lock(struct sst_store *s)
 {
 	(void)pthread_mutex_lock(&s->mu);
-	if (!s->forked)
-		return;
-	s->forked = 0;
-	/* failed: the child has an empty index, and knows none of the names */
-	(void)sst_index_after_fork(s->index, NULL);
+	if (sst_index_is_broken(s->index))
+		sst_keep_mend_locked(s);
 }
 
 void
@@ -114,7 +114,7 @@ store_free(struct sst_store *s)
 	free(s->bare.v);
 	free(s->degraded);
 	sst_kept_free(s->cache);
-	sst_index_close(s->index);
+	sst_keep_end(s);
 	sst_intern_free(s->env.intern);
 	if (s->env.ops != NULL && s->env.ops->free != NULL)
 		s->env.ops->free(s->env.ctx);
@@ -127,8 +127,6 @@ sst_store_new_from(const struct sst_store_config *config,
     const struct sst_source_ops *ops, void *ctx, struct sst_store **ret_store,
     struct sst_error *err)
 {
-	struct sst_events events = { 0 };
-	char why[256] = "", text[400];
 	struct sst_store *s;
 	int rc;
 
@@ -147,25 +145,26 @@ sst_store_new_from(const struct sst_store_config *config,
 		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
 		goto out;
 	}
-	rc = sst_index_open(s->config.index_path, &s->index, why, sizeof(why), err);
+	if (s->config.index_dir != NULL) {
+		s->index_dir = strdup(s->config.index_dir);
+		s->config.index_dir = NULL;	/* the caller's */
+		if (s->index_dir == NULL) {
+			rc = sst_fail(err, SST_E_NOMEM, "out of memory");
+			goto out;
+		}
+	}
+	rc = sst_index_open(&s->index, err);
 	if (rc < 0)
 		goto out;
-	if (why[0] != '\0') {
-		(void)snprintf(text, sizeof(text), "the index is kept in memory: %s",
-		    why);
-		sst_events_add(&events, SST_STORE_REFUSED, s->config.index_path, text);
-	}
 	if (s->config.generation != 0) {
 		rc = sst_index_go_on(s->index, s->config.generation, err);
 		if (rc < 0)
 			goto out;
 		atomic_store(&s->generation, s->config.generation);
 	}
-	s->config.index_path = NULL;	/* the caller's, and no longer needed */
 	s->env.ops = ops;
 	s->env.ctx = ctx;
 	list_put(s);
-	sst_events_tell(s, &events);
 	*ret_store = s;
 	return SST_OK;
 out:
@@ -187,16 +186,23 @@ sst_store_unref(struct sst_store *s)
 	    atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	list_take(s);
-	/* the index of a parent must be let go of before it is closed */
-	sst_store_lock(s);
-	sst_store_unlock(s);
 	store_free(s);
 }
 
 uint64_t
 sst_store_generation(const struct sst_store *s)
 {
-	return atomic_load(&s->generation);
+	const atomic_uint_fast64_t *word = atomic_load(&s->word);
+
+	return word == NULL ? atomic_load(&s->generation) :
+	    atomic_load(word) + atomic_load(&s->offset);
+}
+
+void
+sst_store_moved_locked(struct sst_store *s, uint64_t generation)
+{
+	/* of an index that is kept, its own word says it to all processes */
+	atomic_store(&s->generation, generation + atomic_load(&s->offset));
 }
 
 struct sst_told {
@@ -336,88 +342,4 @@ sst_pin_drop_locked(struct sst_store *s, int64_t row)
 	at = (size_t)(pin - s->pins);
 	memmove(pin, pin + 1, (s->n_pins - at - 1) * sizeof(*pin));
 	s->n_pins--;
-}
-
-int
-sst_store_staged(struct sst_store *s, char *buf, size_t size)
-{
-	struct sst_rows rows = { 0 };
-	int found = 0;
-
-	sst_store_lock(s);
-	(void)sst_index_find(s->index, SST_FIND_STAGED, NULL, 0, &rows, NULL);
-	sst_store_unlock(s);
-	if (rows.n > 0) {
-		(void)snprintf(buf, size, "%s", rows.v[0].path);
-		found = 1;
-	}
-	sst_rows_done(&rows);
-	return found;
-}
-
-/* Cuts a list of lines into pointers; the text is changed. */
-static char **
-lines_split(char *lines, size_t *ret_n)
-{
-	size_t n = 0;
-	char **v;
-
-	for (const char *p = lines; p != NULL && *p != '\0'; p++)
-		n += *p == '\n';
-	v = calloc(n + 1, sizeof(*v));
-	if (v == NULL)
-		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		v[i] = strsep(&lines, "\n");
-		if (strncmp(v[i], SST_CHALLENGE_PREFIX, 5) == 0)
-			v[i] += 5;
-		if (strncmp(v[i], "ip:", 3) == 0)
-			v[i] += 3;
-	}
-	*ret_n = n;
-	return v;
-}
-
-static int
-entry_show(struct sst_row *row, int (*each)(void *, const struct sst_entry *),
-    void *arg, struct sst_error *err)
-{
-	struct sst_entry e = { .state = (enum sst_entry_state)row->state,
-	    .source = row->path, .key_source = row->key_path, .why = row->why,
-	    .key_type = row->key_type, .issuer = row->issuer,
-	    .not_before = row->not_before, .not_after = row->not_after,
-	    .generation = row->generation };
-	char **names = NULL, **warnings = NULL;
-	int rc;
-
-	names = lines_split(row->names, &e.n_names);
-	warnings = lines_split(row->warnings, &e.n_warnings);
-	if (names == NULL || warnings == NULL) {
-		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
-		goto out;
-	}
-	e.names = (const char *const *)names;
-	e.warnings = (const char *const *)warnings;
-	memcpy(e.digest, row->digest, sizeof(e.digest));
-	rc = each(arg, &e);
-out:
-	free(names);
-	free(warnings);
-	return rc;
-}
-
-int
-sst_store_each(struct sst_store *s, int (*each)(void *arg, const struct sst_entry *),
-    void *arg, struct sst_error *err)
-{
-	struct sst_rows rows = { 0 };
-	int rc;
-
-	sst_store_lock(s);
-	rc = sst_index_find(s->index, SST_FIND_ALL, NULL, 0, &rows, err);
-	sst_store_unlock(s);
-	for (size_t i = 0; rc == SST_OK && i < rows.n; i++)
-		rc = entry_show(&rows.v[i], each, arg, err);
-	sst_rows_done(&rows);
-	return rc;
 }

@@ -2,7 +2,9 @@
 /*
  * store - what the files that make up a store share.
  *
- *	store.c		life, fork, listing
+ *	store.c		life, fork, events, pins
+ *	store_list.c	listing, figures
+ *	store_keep.c	the index that outlives the store
  *	store_change.c	add, remove, read again
  *	store_keys.c	a key comes: the chains that it belongs to
  *	store_ask.c	what a ClientHello asks, and what a listener answers for
@@ -54,9 +56,16 @@ struct sst_store {
 	struct sst_store_config config;
 	struct sst_scan_env env;	/* constant, so are cache and env.intern */
 	struct sst_kept *cache;
-	atomic_uint_fast64_t generation;
+	/* The generation is this number; or, while the index is kept, what *word says
+	 * and `offset`: sst_store_generation(). */
+	atomic_uint_fast64_t generation, offset;
+	_Atomic(const atomic_uint_fast64_t *) word;
 	atomic_uint_fast64_t no_default; /* generation + 1 that has no default */
 	atomic_int_fast64_t next_rescan; /* ms: when a stale row may cost a scan */
+	atomic_int	 warm;		/* the index was not compared with the files yet */
+	atomic_int	 doubt;		/* a row of the index that is kept lied */
+	atomic_int	 mended;	/* a broken index was left; to be told */
+	char		*index_dir;	/* constant */
 	struct sst_store *next, *prev;	/* list of all stores, for fork */
 
 	pthread_mutex_t	 mu;		/* guards the rest */
@@ -67,10 +76,11 @@ struct sst_store {
 	struct sst_marks bare;		/* without the staple that they demand */
 	struct sst_due	 due;
 	uint64_t	*degraded;	/* of store_choose.c; NULL: nothing was told */
-	int		 forked;	/* the index belongs to the parent */
+	struct sst_gen	*gen;		/* of the index that is or was kept; set once */
+	char		*kept_path;	/* of that directory */
 };
 
-/* Locks mu, and after a fork sees to it that the index is the child's own. */
+/* Locks mu, and replaces an index that is broken. */
 void	sst_store_lock(struct sst_store *);
 void	sst_store_unlock(struct sst_store *);
 
@@ -78,6 +88,9 @@ void	sst_store_unlock(struct sst_store *);
  * files. SST_E_NOT_FOUND: they hold something else by now. */
 int	sst_row_identity(struct sst_store *, const struct sst_row *,
 	    struct sst_identity **ret, struct sst_error *err);
+/* The index has come to this generation. */
+void	sst_store_moved_locked(struct sst_store *, uint64_t generation);
+
 /* Whether a leaf is marked as revoked, and as without the staple that it demands. */
 void	sst_store_marks(struct sst_store *, const uint8_t leaf[32], int *ret_revoked,
 	    int *ret_bare);

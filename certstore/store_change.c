@@ -18,6 +18,7 @@
 #include "apart.h"
 #include "apply.h"
 #include "store_change.h"
+#include "store_keep.h"
 
 int
 sst_path_settle(const struct sst_store *s, const char *path, char *out,
@@ -178,6 +179,9 @@ path_load(struct sst_store *s, const char *path, int again, struct sst_error *er
 	struct reading r = { s, path, &had, &scan, &why, SST_OK };
 	int rc;
 
+	rc = sst_keep_turn(s, path, err);
+	if (rc != 1)
+		return rc;
 	rc = had_read(s, path, &had, &why);
 	if (rc == SST_OK) {
 		/* a source of the caller's may want the caller's thread */
@@ -201,6 +205,9 @@ path_load(struct sst_store *s, const char *path, int again, struct sst_error *er
 	sst_events_tell(s, &events);
 	sst_scan_done(&scan);
 	had_done(&had);
+	if (rc < 0 && sst_keep_mended(s))
+		return path_load(s, path, again, err);
+	sst_keep_was_read(s, path, rc);
 	if (rc < 0 && err != NULL && err->code == SST_OK)
 		*err = why;
 	return rc;
@@ -213,7 +220,11 @@ sst_store_add(struct sst_store *s, const char *path, struct sst_error *err)
 	int rc;
 
 	rc = sst_path_settle(s, path, settled, err);
-	return rc < 0 ? rc : path_load(s, settled, 0, err);
+	if (rc == SST_OK)
+		rc = sst_keep_attach(s, settled, err);
+	if (rc != 0)
+		return rc < 0 ? rc : SST_OK;
+	return path_load(s, settled, 0, err);
 }
 
 int
@@ -227,6 +238,8 @@ sst_store_add_bytes(struct sst_store *s, const void *bytes, size_t len,
 	int rc;
 
 	rc = bytes_name(bytes, len, name, &why);
+	if (rc == SST_OK)
+		rc = sst_keep_turn(s, NULL, &why) < 0 ? why.code : SST_OK;
 	if (rc == SST_OK)
 		rc = sst_scan_bytes(&s->env, name, bytes, len, NULL, 0, &scan, &why);
 	if (rc == SST_OK)
@@ -249,6 +262,9 @@ sst_store_remove(struct sst_store *s, const char *what, struct sst_error *err)
 	uint8_t digest[32];
 	int rc;
 
+	rc = sst_keep_turn(s, NULL, err);
+	if (rc < 0)
+		return rc;
 	if (strcmp(what, "*") == 0)
 		return sst_apply_remove(s, SST_FIND_ALL, NULL, 0, what, err);
 	if (sst_hex_digest(what, digest))
@@ -312,6 +328,13 @@ sst_store_rescan(struct sst_store *s, const char *path, struct sst_error *err)
 	sst_store_lock(s);
 	rc = sst_index_sources(s->index, path_take, &all, err);
 	sst_store_unlock(s);
+	if (rc < 0 && sst_keep_mended(s)) {
+		for (size_t i = 0; i < all.n; i++)
+			free(all.v[i]);
+		free(all.v);
+		sst_error_clear(err);
+		return sst_store_rescan(s, NULL, err);
+	}
 	if (rc == SST_E_NOMEM)
 		(void)sst_fail(err, rc, "out of memory");
 	for (size_t i = 0; i < all.n; i++) {

@@ -14,6 +14,7 @@
 #include "choice.h"
 #include "store.h"
 #include "store_ask.h"
+#include "store_keep.h"
 
 #define RESCAN_MS	1000
 #define DEGRADED_KEPT	1024	/* certificates of which it is known that it was told */
@@ -69,8 +70,13 @@ sst_row_identity(struct sst_store *s, const struct sst_row *row,
 	if (*ret != NULL)
 		return SST_OK;
 	*ret = sst_kept_get(s->cache, row->id);
-	if (*ret != NULL)
+	if (*ret != NULL && memcmp(sst_identity_digest(*ret), row->digest, 32) == 0)
 		return SST_OK;
+	/* of a row of an index that was made anew since, and counts from the start */
+	if (*ret != NULL)
+		sst_kept_drop(s->cache, row->id);
+	sst_identity_unref(*ret);
+	*ret = NULL;
 	if (row->load == NULL)
 		return sst_fail(err, SST_E_NOT_FOUND, "it is no longer in memory");
 	rc = sst_scan_again(&s->env, row, ret, err);
@@ -84,10 +90,11 @@ static int
 identity_fits(const struct sst_identity *id, const struct sst_row *row,
     const struct sst_ask *a)
 {
-	if (memcmp(sst_identity_digest(id), row->digest, 32) != 0)
+	if (!sst_identity_is(id, row->digest, row->kind, row->not_before, row->not_after))
 		return 0;
 	if (row->tier == SST_TIER_DEFAULT)
-		return 1;
+		return a->policy->default_name == NULL ||
+		    sst_identity_covers(id, a->policy->default_name);
 	return sst_identity_covers(id, row->tier == SST_TIER_IP ? a->ip : a->name);
 }
 
@@ -128,6 +135,9 @@ again:
 			rc = sst_fail(err, rc, "out of memory");
 			goto out;
 		}
+		/* a file that changed is one thing, a row that never was so another */
+		if (rc == SST_OK || row->load == NULL)
+			sst_keep_doubt(s);
 		lost[row - rows->v] = "its files changed or cannot be read";
 		*ret_stale = row;
 		goto again;
@@ -240,10 +250,12 @@ static int
 heal(struct sst_store *s, struct sst_ask *a, const struct sst_row *stale)
 {
 	int64_t due = atomic_load(&s->next_rescan), at = sst_clock_ms();
+	const uint64_t before = sst_store_generation(s);
 	struct wanted w = { 0 };
 	int healed = 0;
 
-	if (stale == NULL || stale->load == NULL || a->rescanned || at < due)
+	if (stale == NULL || (stale->load == NULL && !atomic_load(&s->doubt)) ||
+	    a->rescanned || at < due)
 		return 0;
 	if (!atomic_compare_exchange_strong(&s->next_rescan, &due, at + RESCAN_MS))
 		return 0;
@@ -254,12 +266,25 @@ heal(struct sst_store *s, struct sst_ask *a, const struct sst_row *stale)
 	sst_store_unlock(s);
 	if (w.path != NULL)
 		healed = sst_store_rescan(s, w.path, NULL) == SST_OK;
+	if (healed)
+		sst_keep_wait(s, before);
 	free(w.path);
 	return healed;
 }
 
 static int answer(struct sst_store *, struct sst_ask *, struct sst_choice **,
     struct sst_error *);
+
+/* Whether the index was lost and is made anew: what failed can be tried again. */
+static int
+is_mended(struct sst_store *s, struct sst_error *err)
+{
+	if (!sst_keep_mended(s))
+		return 0;
+	(void)sst_store_rescan(s, NULL, NULL);
+	sst_error_clear(err);
+	return 1;
+}
 
 /* Ranks `rows` and keeps the decision of a name that somebody has. */
 static int
@@ -276,7 +301,7 @@ serve(struct sst_store *s, struct sst_ask *a, struct sst_rows *rows,
 		sst_kept_hit_put(s->cache, hit, *ret);
 	/* Taken out between the look-up and here: the rows were of a generation
 	 * that is over, and the present one has an answer of its own. */
-	if (!(stale != NULL && atomic_load(&s->generation) != hit->generation) &&
+	if (!(stale != NULL && sst_store_generation(s) != hit->generation) &&
 	    !heal(s, a, stale))
 		return SST_OK;
 	sst_choice_unref(*ret);
@@ -311,7 +336,7 @@ answer_default(struct sst_store *s, struct sst_ask *a, struct sst_choice **ret,
 	int rc;
 
 	hit.policy = ~sst_ask_digest(a->policy, 1);
-	hit.generation = atomic_load(&s->generation);
+	hit.generation = sst_store_generation(s);
 	sst_kept_key(s->cache, &hit);
 	nameless.name[0] = '\0';
 	if (a->policy->default_name == NULL &&
@@ -320,7 +345,7 @@ answer_default(struct sst_store *s, struct sst_ask *a, struct sst_choice **ret,
 	cached = sst_kept_hit(s->cache, &hit, a->now);
 	if (cached == NULL) {
 		sst_store_lock(s);
-		hit.generation = atomic_load(&s->generation);
+		hit.generation = sst_store_generation(s);
 		rc = default_rows_locked(s, a->policy, &rows, err);
 		sst_store_unlock(s);
 		if (rc >= 0 && rows.n == 0 && a->policy->default_name == NULL)
@@ -332,6 +357,12 @@ answer_default(struct sst_store *s, struct sst_ask *a, struct sst_choice **ret,
 		else if (rc >= 0)
 			rc = serve(s, &nameless, &rows, &hit, &cached, err);
 		sst_rows_done(&rows);
+		if ((rc < 0 || atomic_load(&s->mended)) && is_mended(s, err)) {
+			sst_choice_unref(cached);
+			sst_choice_unref(*ret);
+			*ret = NULL;
+			return answer_default(s, a, ret, err);
+		}
 		if (rc < 0 || cached == NULL)
 			return rc;
 	}
@@ -363,7 +394,7 @@ answer(struct sst_store *s, struct sst_ask *a, struct sst_choice **ret,
 	hit.policy = sst_ask_digest(a->policy, 0);
 	if (a->ip[0] != '\0')
 		hit.policy = sst_ask_mix(hit.policy, a->ip);
-	hit.generation = atomic_load(&s->generation);
+	hit.generation = sst_store_generation(s);
 	if (a->named && a->ip[0] != '\0') {
 		hit.name = NULL;	/* a literal as name is no hot path */
 	} else {
@@ -373,19 +404,24 @@ answer(struct sst_store *s, struct sst_ask *a, struct sst_choice **ret,
 			return SST_OK;
 	}
 	sst_store_lock(s);
-	hit.generation = atomic_load(&s->generation);
+	hit.generation = sst_store_generation(s);
 	rc = sst_index_lookup(s->index, key, a->wild[0] == '\0' ? NULL : a->wild,
 	    &rows, err);
 	sst_store_unlock(s);
 	if (rc == SST_OK && rows.n > 0)
 		rc = serve(s, a, &rows, &hit, ret, err);
-	if (rc < 0 || rows.n > 0) {
+	if (rc < 0 || rows.n > 0 || atomic_load(&s->mended)) {
+		const int is_over = rc == SST_OK && rows.n > 0;
+
 		sst_rows_done(&rows);
-		return rc;
+		if (!is_over && is_mended(s, err))
+			return answer(s, a, ret, err);
+		if (rc < 0 || is_over)
+			return rc;
 	}
 unknown:
 	if (a->policy->strict)
-		return empty_choice(a, sst_ask_unknown(a), atomic_load(&s->generation),
+		return empty_choice(a, sst_ask_unknown(a), sst_store_generation(s),
 		    ret, err);
 	return answer_default(s, a, ret, err);
 }
@@ -407,7 +443,7 @@ sst_store_choose(struct sst_store *s, const struct sst_choose_policy *policy,
 	a.name[0] = a.wild[0] = a.ip[0] = '\0';
 	alert = sst_ask_read(&a);
 	if (alert != 0)
-		rc = empty_choice(&a, alert, atomic_load(&s->generation), &choice, err);
+		rc = empty_choice(&a, alert, sst_store_generation(s), &choice, err);
 	else
 		rc = answer(s, &a, &choice, err);
 	if (rc < 0)

@@ -17,6 +17,7 @@
 #include "apply.h"
 #include "key.h"
 #include "store_change.h"
+#include "store_keep.h"
 
 /* Certificates of a staged or present row: pinned, or read again. */
 static int
@@ -104,7 +105,8 @@ key_join(struct sst_store *s, EVP_PKEY *key, const char *key_path,
 			joined++;
 			/* a present pair needs no second key */
 			if (rows.v[i].state == SST_ENTRY_STAGED)
-				rc = sst_apply_pair(s, &rows.v[i], &f, key_path,
+				rc = sst_keep_turn(s, NULL, err) < 0 ? SST_E_SYSTEM :
+				    sst_apply_pair(s, &rows.v[i], &f, key_path,
 				    events, err);
 		}
 		sst_found_done(&f);

@@ -7,10 +7,8 @@
  */
 #include "store_leaves.h"
 
-#include <stdlib.h>
-
-#include "base/fail.h"
 #include "store.h"
+#include "store_list.h"
 
 /* What a row leads to, referenced: an identity, or a chain that waits for its key. */
 static struct sst_identity *
@@ -54,22 +52,30 @@ row_show(struct sst_store *s, const struct sst_row *row,
 	return rc;
 }
 
+struct showing {
+	struct sst_store *s;
+	int		(*known)(void *, const uint8_t *);
+	int		(*each)(void *, X509 *, STACK_OF(X509) *);
+	void		 *arg;
+};
+
+static int
+one_show(void *arg, struct sst_row *row)
+{
+	const struct showing *w = arg;
+
+	if (row->state == SST_ENTRY_REFUSED || row->state == SST_ENTRY_CHALLENGE ||
+	    (w->known != NULL && w->known(w->arg, row->digest)))
+		return 0;
+	return row_show(w->s, row, w->each, w->arg);
+}
+
 int
 sst_store_leaves(struct sst_store *s, int (*known)(void *arg, const uint8_t leaf[32]),
     int (*each)(void *arg, X509 *leaf, STACK_OF(X509) *above), void *arg,
     struct sst_error *err)
 {
-	struct sst_rows rows = { 0 };
-	int rc;
+	struct showing w = { s, known, each, arg };
 
-	sst_store_lock(s);
-	rc = sst_index_find(s->index, SST_FIND_ALL, NULL, 0, &rows, err);
-	sst_store_unlock(s);
-	for (size_t i = 0; rc == SST_OK && i < rows.n; i++)
-		if (rows.v[i].state != SST_ENTRY_REFUSED &&
-		    rows.v[i].state != SST_ENTRY_CHALLENGE &&
-		    (known == NULL || !known(arg, rows.v[i].digest)))
-			rc = row_show(s, &rows.v[i], each, arg);
-	sst_rows_done(&rows);
-	return rc;
+	return sst_store_rows(s, one_show, &w, err);
 }

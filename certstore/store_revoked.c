@@ -55,15 +55,21 @@ static int
 next_generation_locked(struct sst_store *s, struct sst_error *err)
 {
 	uint64_t generation = 0;
-	int rc = sst_index_begin(s->index, err);
+	int rc;
 
+	/* other processes mark for themselves */
+	if (sst_index_is_kept(s->index)) {
+		(void)atomic_fetch_add(&s->offset, 1);
+		return SST_OK;
+	}
+	rc = sst_index_begin(s->index, err);
 	if (rc < 0)
 		return rc;
 	rc = sst_index_commit(s->index, 1, &generation, err);
 	if (rc < 0)
 		sst_index_rollback(s->index);
 	else
-		atomic_store(&s->generation, generation);
+		sst_store_moved_locked(s, generation);
 	return rc;
 }
 

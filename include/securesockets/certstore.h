@@ -74,7 +74,13 @@ struct sst_store_event {
 
 /* All zero (or a NULL pointer to it) means the defaults. */
 struct sst_store_config {
-	const char	*index_path;	/* SQLite file of the index; NULL: memory */
+	/* Where the index of a directory is kept, so that the next process that sets
+	 * the same directory serves at once (sst_store_is_warm()); all processes of
+	 * this user share it. "": the machine's cache, or the user's
+	 * (XDG_CACHE_HOME, ~/.cache). NULL: nowhere, the index is in memory. So it is
+	 * where that directory is another user's or on a network, which is an event,
+	 * and where the certificates have fewer than 64 entries. */
+	const char	*index_dir;
 	size_t		 cache_bytes;	/* parsed identities; 0: 32 MiB */
 	int		 keys_may_be_open; /* 1: a key file readable by others is
 					      an event, not a refusal */
@@ -99,6 +105,9 @@ SST_API void	sst_store_unref(struct sst_store *);
  * does not parse is SST_E_MALFORMED. A chain without a key is *staged* until
  * sst_store_add_key() brings the key. A source that is present already is
  * read again, and what it holds takes the place of what it held.
+ *
+ * A directory whose index was kept (config) is not read: what the index says is served,
+ * and each certificate is compared with it when it is first used.
  */
 SST_API int	sst_store_add(struct sst_store *, const char *path, struct sst_error *err);
 /*
@@ -132,7 +141,14 @@ SST_API int	sst_store_rescan(struct sst_store *, const char *path, struct sst_er
 SST_API int	sst_store_mark_revoked(struct sst_store *, const uint8_t leaf[32],
 		    const char *why, struct sst_error *err);
 
-/* Number of successful changes so far, and of those before (config). */
+/*
+ * 1: what is served comes from an index that was kept, and its directory was not read
+ * since. sst_store_rescan() does that, in a thread that has time for it. 0: it was read.
+ */
+SST_API int	sst_store_is_warm(const struct sst_store *);
+
+/* Number of successful changes so far, and of those before (config). While its index is
+ * kept, changes by other processes count as well, and are seen by this one load. */
 SST_API uint64_t sst_store_generation(const struct sst_store *);
 /*
  * Copies the source of a staged chain that still has no key to `buf` and
@@ -164,11 +180,43 @@ struct sst_entry {
 	uint64_t		 generation;	/* the change that brought it */
 };
 
-/* Calls `each` for every entry, ordered by source; stops when it returns
- * non-zero and returns that. < 0: SST_E_*. */
+/*
+ * Calls `each` for every entry, in the order in which the sources came and by name within
+ * one; stops when it returns non-zero and returns that. < 0: SST_E_*. However many there
+ * are, a few are in memory at a time; what changes meanwhile may be left out, or come
+ * twice. `each` is called with no lock held.
+ */
 SST_API int	sst_store_each(struct sst_store *,
 		    int (*each)(void *arg, const struct sst_entry *), void *arg,
 		    struct sst_error *err);
+/* The same for the usable entries whose notAfter is before `before` (seconds since 1970),
+ * the first to end first. No other entry is looked at. */
+SST_API int	sst_store_expiring(struct sst_store *, time_t before,
+		    int (*each)(void *arg, const struct sst_entry *), void *arg,
+		    struct sst_error *err);
+/* The same for the usable entries that have `name` (a host name or an IP literal, as a
+ * person writes it) or a wildcard that covers it (RFC 9525 6.3), 256 at most. */
+SST_API int	sst_store_find(struct sst_store *, const char *name,
+		    int (*each)(void *arg, const struct sst_entry *), void *arg,
+		    struct sst_error *err);
+
+struct sst_store_figures {
+	uint64_t	 usable, staged, refused;	/* entries */
+	uint64_t	 expired;	/* of the usable ones */
+	uint64_t	 names;		/* of the usable ones, wildcards as one */
+	time_t		 earliest;	/* the first notAfter of a usable one; 0: none */
+	uint64_t	 generation;
+	uint64_t	 index_bytes;	/* of its file, or of memory */
+	uint64_t	 cache_bytes;	/* of parsed identities and decisions */
+	int		 index_kept;	/* 1: in a file (config) */
+	int		 index_writer;	/* 1: this process writes that file */
+	int		 warm;		/* sst_store_is_warm() */
+};
+
+/* Counts without a look at any entry; `now` decides what has expired. On SST_OK *ret is
+ * set, < 0: SST_E_*. */
+SST_API int	sst_store_figures(struct sst_store *, time_t now,
+		    struct sst_store_figures *ret, struct sst_error *err);
 
 /* What a listener adds to the rule. All zero means: every name, lax. */
 struct sst_choose_policy {

@@ -95,12 +95,13 @@ on_event(void *arg, const struct sst_store_event *e)
 
 int
 sst_certs_new(struct sst_files *files, struct sst_log *log, int key_event,
-    uint64_t generation, struct sst_certs **ret_certs, struct sst_error *err)
+    uint64_t generation, const char *index_dir, struct sst_certs **ret_certs,
+    struct sst_error *err)
 {
 	struct sst_certs *certs = calloc(1, sizeof(*certs));
 	const struct sst_store_config config = {
 		.keys_may_be_open = key_event, .on_event = on_event, .event_arg = certs,
-		.generation = generation,
+		.generation = generation, .index_dir = index_dir,
 	};
 	int rc;
 
@@ -197,6 +198,20 @@ sst_certs_has(struct sst_certs *certs, uint32_t id)
 		has |= s->id == id;
 	(void)pthread_mutex_unlock(&certs->mu);
 	return has;
+}
+
+int
+sst_certs_is_unread(struct sst_certs *certs, uint32_t id)
+{
+	int is_dir = 0;
+
+	if (!sst_store_is_warm(certs->store))
+		return 0;
+	(void)pthread_mutex_lock(&certs->mu);
+	for (const struct sst_cert_source *s = certs->list; s != NULL; s = s->next)
+		is_dir |= id != 0 && s->id == id && s->is_dir;
+	(void)pthread_mutex_unlock(&certs->mu);
+	return is_dir;
 }
 
 size_t

@@ -50,9 +50,11 @@ struct sst_cert_source *sst_cert_source_new(uint32_t id, int option, int watched
 	    const char *path, const char *why, int fd);
 void	sst_cert_source_free(struct sst_cert_source *);
 
-/* `generation`: that a former relay had come to; 0 for a new socket. */
+/* `generation`: that a former relay had come to; 0 for a new socket. `index_dir`: where
+ * the index of a directory is kept (certstore.h); NULL: nowhere. */
 int	sst_certs_new(struct sst_files *, struct sst_log *, int key_event,
-	    uint64_t generation, struct sst_certs **ret_certs, struct sst_error *err);
+	    uint64_t generation, const char *index_dir, struct sst_certs **ret_certs,
+	    struct sst_error *err);
 /* Whom to tell, when the last reference goes, of each source that was in use. */
 void	sst_certs_on_end(struct sst_certs *, void (*drop)(void *arg, uint32_t id),
 	    void *arg);
@@ -103,6 +105,8 @@ struct sst_lane {
 };
 struct sst_lane *sst_certs_lane(struct sst_certs *);	/* under the relay's lock */
 int	sst_certs_has(struct sst_certs *, uint32_t id);
+/* Whether it is a directory that is served from its kept index, and was not read yet. */
+int	sst_certs_is_unread(struct sst_certs *, uint32_t id);
 /* How many entries the list has. */
 size_t	sst_certs_count(struct sst_certs *);
 /* The id of a source that left the list since the last call; 0: no more. */

@@ -11,39 +11,20 @@
 #include "log.h"
 #include "names.h"
 
-struct counting {
-	struct sst_certs_numbers *numbers;
-	int64_t			  now;
-};
-
-static int
-count_each(void *arg, const struct sst_entry *e)
-{
-	struct counting *c = arg;
-	struct sst_certs_numbers *n = c->numbers;
-
-	if (e->state == SST_ENTRY_STAGED)
-		n->staged++;
-	if (e->state == SST_ENTRY_REFUSED)
-		n->refused++;
-	if (e->state != SST_ENTRY_USABLE)
-		return 0;
-	n->loaded++;
-	if (e->not_after < c->now)
-		n->degraded++;
-	if (n->earliest == 0 || e->not_after < n->earliest)
-		n->earliest = e->not_after;
-	return 0;
-}
-
 void
 sst_certs_numbers(struct sst_certs *certs, int64_t now,
     struct sst_certs_numbers *numbers)
 {
-	struct counting c = { .numbers = numbers, .now = now };
+	struct sst_store_figures f;
 
 	memset(numbers, 0, sizeof(*numbers));
-	(void)sst_store_each(certs->store, count_each, &c, NULL);
+	if (sst_store_figures(certs->store, (time_t)now, &f, NULL) < 0)
+		return;
+	numbers->loaded = (unsigned long)f.usable;
+	numbers->staged = (unsigned long)f.staged;
+	numbers->refused = (unsigned long)f.refused;
+	numbers->degraded = (unsigned long)f.expired;
+	numbers->earliest = (int64_t)f.earliest;
 }
 
 unsigned
@@ -75,7 +56,12 @@ sst_certs_uncovered(struct sst_certs *certs, const struct sst_names *names)
 	for (size_t i = 0; i < names->n; i++) {
 		struct covering c = { .name = names->list[i] };
 
-		(void)sst_store_each(certs->store, cover_each, &c, NULL);
+		/* a pattern may meet what no look-up finds */
+		if (names->list[i][0] == '*')
+			(void)sst_store_each(certs->store, cover_each, &c, NULL);
+		else
+			(void)sst_store_find(certs->store, names->list[i], cover_each, &c,
+			    NULL);
 		if (!c.covered)
 			sst_log_event(certs->log, SST_LOG_UNCOVERED, sst_clock_ms(),
 			    "no certificate covers %s", names->list[i]);

@@ -53,6 +53,17 @@ take(void *arg, struct sst_machine *machine, struct sst_error *err)
 	return SST_OK;
 }
 
+const char *
+sst_rules_index_dir(const struct sst_relay *relay)
+{
+	const struct sst_rules *rules = relay->rulebook.rules;
+
+	if (rules == NULL || rules->machine->cache_dir == NULL)
+		return "";
+	/* who wants no cache on disk wants no index there */
+	return rules->machine->cache_dir[0] == '\0' ? NULL : rules->machine->cache_dir;
+}
+
 int
 sst_rules_now(struct sst_relay *relay, struct sst_rules **ret, struct sst_error *err)
 {

@@ -38,6 +38,9 @@ int	sst_rules_now(struct sst_relay *, struct sst_rules **ret, struct sst_error *
 struct sst_rules *sst_rules_ref(struct sst_rules *);
 void	sst_rules_unref(struct sst_rules *);	/* NULL is allowed */
 
+/* Where indexes of certificates are kept, for certs.h. Borrowed until the next call. */
+const char *sst_rules_index_dir(const struct sst_relay *);
+
 /* The policy of a socket with these settings: what the program said, and the
  * machine. SST_E_REFUSED: it would loosen a rule. */
 int	sst_rules_policy(const struct sst_settings *, struct sst_revocation_policy *ret,

@@ -30,6 +30,7 @@
 
 #define DIRECTORY_MS	250
 #define POLL_MS		5	/* while a staple is waited for */
+#define LATER_MS	1000	/* what else a program sets as it starts goes before */
 
 enum kind { LOAD, REMOVE, RESCAN, BEGIN };
 
@@ -56,6 +57,9 @@ struct job {
 	int		   rc;
 	struct sst_error   err;
 };
+
+static struct job *job_new(struct sst_record *, struct sst_call *, enum kind);
+static void	submit(struct sst_record *, struct job *);
 
 static void
 tell_keeper(struct sst_relay *relay, uint16_t verb, uint32_t id)
@@ -186,6 +190,33 @@ poll(struct sst_timer *t)
 	sst_loader_submit(&j->relay->loader, &j->job);
 }
 
+/* What a kept index says is compared with the directory, when the rest is done. */
+static void
+read_now_then(struct sst_timer *t)
+{
+	struct job *j = SST_HOLDER(t, struct job, poll);
+	struct sst_record *r = record_of(j);
+
+	if (r == NULL)
+		job_free(j);
+	else
+		submit(r, j);
+}
+
+static void
+read_later(struct sst_record *r, uint32_t id)
+{
+	struct job *j = job_new(r, NULL, RESCAN);
+
+	if (j == NULL)
+		return;
+	j->id = id;
+	sst_below_add(&j->below, "");
+	j->late = 1;	/* it is served already: no staple is waited for */
+	sst_loop_arm(&r->relay->loop, &j->poll, r->relay->loop.now + LATER_MS,
+	    read_now_then);
+}
+
 static void
 done(struct sst_job *job)
 {
@@ -202,6 +233,8 @@ done(struct sst_job *job)
 		tell_keeper(j->relay, j->rc == SST_OK ? SST_CHAN_KEEP : SST_CHAN_DROP,
 		    j->id);
 	drop_old(j->relay, j->certs);
+	if (r != NULL && j->rc == SST_OK && sst_certs_is_unread(j->certs, j->id))
+		read_later(r, j->id);
 	if (r != NULL) {
 		r->n_jobs--;
 		if (r->listener != NULL && r->state == SST_REC_LISTENING) {
@@ -275,7 +308,7 @@ sst_supply_certs(struct sst_relay *relay, int key_event, uint64_t generation,
     struct sst_certs **ret_certs, struct sst_error *err)
 {
 	int rc = sst_certs_new(&relay->files, &relay->log, key_event, generation,
-	    ret_certs, err);
+	    sst_rules_index_dir(relay), ret_certs, err);
 
 	if (rc == SST_OK)
 		sst_certs_on_end(*ret_certs, drop_one, relay);

@@ -428,6 +428,45 @@ SCENE(certificates_cannot_be_changed_once_connected)
 	link_close(&k);
 }
 
+/* Where the relay may write to the cache, the second finds the index of the first. */
+SCENE(sockets_on_a_large_directory_see_each_renewal_whoever_reads_it)
+{
+	char dir[700], name[32];
+	struct pki_cert *again;
+	struct addr at[2];
+	int l[2];
+
+	again = pki_issue(world.ca, &(struct pki_spec){ .cn = "two", .san = "two.example" });
+	(void)snprintf(dir, sizeof(dir), "%s/large", world.dir);
+	want_eq(mkdir(dir, 0755), 0);
+	for (int i = 0; i < 80; i++) {
+		(void)snprintf(name, sizeof(name), "large/z%d", i);
+		want_eq(mkdir(pki_path(world.dir, name), 0755), 0);
+	}
+	pki_write_pair(dir, "two.pem", two);
+	for (int i = 0; i < 2; i++) {
+		l[i] = ours_bound(&at[i], world.families[0]);
+		want_eq(ours_set(l[i], TLS_SNI_POLICY, "strict"), 0);
+		want_eq(ours_set(l[i], TLS_CERTIFICATE_CHAIN, dir), 0);
+		want_eq(listen(l[i], 8), 0);
+		ours_want_soon_shown(l[i], &at[i], "two.example", two);
+		want_unserved(&at[i], "three.example", "unrecognized name");
+	}
+	pki_write_pair(dir, "two.pem", again);
+	ours_want_soon_shown(l[0], &at[0], "two.example", again);
+	ours_want_soon_shown(l[1], &at[1], "two.example", again);
+	/* the one that read it goes: the other does */
+	want_eq(close(l[0]), 0);
+	pki_write_pair(dir, "two.pem", two);
+	ours_want_soon_shown(l[1], &at[1], "two.example", two);
+	/* something besides is its own alone */
+	want_eq(ours_set(l[1], TLS_CERTIFICATE_CHAIN, world.one_file), 0);
+	want_served(&at[1], "one.example", NULL, world.one);
+	ours_want_soon_shown(l[1], &at[1], "two.example", two);
+	(void)close(l[1]);
+	pki_free(again);
+}
+
 int
 main(void)
 {
@@ -445,6 +484,7 @@ main(void)
 		cmocka_unit_test(a_directory_brings_its_keys_and_survives_a_broken_entry),
 		cmocka_unit_test(certbots_layout_is_a_directory_of_pairs),
 		cmocka_unit_test(a_renewed_file_is_served_to_the_next_client),
+		cmocka_unit_test(sockets_on_a_large_directory_see_each_renewal_whoever_reads_it),
 		cmocka_unit_test(a_key_that_others_can_read_is_refused_unless_allowed),
 		cmocka_unit_test(the_private_key_is_never_read_back_and_the_chain_is),
 		cmocka_unit_test(a_path_below_proc_self_fd_is_the_programs_own_descriptor),

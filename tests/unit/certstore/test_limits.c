@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What holds when things go away: renewal, removal, forks, full caches, index
- * files that are somebody else's. */
+/* What holds when things go away: renewal, removal, forks, full caches. */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,15 +286,6 @@ a_file_of_a_directory_that_lost_its_text_keeps_the_old_identity(void **state)
 	assert_int_equal(events.count[SST_STORE_REMOVED], 1);
 }
 
-/* A store whose index is a file. */
-static struct sst_store *
-indexed(const char *name)
-{
-	struct sst_store_config c = { .index_path = pki_path(dir, name) };
-
-	return store_make(&c);
-}
-
 static void
 cs_55_a_child_of_a_fork_has_a_store_of_its_own(void **state)
 {
@@ -306,197 +294,25 @@ cs_55_a_child_of_a_fork_has_a_store_of_its_own(void **state)
 	pid_t child;
 
 	(void)state;
-	for (int file = 0; file < 2; file++) {
-		sst_store_unref(store);
-		store = file ? indexed("index") : store_make(NULL);
-		pki_write_pair(dir, "a.pem", www);
-		ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
-		child = fork();
-		assert_true(child >= 0);
-		if (child == 0) {
-			int good = serves("www.example.com", www);
-
-			pki_write_pair(dir, "b.pem", rsa);
-			good &= sst_store_add(store, pki_path(dir, "b.pem"), NULL) == 0;
-			good &= sst_store_remove(store, pki_path(dir, "a.pem"), NULL) == 0;
-			good &= serves("www.example.com", rsa);
-			sst_store_unref(store);
-			_exit(good ? 0 : 1);
-		}
-		assert_int_equal(waitpid(child, &status, 0), child);
-		assert_int_equal(status, 0);
-		assert_true(serves("www.example.com", www));
-		store_put(store, next);
-		assert_int_equal(sst_store_generation(store), 2);
-	}
-}
-
-static void
-cs_55_an_index_file_has_one_winner_and_is_never_followed_blindly(void **state)
-{
-	struct sst_store *second;
-	struct pki_buf junk = { 0 };
-	sqlite3 *db = NULL;
-	struct stat st;
-
-	(void)state;
-	sst_store_unref(store);
-	(void)umask(0);
-	store = indexed("index");
-	store_put(store, www);
-	assert_int_equal(events.count[SST_STORE_REFUSED], 0);
-	assert_int_equal(stat(pki_path(dir, "index"), &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
-	/* the second keeps its own in memory */
-	second = indexed("index");
-	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
-	assert_non_null(strstr(events.text, "another store"));
-	store_put(second, rsa);
-	expect(ask(second, &strict, &(struct client){ .name = "www.example.com" }),
-	    SST_TIER_EXACT, rsa);
-	assert_true(serves("www.example.com", www));
-	sst_store_unref(second);
-	/* once it is free, it can be had again, and is empty */
-	sst_store_unref(store);
-	store = indexed("index");
-	assert_int_equal(events.count[SST_STORE_REFUSED], 0);
-	assert_false(serves("www.example.com", www));
-	/* not ours: left as it is */
-	pki_put_text(&junk, "somebody's precious file");
-	pki_write(dir, "junk", 0600, &junk);
-	second = indexed("junk");
-	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
-	assert_int_equal(stat(pki_path(dir, "junk"), &st), 0);
-	assert_int_equal(st.st_size, junk.len);
-	sst_store_unref(second);
-	/* another program's database */
-	assert_int_equal(sqlite3_open(pki_path(dir, "theirs"), &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "CREATE TABLE t(x)", NULL, NULL, NULL),
-	    SQLITE_OK);
-	second = indexed("theirs");
-	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
-	sst_store_unref(second);
-	assert_int_equal(sqlite3_exec(db, "INSERT INTO t VALUES(1)", NULL, NULL, NULL),
-	    SQLITE_OK);
-	(void)sqlite3_close(db);
-	pki_link(dir, "link", "junk");
-	second = indexed("link");
-	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
-	sst_store_unref(second);
-	second = indexed("no/such/folder");
-	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
-	store_put(second, www);
-	sst_store_unref(second);
-	pki_buf_free(&junk);
-}
-
-static void
-cs_55_an_index_that_is_overwritten_never_serves_a_wrong_certificate(void **state)
-{
-	struct sst_choice *c = NULL;
-	struct sst_error err = { .code = SST_OK };
-	struct sst_hello h = { .version = 0x0304, .has_server_name = 1,
-	    .server_name = (const uint8_t *)"\0\x12\0\0\x0fwww.example.com",
-	    .server_name_len = 20, .sigalgs = (const uint16_t[]){ 0x0403 },
-	    .n_sigalgs = 1 };
-	char noise[4096];
-	int fd, rc;
-
-	(void)state;
-	sst_store_unref(store);
-	store = indexed("index");
 	pki_write_pair(dir, "a.pem", www);
 	ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
-	memset(noise, 0x5a, sizeof(noise));
-	fd = open(pki_path(dir, "index"), O_WRONLY);
-	for (off_t at = 0; at < 65536; at += (off_t)sizeof(noise))
-		assert_int_equal(pwrite(fd, noise, sizeof(noise), at), sizeof(noise));
-	(void)close(fd);
-	rc = sst_store_choose(store, &strict, &h, PKI_NOW, &c, &err);
-	assert_true(rc < 0 || rc == 0 || chose(c, www));
-	if (rc >= 0)
-		sst_choice_unref(c);
-}
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		int good = serves("www.example.com", www);
 
-/* Somebody writes into the index: `sql` takes effect at once. */
-static void
-poison(const char *sql)
-{
-	sqlite3 *db = NULL;
-
-	assert_int_equal(sqlite3_open(pki_path(dir, "index"), &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	(void)sqlite3_close(db);
-}
-
-static void
-what_the_index_says_is_checked_against_the_certificate(void **state)
-{
-	struct pki_cert *b = leaf(PKI_P256, "b.example,IP:192.0.2.9");
-	const struct sst_candidate *list;
-	unsigned char digest[32];
-
-	(void)state;
-	sst_store_unref(store);
-	store = indexed("index");
-	pki_write_pair(dir, "a.pem", www);
-	pki_write_pair(dir, "b.pem", b);
-	assert_int_equal(sst_store_add(store, pki_path(dir, "a.pem"), NULL), 0);
-	assert_int_equal(sst_store_add(store, pki_path(dir, "b.pem"), NULL), 0);
-	assert_true(serves("b.example", b));
-	/* a digest that is not the file's: read again, and put right */
-	poison("UPDATE identities SET digest=zeroblob(32) WHERE path LIKE '%a.pem'");
-	assert_int_equal(sst_choice_candidates(ask(store, &strict, &(struct client){
-	    .name = "www.example.com" }), &list), 1);
-	pki_digest(www, digest);
-	assert_memory_equal(list[0].digest, digest, 32);
-	poison("UPDATE identities SET content=zeroblob(32), digest=zeroblob(32)"
-	    " WHERE path LIKE '%b.pem'");
-	assert_int_equal(sst_store_rescan(store, NULL, NULL), 0);
-	assert_true(serves("b.example", b));
-	/* a name, and an address, that the certificate does not have */
-	poison("INSERT INTO names SELECT 'evil.example',id FROM names"
-	    " WHERE name='b.example';"
-	    "INSERT INTO names SELECT 'ip:192.0.2.1',id FROM names"
-	    " WHERE name='b.example'");
-	expect_alert(ask(store, &strict, &(struct client){ .name = "evil.example" }), 112);
-	assert_int_equal(sst_choice_count(ask(store, &strict, &(struct client){
-	    .local = "192.0.2.1" })), 0);
-	expect(ask(store, &strict, &(struct client){ .local = "192.0.2.9" }),
-	    SST_TIER_IP, b);
-	pki_free(b);
-}
-
-static void
-no_private_key_is_in_the_index(void **state)
-{
-	struct pki_buf key = { 0 };
-	char *index;
-	struct stat st;
-	int fd;
-
-	(void)state;
-	sst_store_unref(store);
-	store = indexed("index");
-	store_put(store, www);
-	pki_write_pair(dir, "a.pem", rsa);
-	assert_int_equal(sst_store_add(store, pki_path(dir, "a.pem"), NULL), 0);
-	fd = open(pki_path(dir, "index"), O_RDONLY);
-	assert_int_equal(fstat(fd, &st), 0);
-	assert_true(st.st_size > 0);
-	index = calloc(1, (size_t)st.st_size);
-	assert_int_equal(read(fd, index, (size_t)st.st_size), st.st_size);
-	assert_non_null(memmem(index, (size_t)st.st_size, "www.example.com", 15));
-	pki_put_key_der(&key, www);
-	/* the private number of a P-256 key in PKCS#8 */
-	assert_null(memmem(index, (size_t)st.st_size, key.data + 36, 16));
-	pki_buf_free(&key);
-	pki_put_key_der(&key, rsa);
-	for (size_t i = 0; i + 16 < key.len; i += 16)
-		assert_null(memmem(index, (size_t)st.st_size, key.data + i, 16));
-	(void)close(fd);
-	free(index);
-	pki_buf_free(&key);
+		pki_write_pair(dir, "b.pem", rsa);
+		good &= sst_store_add(store, pki_path(dir, "b.pem"), NULL) == 0;
+		good &= sst_store_remove(store, pki_path(dir, "a.pem"), NULL) == 0;
+		good &= serves("www.example.com", rsa);
+		sst_store_unref(store);
+		_exit(good ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_true(serves("www.example.com", www));
+	store_put(store, next);
+	assert_int_equal(sst_store_generation(store), 2);
 }
 
 static void
@@ -696,10 +512,6 @@ main(void)
 		T(a_file_of_a_directory_that_lost_its_text_keeps_the_old_identity),
 		T(cs_55_a_child_of_a_fork_has_a_store_of_its_own),
 		T(cs_55_a_store_forks_while_other_threads_use_it),
-		T(cs_55_an_index_file_has_one_winner_and_is_never_followed_blindly),
-		T(cs_55_an_index_that_is_overwritten_never_serves_a_wrong_certificate),
-		T(what_the_index_says_is_checked_against_the_certificate),
-		T(no_private_key_is_in_the_index),
 		T(cs_56_a_store_that_is_emptied_or_never_filled_answers_with_an_alert),
 		T(the_default_is_the_first_set_then_the_entry_default_then_the_common_names),
 		T(cs_66_an_unknown_name_costs_no_file_and_a_thrown_out_one_is_read_again),
