@@ -165,7 +165,7 @@ sst_store_challenge(struct sst_store *s, const char *key, time_t now,
 
 		/* notBefore may be a second ahead of us: whoever made it has a clock of
 		 * its own, and no ACME server looks at it. */
-		if (row->state != SST_ENTRY_CHALLENGE || row->not_after < now)
+		if (row->not_after < now)
 			continue;
 		rc = sst_row_identity(s, row, &id, err);
 		if (rc == SST_E_NOMEM)

@@ -118,13 +118,6 @@ on_info(const SSL *ssl, int where, int value)
 	SSL_set_shutdown(over, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
-static int
-on_resumable(SSL *ssl, int forward_secure)
-{
-	(void)ssl, (void)forward_secure;
-	return 1;	/* never */
-}
-
 static SSL_CTX *
 context_new(void)
 {
@@ -158,8 +151,11 @@ context(void)
 	return ctx;
 }
 
-/* SSL_set_SSL_CTX() takes the certificates and what hangs on them to the new
- * SSL_CTX; what SSL_new() copied from the old one, or the program set, stays. */
+/*
+ * SSL_set_SSL_CTX() takes the certificates and what hangs on them to the new
+ * SSL_CTX; what SSL_new() copied from the old one, or the program set, stays. Sessions
+ * of the program are of another context, so that none is resumed.
+ */
 static int
 take_over(SSL *ssl, const struct sst_identity *id)
 {
@@ -170,7 +166,6 @@ take_over(SSL *ssl, const struct sst_identity *id)
 		return -1;
 	SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
 	SSL_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
-	SSL_set_not_resumable_session_callback(ssl, on_resumable);
 	SSL_set_psk_server_callback(ssl, NULL);
 	SSL_set_psk_find_session_callback(ssl, NULL);
 	SSL_set_info_callback(ssl, on_info);

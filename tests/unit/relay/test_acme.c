@@ -3,6 +3,7 @@
 #include "clients.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 
 #include "relay/certs.h"
 #include "relay/settings.h"
+#include "relay/supply.h"
 #include "support/acme.h"
 
 static struct pki_cert *acme, *other;
@@ -135,6 +137,29 @@ nothing_else_is_taken_as_a_challenge(void **state)
 	pki_free(b);
 }
 
+/* A directory is a source of certificates, whatever is in it today. */
+static void
+a_directory_is_no_challenge(void **state)
+{
+	struct scene *s = *state;
+	struct sst_wire_head head;
+	char *dir = pki_dir_new(), data[300];
+	int file = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	size_t len = (size_t)snprintf(data, sizeof(data), "%s", dir) + 1;
+
+	begin(s, 8);
+	pki_write_pair(dir, "b.pem", acme);
+	sst_wire_init(&head, SST_CHAN_FILE);
+	head.id = 2;
+	head.a = IPPROTO_TLS;
+	head.b = TLS_ACME_CHALLENGE;
+	assert_int_equal(agent_ask(&s->a, sst_supply_file, &head, data, len, s->app,
+	    file), EINVAL);
+	assert_non_null(strstr(s->a.data, "TLS_CERTIFICATE_CHAIN"));
+	(void)close(file);
+	pki_dir_free(dir);
+}
+
 /* The names that a listener answers for say nothing of its challenges. */
 static void
 a_challenge_is_answered_whatever_names_are_listed(void **state)
@@ -181,6 +206,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE(cs_62_the_program_never_accepts_a_validation),
 		SCENE(nothing_else_is_taken_as_a_challenge),
+		SCENE(a_directory_is_no_challenge),
 		SCENE(a_challenge_is_answered_whatever_names_are_listed),
 		SCENE(taken_back_it_leaves_nothing_behind),
 	};

@@ -207,7 +207,7 @@ cs_65_an_address_is_validated_by_its_reverse_name(void **state)
 /* --- way 2 ------------------------------------------------------------------ */
 
 static struct {
-	int	alpn, info, verify, cert;	/* calls of the program's own */
+	int	alpn, info, verify, cert, name;	/* calls of the program's own */
 } seen;
 
 static int
@@ -244,6 +244,14 @@ own_cert(SSL *ssl, void *arg)
 	return 1;
 }
 
+static int
+own_name(SSL *ssl, int *alert, void *arg)
+{
+	(void)ssl, (void)alert, (void)arg;
+	seen.name++;
+	return SSL_TLSEXT_ERR_OK;
+}
+
 /* A program that wants everything: client certificates, tickets, its callbacks. */
 static SSL_CTX *
 program(int insist)
@@ -257,9 +265,9 @@ program(int insist)
 	if (!insist)
 		return ctx;
 	SSL_CTX_set_cert_cb(ctx, own_cert, NULL);
+	SSL_CTX_set_tlsext_servername_callback(ctx, own_name);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER);
 	SSL_CTX_set_num_tickets(ctx, 2);
-	assert_true(SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"p", 1));
 	return ctx;
 }
 
@@ -380,6 +388,8 @@ cs_62_the_program_reads_the_end_and_its_callbacks_see_nothing(void **state)
 		SSL_CTX *server = program(1), *client = validator(ACME, versions[i]);
 		SSL_CTX *other = validator(HTTP, versions[i]);
 
+		assert_true(SSL_CTX_set_session_id_context(server,
+		    (const unsigned char *)"p", 1));
 		SSL_CTX_set_verify(server, SSL_VERIFY_PEER |
 		    SSL_VERIFY_FAIL_IF_NO_PEER_CERT, own_verify);
 		bring(&t, client, server, "a.example", NULL);
@@ -391,7 +401,8 @@ cs_62_the_program_reads_the_end_and_its_callbacks_see_nothing(void **state)
 		assert_true(t.client_ok && t.server_ok && got(&t, w.acme));
 		assert_true(sst_openssl_is_challenge(t.server));
 		assert_null(sst_openssl_choice(t.server));
-		assert_int_equal(seen.alpn + seen.info + seen.verify + seen.cert, 0);
+		assert_int_equal(seen.alpn + seen.info + seen.verify + seen.cert + seen.name,
+		    0);
 		assert_true((SSL_get_shutdown(t.client) & SSL_RECEIVED_SHUTDOWN) != 0);
 		expect_over(t.server);
 		part(&t);
@@ -403,6 +414,7 @@ cs_62_the_program_reads_the_end_and_its_callbacks_see_nothing(void **state)
 		assert_int_equal(seen.alpn, 1);
 		assert_true(seen.info > 0);
 		assert_int_equal(seen.cert, 1);
+		assert_int_equal(seen.name, 1);
 		part(&t);
 		SSL_CTX_free(server);
 		SSL_CTX_free(client);
@@ -439,7 +451,7 @@ cs_64_a_challenge_is_never_resumed_and_leaves_no_session(void **state)
 	struct two t;
 
 	(void)state;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 8; i++) {
 		const int version = versions[i % 2];
 		SSL_CTX *server = program(1), *client = validator(HTTP, version);
 		SSL_CTX *acme = validator(ACME, version);
@@ -447,8 +459,11 @@ cs_64_a_challenge_is_never_resumed_and_leaves_no_session(void **state)
 		long kept;
 
 		/* with tickets, and with sessions that the server keeps */
-		if (i < 2)
+		if (i / 2 % 2 == 0)
 			SSL_CTX_clear_options(server, SSL_OP_NO_TICKET);
+		if (i < 4)
+			assert_true(SSL_CTX_set_session_id_context(server,
+			    (const unsigned char *)"p", 1));
 		meet(&t, client, server, "a.example", NULL);
 		session = SSL_get1_session(t.client);
 		assert_true(t.client_ok && SSL_SESSION_is_resumable(session));
