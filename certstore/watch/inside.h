@@ -83,6 +83,7 @@ struct sst_watch {
 	int64_t		 pass_us, deep_us;	/* of the pass under way */
 	size_t		 n_pass, n_deep;
 	unsigned	 deep_first, deep_groups; /* whose files are looked at */
+	int		 deep_cut;	/* it took longer than there was time for */
 	int64_t		 deep_left_us;	/* for that, in this pass */
 	int64_t		 deep_cost_us, cheap_us;	/* by earlier passes */
 	size_t		 n_deep_all;

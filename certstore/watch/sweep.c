@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define PASS_US		(SST_WATCH_SWEEP_MS * 1000 / SST_WATCH_CORE_SHARE)
-#define GROUPS		256	/* of names, by hash: whose files are looked at */
+#define GROUPS		65536u	/* of names, by hash: whose files are looked at */
 #define FIRST_COST_US	20	/* of one such look, before one was measured */
 #define DEEP_IS		8	/* a look at files is so many names of a slice */
 #define DEEP_LEAST	16	/* of them in a pass, however little time is left */
@@ -107,7 +107,7 @@ sst_walk_begin(struct sst_watch *w, struct sst_target *t, int arming)
 static int
 in_group(const struct sst_watch *w, uint64_t key)
 {
-	return (((unsigned)(key >> 56) - w->deep_first) & (GROUPS - 1)) < w->deep_groups;
+	return (((unsigned)(key >> 48) - w->deep_first) & (GROUPS - 1)) < w->deep_groups;
 }
 
 /* The files of a name, also those that its links lead to. */
@@ -144,8 +144,12 @@ pass_by(struct sst_watch *w, struct sst_target *t, const char *name, int type,
 	if ((e->key & SST_SEEN_COVERED) != 0 || (type != DT_DIR && type != DT_LNK))
 		return 1;
 	w->n_pass++;
-	if (!in_group(w, e->key) || w->deep_us > w->deep_left_us)
+	if (!in_group(w, e->key))
 		return 1;
+	if (w->deep_us > w->deep_left_us) {
+		w->deep_cut = 1;
+		return 1;
+	}
 	look_deep(w, t, name, e);
 	return DEEP_IS;
 }
@@ -282,6 +286,7 @@ static void
 choose_groups(struct sst_watch *w)
 {
 	size_t all = w->n_deep_all, afford = DEEP_LEAST;
+	unsigned groups = GROUPS;
 	int64_t left = (PASS_US - w->cheap_us) / 2;
 
 	if (all == 0) {
@@ -291,13 +296,16 @@ choose_groups(struct sst_watch *w)
 	}
 	if (left > w->deep_cost_us * DEEP_LEAST)
 		afford = (size_t)(left / w->deep_cost_us);
-	w->deep_left_us = (int64_t)afford * w->deep_cost_us;
-	w->deep_first = (w->deep_first + w->deep_groups) & (GROUPS - 1);
-	w->deep_groups = GROUPS;
+	w->deep_left_us = (int64_t)afford * w->deep_cost_us * 2;
 	if (afford < all)
-		w->deep_groups = (unsigned)(afford * GROUPS / all);
-	if (w->deep_groups == 0)
-		w->deep_groups = 1;
+		groups = (unsigned)(afford * GROUPS / all);
+	/* What took longer than that comes again, with fewer beside it. */
+	if (!w->deep_cut || w->deep_groups == 1)
+		w->deep_first = (w->deep_first + w->deep_groups) & (GROUPS - 1);
+	else if (groups > w->deep_groups / 2)
+		groups = w->deep_groups / 2;
+	w->deep_groups = groups == 0 ? 1 : groups;
+	w->deep_cut = 0;
 }
 
 static void

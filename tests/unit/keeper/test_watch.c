@@ -657,6 +657,96 @@ names_that_are_served_get_a_watch_first_and_nobody_is_lost(void **state)
 }
 
 static void
+the_watch_that_is_taken_is_the_coldest_names(void **state)
+{
+	struct scene *s = *state;
+	char left[32], cold[32] = "", name[32];
+
+	assert_int_equal(renew(s, 7), 0);
+	put_names(s, 5);
+	watch(s, "tls", 1);
+	assert_int_equal(told_at_once(s, 5, left, sizeof(left)), 4);
+	s->now += SST_WATCH_SWEEP_MS;
+	assert_int_equal(changes(s), 1);
+	assert_int_equal(told_at_once(s, 5, left, sizeof(left)), 4);
+	/* All that have one are served, but for one. */
+	for (int i = 4; i >= 0; i--) {
+		(void)snprintf(name, sizeof(name), "%d", i);
+		if (strcmp(name, left) == 0)
+			continue;
+		if (cold[0] == '\0')
+			(void)snprintf(cold, sizeof(cold), "%s", name);
+		else
+			sst_watch_hot(s->w, ID, name, s->now);
+	}
+	sst_watch_hot(s->w, ID, left, s->now);
+	assert_int_equal(changes(s), 1);
+	assert_int_equal(told_at_once(s, 5, left, sizeof(left)), 4);
+	assert_string_equal(left, cold);
+}
+
+static void
+an_archive_that_is_made_again_is_watched_again(void **state)
+{
+	struct scene *s = *state;
+
+	put_dir(s->p, "live");
+	put_dir(s->p, "archive");
+	put_dir(s->p, "archive/x");
+	put_file(s->p, "archive/x/cert1.pem", "one");
+	put_dir(s->p, "live/x");
+	put_link(s->p, "live/x/cert.pem", "../../archive/x/cert1.pem");
+	watch(s, "live", 1);
+	assert_int_equal(unlink(at(s->p, "archive/x/cert1.pem")), 0);
+	assert_int_equal(rmdir(at(s->p, "archive/x")), 0);
+	put_dir(s->p, "archive/x");
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "x");
+	put_file(s->p, "archive/x/cert1.pem", "two");
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "x");
+}
+
+/* As if a look at the files of one name took six milliseconds. */
+static int64_t
+busy_cpu_us(void)
+{
+	cpu += 6000;
+	return cpu;
+}
+
+static void
+the_files_of_all_names_have_their_turn(void **state)
+{
+	struct scene *s = *state;
+	const struct sst_watch_plan plan = { .cpu_us = busy_cpu_us };
+	char name[32];
+	size_t n = 0;
+	int passes = 0;
+
+	sst_watch_free(s->w);
+	s->w = sst_watch_new(&plan, s->now);
+	s->most = 0;
+	put_names(s, 100);
+	watch(s, "tls", 1);
+	for (int i = 0; i < 100; i++) {
+		(void)snprintf(name, sizeof(name), "tls/%d/cert", i);
+		put_file(s->p, name, "written in place");
+	}
+	place_tick();
+	while (n < 100 && passes++ < 60) {
+		s->now = sst_watch_due(s->w);
+		settle(s);
+		n = 0;
+		for (const char *p = NULL;
+		    (p = sst_below_next(&s->told.below, p)) != NULL;)
+			n++;
+	}
+	assert_int_equal(n, 100);
+	assert_true(passes > 2);
+}
+
+static void
 certbot_says_which_name_it_renews_before_it_moves_its_links(void **state)
 {
 	struct scene *s = *state;
@@ -780,6 +870,9 @@ main(void)
 		SCENE(cs_48_events_that_the_kernel_lost_are_a_change_of_everything),
 		SCENE(cs_48_a_directory_that_may_be_searched_and_not_read_is_looked_at),
 		SCENE(names_that_are_served_get_a_watch_first_and_nobody_is_lost),
+		SCENE(the_watch_that_is_taken_is_the_coldest_names),
+		SCENE(an_archive_that_is_made_again_is_watched_again),
+		SCENE(the_files_of_all_names_have_their_turn),
 		SCENE(certbot_says_which_name_it_renews_before_it_moves_its_links),
 		SCENE(looking_never_takes_more_than_its_share_of_a_core),
 	};
