@@ -51,10 +51,18 @@ static const struct family {
 	    "connections.total", NULL },
 	{ "events", "counter", NULL, "Events about certificates and settings, by kind.",
 	    PROGRAM, "events", "kind" },
+	{ "watched_directories", "gauge", NULL, "Directories and files of certificates "
+	    "that have a watch.", PROGRAM, "watch.watched", NULL },
+	{ "swept_names", "gauge", NULL, "Names below them that have none, and are looked "
+	    "at from time to time.", PROGRAM, "watch.swept", NULL },
+	{ "static_sources", "gauge", NULL, "Sources that are not looked at again.",
+	    PROGRAM, "watch.static", NULL },
 	{ "handshakes", "counter", NULL, "Handshakes that finished.", LISTENER,
 	    "handshakes.ok", NULL },
 	{ "handshake_failures", "counter", NULL, "Handshakes that did not, by reason.",
 	    LISTENER, "handshakes.failed", "reason" },
+	{ "acme_validations", "counter", NULL, "Handshakes of tls-alpn-01.", LISTENER,
+	    "handshakes.acme", NULL },
 	{ "handshakes_under_way", "gauge", NULL, "Handshakes at this moment.", LISTENER,
 	    "handshakes.under_way", NULL },
 	{ "waiting_connections", "gauge", NULL, "Connections that accept() has not taken "
@@ -70,6 +78,16 @@ static const struct family {
 	    NULL },
 	{ "certificate_last_renewal_timestamp_seconds", "gauge", "seconds",
 	    "When a certificate was renewed last.", LISTENER, "last_renewal", NULL },
+	{ "store_names", "gauge", NULL, "Names of the certificates, a wildcard as one.",
+	    LISTENER, "store.names", NULL },
+	{ "store_cache_bytes", "gauge", "bytes", "What certificates and decisions at hand "
+	    "take.", LISTENER, "store.cache_bytes", NULL },
+	{ "store_index_bytes", "gauge", "bytes", "What the index of names takes, in its "
+	    "file or in memory.", LISTENER, "store.index_bytes", NULL },
+	{ "store_index_writer", "gauge", NULL, "1: the file of the index is written by "
+	    "this program.", LISTENER, "store.index_writer", NULL },
+	{ "store_warm", "gauge", NULL, "1: the index is as it was kept, and its directory "
+	    "is yet to be read.", LISTENER, "store.warm", NULL },
 };
 
 struct documents {
@@ -94,13 +112,34 @@ is_known(const struct documents *d, const json_t *answer)
 	return same;
 }
 
+/* Sums up how its files are watched, without their names. */
+static void
+add_watches(json_t *answer, const char *path)
+{
+	json_t *said = sst_ask(path, "watches"), *list, *w;
+	const char *rule;
+	json_int_t watched = 0, swept = 0, fixed = 0;
+	size_t i;
+
+	list = json_object_get(said, "watches");
+	json_array_foreach(list, i, w) {
+		rule = json_string_value(json_object_get(w, "rule"));
+		watched += json_integer_value(json_object_get(w, "watched"));
+		swept += json_integer_value(json_object_get(w, "swept"));
+		fixed += rule != NULL && strcmp(rule, "static") == 0;
+	}
+	if (json_is_array(list))
+		json_object_set_new(answer, "watch", json_pack("{s:I, s:I, s:I}",
+		    "watched", watched, "swept", swept, "static", fixed));
+	json_decref(said);
+}
+
 static void
 keep(void *arg, const char *path, json_t *answer)
 {
 	struct documents *d = arg;
 	json_t **more;
 
-	(void)path;
 	if (!json_is_string(json_object_get(answer, "program")) ||
 	    !json_is_integer(json_object_get(answer, "pid")) || is_known(d, answer))
 		return;
@@ -113,6 +152,7 @@ keep(void *arg, const char *path, json_t *answer)
 		}
 		d->list = more;
 	}
+	add_watches(answer, path);
 	d->list[d->n++] = json_incref(answer);
 }
 

@@ -61,6 +61,36 @@ print_counts(const json_t *counts)
 	putchar(')');
 }
 
+/* "12.3 MiB" */
+static const char *
+size_text(long long bytes, char out[32])
+{
+	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB" };
+	double n = (double)bytes;
+	size_t unit = 0;
+
+	for (; n >= 1024 && unit < 3; unit++)
+		n /= 1024;
+	(void)snprintf(out, 32, unit == 0 ? "%.0f %s" : "%.1f %s", n, units[unit]);
+	return out;
+}
+
+static void
+print_store(const json_t *s)
+{
+	char index[32], size[32], cache[32];
+
+	if (!json_is_object(s))
+		return;
+	printf("    names %lld  cache %s  index %s %s%s%s\n", number(s, "names"),
+	    size_text(number(s, "cache_bytes"), cache),
+	    text(s, "index", index, sizeof(index)),
+	    size_text(number(s, "index_bytes"), size),
+	    json_is_true(json_object_get(s, "index_writer")) ? ", written here" : "",
+	    json_is_true(json_object_get(s, "warm")) ?
+	    ", as it was kept: its directory is yet to be read" : "");
+}
+
 static void
 print_listener(const json_t *l)
 {
@@ -83,6 +113,7 @@ print_listener(const json_t *l)
 	print_counts(failed);
 	printf("\n    earliest expiry %s  last renewal %s\n",
 	    when(l, "earliest_expiry", expiry), when(l, "last_renewal", renewal));
+	print_store(json_object_get(l, "store"));
 	if (json_is_string(json_object_get(l, "last_error")))
 		printf("    last error: %s\n", text(l, "last_error", error,
 		    sizeof(error)));

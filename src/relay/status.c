@@ -42,20 +42,33 @@ address_text(const union sst_inet *a, char *out, size_t size)
 	(void)snprintf(out, size, "%s:%u", host, ntohs(a->v4.sin_port));
 }
 
+/* What the index and the cache cost, and where they are. */
+static json_t *
+store_object(const struct sst_store_figures *f)
+{
+	return json_pack("{s:I, s:I, s:I, s:s, s:I, s:b, s:b}",
+	    "names", (json_int_t)f->names, "expired", (json_int_t)f->expired,
+	    "cache_bytes", (json_int_t)f->cache_bytes,
+	    "index", f->index_kept ? "file" : "memory",
+	    "index_bytes", (json_int_t)f->index_bytes,
+	    "index_writer", f->index_writer, "warm", f->warm);
+}
+
 static void
 add_certificates(json_t *o, struct sst_certs *certs)
 {
-	struct sst_certs_numbers n;
+	struct sst_store_figures f = { .usable = 0 };
 	int64_t renewed = sst_certs_renewed(certs);
+	struct sst_store *store = sst_certs_store(certs);
+	int known = sst_store_figures(store, sst_clock_wall(), &f, NULL) == 0;
 
-	sst_certs_numbers(certs, sst_clock_wall(), &n);
-	set(o, "generation", json_integer((json_int_t)sst_store_generation(
-	    sst_certs_store(certs))));
+	set(o, "generation", json_integer((json_int_t)sst_store_generation(store)));
 	set(o, "identities", json_pack("{s:I, s:I, s:I, s:I}",
-	    "usable", (json_int_t)n.loaded, "degraded", (json_int_t)n.degraded,
-	    "refused", (json_int_t)n.refused, "pending", (json_int_t)n.staged));
-	set(o, "earliest_expiry", n.earliest == 0 ? json_null() :
-	    json_integer((json_int_t)n.earliest));
+	    "usable", (json_int_t)f.usable, "degraded", (json_int_t)f.expired,
+	    "refused", (json_int_t)f.refused, "pending", (json_int_t)f.staged));
+	set(o, "store", known ? store_object(&f) : json_null());
+	set(o, "earliest_expiry", f.earliest == 0 ? json_null() :
+	    json_integer((json_int_t)f.earliest));
 	set(o, "last_renewal", renewed == 0 ? json_null() :
 	    json_integer((json_int_t)renewed));
 }

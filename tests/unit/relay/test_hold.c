@@ -677,7 +677,7 @@ the_status_is_json_and_says_what_is_there(void **state)
 {
 	struct scene *s = *state;
 	char address[40];
-	json_t *o, *l;
+	json_t *o, *l, *store;
 
 	memcpy(s->a.relay->program, "bad\n\"\xff", 7);
 	o = status(&s->a);
@@ -711,6 +711,12 @@ the_status_is_json_and_says_what_is_there(void **state)
 	    "handshakes"), "failed")), SST_COUNTS - 2);
 	assert_true(json_integer_value(json_object_get(l, "generation")) > 0);
 	assert_true(json_is_integer(json_object_get(l, "earliest_expiry")));
+	store = json_object_get(l, "store");
+	assert_true(json_integer_value(json_object_get(store, "names")) > 0);
+	assert_true(json_integer_value(json_object_get(store, "index_bytes")) > 0);
+	assert_string_equal(json_string_value(json_object_get(store, "index")), "memory");
+	assert_int_equal(json_integer_value(json_object_get(store, "expired")), 0);
+	assert_true(json_is_false(json_object_get(store, "warm")));
 	assert_true(json_is_false(json_object_get(o, "draining")));
 	json_decref(o);
 }

@@ -3,8 +3,8 @@
 
     door.py SOCKET STATE
 
-STATE is JSON: "status" is answered to who asks nothing, "nudge" to the line "nudge
-PATH" (null: a release that does not know the line), and once it was nudged with a path
+STATE is JSON: "status" is answered to who asks nothing, "watches" to the line
+"watches", "nudge" to "nudge PATH" (null: a release that does not know the line), and once it was nudged with a path
 that ends in "of", "then" is the status. Questions are appended to STATE.asked. An
 object is sent as JSON, a string as it is, null not at all.
 """
@@ -38,6 +38,8 @@ while True:
     if question.startswith(b"nudge "):
         answer = says["nudge"]
         nudged = nudged or question.decode().strip().endswith(says.get("of", ""))
+    elif question == b"watches\n":
+        answer = says.get("watches", {})
     elif nudged and "then" in says:
         answer = says["then"]
     if answer is not None:

@@ -23,6 +23,7 @@ for line in text.split("\n")[:-2]:
         assert m[2] == family, line
         if m[1] == "UNIT":
             assert m[2].endswith("_" + m[3]), line
+            units[m[2]] = m[3]
         continue
     m = re.fullmatch(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (-?\d+)', line)
     assert m, line
@@ -37,6 +38,8 @@ def one(name, **labels):
     found = [v for n, l, v in s if n == name and all(l.get(k) == x for k, x in labels.items())]
     assert len(found) == 1, (name, labels, found, s)
     return found[0]
+def units_of(name):
+    return units.get("securesockets_" + name)
 assert eval("(" + sys.argv[1] + ")"), s
 P
 is() { check "$1" python3 read.py "$1"; }
@@ -46,14 +49,18 @@ import json, sys
 listener = {"address": "[::]:443", "backlog": 128, "generation": 7,
     "identities": {"usable": 3, "degraded": 1, "refused": 2, "pending": 0},
     "earliest_expiry": 1800000000, "last_renewal": None,
-    "handshakes": {"ok": 10, "under_way": 1, "failed": {"alert": 4, "slow": 5}},
+    "store": {"names": 12, "expired": 1, "cache_bytes": 4096, "index": "file",
+        "index_bytes": 1258291, "index_writer": True, "warm": False},
+    "handshakes": {"ok": 10, "acme": 3, "under_way": 1, "failed": {"alert": 4, "slow": 5}},
     "last_error": "secret.example: alert", "waiting": 2}
 status = {"schema": 1, "program": "test", "pid": 17, "uid": 5, "version": "0.1.0",
     "openssl": "OpenSSL 3.0", "started": 1700000000, "draining": False,
     "restart_needed": True, "sockets": 9, "connections": {"open": 2, "total": 40},
     "workers": [2], "listeners": [listener], "events": {"renewed": 6, "kept": 0}}
 exec(sys.stdin.read())
-json.dump({"status": status}, open(sys.argv[1] + ".json", "w"))
+json.dump({"status": status, "watches": {"schema": 1, "watches": [
+    {"path": "/a.example", "rule": "both", "watched": 3, "swept": 4, "every_ms": 10000},
+    {"path": "/b", "rule": "static", "watched": 0, "swept": 0, "why": "moved"}]}}, open(sys.argv[1] + ".json", "w"))
 P
 # document NAME <<<PYTHON: the good one with these changes
 document() { python3 good.py "$1"; }
@@ -85,6 +92,12 @@ every_figure_has_its_sample()
 	is 'one("certificates", state="usable") == 3 and one("certificates", state="refused") == 2'
 	is 'one("certificate_generation") == 7 and
 	    one("certificate_earliest_expiry_timestamp_seconds") == 1800000000'
+	is 'one("acme_validations_total") == 3 and one("store_names") == 12 and
+	    one("store_cache_bytes") == 4096 and one("store_index_bytes") == 1258291'
+	is 'one("store_index_writer") == 1 and one("store_warm") == 0 and
+	    units_of("store_cache_bytes") == "bytes"'
+	is 'one("watched_directories") == 3 and one("swept_names") == 4 and
+	    one("static_sources") == 1'
 	# what is not known has no sample
 	is 'not [1 for n, l, v in s if n == "certificate_last_renewal_timestamp_seconds"]'
 	is 'one("build_info", version="0.1.0", openssl="OpenSSL 3.0", program="test") == 1'
@@ -138,6 +151,7 @@ a_program_that_says_nothing_is_said_so()
 	is 'one("programs_silent") >= 1 and one("sockets", pid="17") == 9'
 	exits 0 status
 	says 'test\[17\]'
+	says '^    names 12  cache 4\.0 KiB  index file 1\.2 MiB, written here$'
 	grep -q 'did not answer' said || wrong "status does not say so"
 }
 
