@@ -137,26 +137,41 @@ nothing_else_is_taken_as_a_challenge(void **state)
 	pki_free(b);
 }
 
-/* A directory is a source of certificates, whatever is in it today. */
-static void
-a_directory_is_no_challenge(void **state)
+/* The option with a path. */
+static int
+put_path(struct scene *s, uint32_t id, const char *path)
 {
-	struct scene *s = *state;
+	int file = open(path, O_RDONLY | O_CLOEXEC), rc;
 	struct sst_wire_head head;
-	char *dir = pki_dir_new(), data[300];
-	int file = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	size_t len = (size_t)snprintf(data, sizeof(data), "%s", dir) + 1;
 
-	begin(s, 8);
-	pki_write_pair(dir, "b.pem", acme);
 	sst_wire_init(&head, SST_CHAN_FILE);
-	head.id = 2;
+	head.id = id;
 	head.a = IPPROTO_TLS;
 	head.b = TLS_ACME_CHALLENGE;
-	assert_int_equal(agent_ask(&s->a, sst_supply_file, &head, data, len, s->app,
-	    file), EINVAL);
-	assert_non_null(strstr(s->a.data, "TLS_CERTIFICATE_CHAIN"));
+	rc = agent_ask(&s->a, sst_supply_file, &head, path, strlen(path) + 1, s->app,
+	    file);
 	(void)close(file);
+	return rc;
+}
+
+static void
+a_file_is_taken_and_a_directory_is_not(void **state)
+{
+	struct scene *s = *state;
+	char *dir = pki_dir_new();
+	size_t before;
+
+	begin(s, 8);
+	before = sources(s);
+	pki_write_pair(dir, "b.pem", acme);
+	assert_int_equal(put_path(s, 2, dir), EINVAL);
+	assert_non_null(strstr(s->a.data, "TLS_CERTIFICATE_CHAIN"));
+	validate(s, "b.example", TLS1_3_VERSION, NULL);
+	assert_int_equal(put_path(s, 3, pki_path(dir, "b.pem")), 0);
+	validate(s, "b.example", TLS1_3_VERSION, acme);
+	assert_int_equal(take_back(s, "acme:b.example"), 0);
+	validate(s, "b.example", TLS1_3_VERSION, NULL);
+	assert_int_equal(sources(s), before);
 	pki_dir_free(dir);
 }
 
@@ -206,7 +221,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE(cs_62_the_program_never_accepts_a_validation),
 		SCENE(nothing_else_is_taken_as_a_challenge),
-		SCENE(a_directory_is_no_challenge),
+		SCENE(a_file_is_taken_and_a_directory_is_not),
 		SCENE(a_challenge_is_answered_whatever_names_are_listed),
 		SCENE(taken_back_it_leaves_nothing_behind),
 	};
