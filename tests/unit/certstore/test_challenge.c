@@ -47,9 +47,12 @@ none(const char *name)
 {
 	char key[SST_CHALLENGE_SIZE];
 	struct sst_identity *id = NULL;
+	int rc;
 
 	sst_challenge_key(name, key);
-	return sst_store_challenge(store, key, PKI_NOW, &id, NULL) == 0 && id == NULL;
+	rc = sst_store_challenge(store, key, PKI_NOW, &id, NULL);
+	sst_identity_unref(id);
+	return rc == 0;
 }
 
 static void
