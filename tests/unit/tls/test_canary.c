@@ -201,17 +201,24 @@ each_name_that_it_would_serve_must_be_its_own(void **state)
 {
 	struct pki_cert *leaf = pki_issue(w.mid, &(struct pki_spec){ .cn = "old.example.com",
 	    .san = HOST ",*.example.org,*.lan,IP:192.0.2.1,IP:2001:db8::1" });
+	struct pki_cert *bare = pki_issue(w.mid, &(struct pki_spec){ .cn = HOST,
+	    .san = "IP:192.0.2.1" });
 	struct sst_identity *id = identity(leaf, w.mid, NULL);
+	struct sst_identity *nameless = identity(bare, w.mid, NULL);
 
 	(void)state;
 	tried(id, HOST "\n*.example.org\n*.lan\nip:192.0.2.1\nip:2001:db8::1\n", NULL);
 	tried(id, HOST "\nmail.example.com\n", "asks for mail.example.com would");
 	tried(id, "*.example.org\n*.example.net\n", "asks for *.example.net would");
 	tried(id, "ip:192.0.2.1\nip:192.0.2.2\n", "asks for ip:192.0.2.2 would");
-	/* a common name is none */
+	/* a common name is none, also where there is no other */
 	tried(id, "old.example.com\n", "asks for old.example.com would");
+	tried(nameless, "ip:192.0.2.1\n", NULL);
+	tried(nameless, HOST "\n", "asks for " HOST " would");
 	tried(id, "a\033b\n", "asks for a\\x1bb would");
+	sst_identity_unref(nameless);
 	sst_identity_unref(id);
+	pki_free(bare);
 	pki_free(leaf);
 }
 
