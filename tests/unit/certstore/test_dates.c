@@ -101,6 +101,18 @@ a_step_onto_another_begins_anew(void **state)
 }
 
 static void
+a_step_of_days_forgets_the_one_before(void **state)
+{
+	struct sst_dates d = { 0 };
+
+	(void)state;
+	assert_int_equal(at(&d, 0, 0), 0);
+	assert_int_equal(at(&d, 10, -HOUR), 10);
+	assert_int_equal(at(&d, 20, -SST_DATES_FAR_S), 20 - SST_DATES_FAR_S);
+	assert_int_equal(at(&d, 700, -HOUR), 700 - SST_DATES_FAR_S);
+}
+
+static void
 a_clock_that_was_never_set_is_believed_once_it_is(void **state)
 {
 	struct sst_dates d = { 0 };
@@ -191,6 +203,28 @@ cs_37_what_is_to_be_renewed_and_what_expired_is_told_once(void **state)
 	(void)sst_store_dates(store, PKI_NOW + 99 * PKI_DAY);
 	told(1, 1);
 	pki_free(c);
+}
+
+static void
+a_time_that_goes_back_tells_nothing_twice(void **state)
+{
+	struct pki_cert *a = put("a.example.com", PKI_NOW, PKI_NOW + 90 * PKI_DAY);
+	struct pki_cert *b = put("b.example.com", PKI_NOW, PKI_NOW + 90 * PKI_DAY + 100);
+
+	(void)state;
+	assert_int_equal(sst_store_add(store, dir, NULL), 0);
+	(void)sst_store_dates(store, PKI_NOW + 90 * PKI_DAY + 1);
+	told(1, 1);
+	(void)sst_store_dates(store, PKI_NOW + 90 * PKI_DAY - HOUR);
+	(void)sst_store_dates(store, PKI_NOW + 90 * PKI_DAY + 101);
+	told(1, 2);
+	/* by more than a day: what comes is news again */
+	(void)sst_store_dates(store, PKI_NOW + 80 * PKI_DAY);
+	told(1, 2);
+	(void)sst_store_dates(store, PKI_NOW + 90 * PKI_DAY + 1);
+	told(1, 3);
+	pki_free(a);
+	pki_free(b);
 }
 
 static void
@@ -377,10 +411,12 @@ main(void)
 		cmocka_unit_test(cs_36_a_clock_that_is_set_wrong_and_right_again_changes_nothing),
 		cmocka_unit_test(cs_36_a_step_that_lasts_is_believed),
 		cmocka_unit_test(a_step_onto_another_begins_anew),
+		cmocka_unit_test(a_step_of_days_forgets_the_one_before),
 		cmocka_unit_test(a_clock_that_was_never_set_is_believed_once_it_is),
 		cmocka_unit_test(a_little_further_on_is_believed_at_once),
 		cmocka_unit_test(cs_37_a_third_is_left_and_half_of_a_short_life),
 		WITH_STORE(cs_37_what_is_to_be_renewed_and_what_expired_is_told_once),
+		WITH_STORE(a_time_that_goes_back_tells_nothing_twice),
 		WITH_STORE(what_is_late_when_it_comes_is_told_at_once),
 		WITH_STORE(an_event_names_its_certificate),
 		WITH_STORE(what_a_longer_lasting_one_stands_beside_is_not_told_of),

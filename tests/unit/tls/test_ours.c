@@ -332,6 +332,31 @@ cs_39_who_demands_a_staple_waits_for_it_behind_another(void **state)
 	pki_free(wild);
 }
 
+static void
+a_missing_staple_is_looked_for_soon(void **state)
+{
+	struct pki_cert *none[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct sst_ours *ours;
+
+		none[i] = pki_issue(w.mid, &(struct pki_spec){ .san = DUO_HOST,
+		    .extra = i ? "tlsfeature = status_request" : NULL });
+		sst_store_unref(r.store);
+		r.store = meet_store(&none[i], 1);
+		ours = ours_new(0);
+		while (sst_ours_step(ours) == 0)
+			continue;
+		if (i)
+			assert_in_range(sst_ours_step(ours), 1, 5);
+		else
+			assert_in_range(sst_ours_step(ours), 6, 86400);
+		sst_ours_unref(ours);
+		pki_free(none[i]);
+	}
+}
+
 /* --- way 2 ---------------------------------------------------------------- */
 
 static SSL_CTX *
@@ -555,6 +580,7 @@ main(void)
 		EACH(what_is_new_is_waited_for_and_nothing_else),
 		EACH(what_comes_back_without_a_staple_is_waited_for_as_well),
 		EACH(after_the_stop_the_store_is_not_told),
+		EACH(a_missing_staple_is_looked_for_soon),
 		EACH(cs_39_who_demands_a_staple_waits_for_it_behind_another),
 		EACH(a_store_and_a_checker_make_staples),
 		EACH(cs_42_rv_51_a_resumed_session_gets_no_staple),
