@@ -8,6 +8,7 @@
  *   1. Rows, pins and the generation change together, or nothing does.
  *   2. What did not change causes no event and no generation.
  *   3. An entry that fails where one served before leaves that one in place.
+ *   4. A folder costs what is in it, and n entries cost n log n.
  * Threads: takes mu itself.
  */
 #ifndef SST_CERTSTORE_APPLY_H
@@ -20,6 +21,24 @@
  * scan are taken over. `keep`: failed entries keep their old identity. */
 int	sst_apply(struct sst_store *, const char *path, enum sst_source_kind,
 	    struct sst_scan *, int keep, struct sst_events *, struct sst_error *err);
+/* What was read of one folder of a directory. */
+struct sst_piece {
+	const char	*folder;	/* absolute */
+	int		 flat;		/* of the directory itself: its files alone */
+	struct sst_scan	 scan;
+};
+
+/* The folders of the directory `path` hold exactly this; the others are not looked
+ * at. All in one transaction. Identities are taken over. */
+int	sst_apply_folders(struct sst_store *, const char *path, struct sst_piece *,
+	    size_t n, int keep, struct sst_events *, struct sst_error *err);
+/*
+ * Has each usable entry tried that would be served in another's place (store.h:
+ * sst_store_on_try). One that fails becomes a refused entry.
+ */
+void	sst_try_scan(struct sst_store *, struct sst_scan *);
+/* The same for one. 0, or why not. */
+int	sst_try_found(struct sst_store *, const struct sst_found *, struct sst_error *err);
 /* A key came for the staged row: the pair takes its place. `key_path` NULL: the
  * key is only in memory. */
 int	sst_apply_pair(struct sst_store *, const struct sst_row *staged,

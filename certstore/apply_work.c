@@ -33,11 +33,16 @@ int
 sst_work_drop_locked(struct sst_work *w, int64_t id)
 {
 	int64_t *grown;
+	size_t room;
 
-	grown = reallocarray(w->gone, w->n_gone + 1, sizeof(*grown));
-	if (grown == NULL)
-		return sst_fail(w->err, SST_E_NOMEM, "out of memory");
-	w->gone = grown;
+	if (w->n_gone == w->room_gone) {
+		room = w->room_gone == 0 ? 8 : w->room_gone * 2;
+		grown = reallocarray(w->gone, room, sizeof(*grown));
+		if (grown == NULL)
+			return sst_fail(w->err, SST_E_NOMEM, "out of memory");
+		w->gone = grown;
+		w->room_gone = room;
+	}
 	w->gone[w->n_gone++] = id;
 	return sst_index_drop(w->s->index, id, w->err);
 }
@@ -84,12 +89,15 @@ found_settle_locked(struct sst_work *w, struct sst_found *f)
 }
 
 int
-sst_work_finish_locked(struct sst_work *w, int rc, struct sst_found *found, size_t n)
+sst_work_finish_locked(struct sst_work *w, int rc, struct sst_piece *piece, size_t n)
 {
 	uint64_t generation = 0;
+	size_t found = 0;
 
+	for (size_t i = 0; i < n; i++)
+		found += piece[i].scan.n;
 	if (rc == SST_OK && w->touched)
-		rc = sst_pin_room_locked(w->s, n, w->err);
+		rc = sst_pin_room_locked(w->s, found, w->err);
 	if (rc == SST_OK && w->touched)
 		rc = sst_index_commit(w->s->index, w->changed, &generation, w->err);
 	if (rc < 0 || !w->touched) {
@@ -101,7 +109,8 @@ sst_work_finish_locked(struct sst_work *w, int rc, struct sst_found *found, size
 		sst_kept_drop(w->s->cache, w->gone[i]);
 	}
 	for (size_t i = 0; i < n; i++)
-		found_settle_locked(w, &found[i]);
+		for (size_t k = 0; k < piece[i].scan.n; k++)
+			found_settle_locked(w, &piece[i].scan.v[k]);
 	sst_store_moved_locked(w->s, generation);
 	return SST_OK;
 }
@@ -110,6 +119,6 @@ void
 sst_work_done(struct sst_work *w)
 {
 	sst_rows_done(&w->old);
-	free(w->done);
+	sst_rows_done(&w->kept);
 	free(w->gone);
 }

@@ -3,6 +3,8 @@
  * apply_work - one transaction on the store, under way.
  *
  *	apply.c		a source holds exactly this now; a key came for a chain
+ *	apply_piece.c	what was read against what was there
+ *	apply_try.c	what takes another's place is tried first
  *	apply_remove.c	what is taken out
  *	apply_keep.c	what goes on although its files are bad
  *	apply_work.c	the steps that they share, and the end of a transaction
@@ -22,12 +24,10 @@ struct sst_work {
 	struct sst_store	*s;
 	struct sst_events	*events;
 	struct sst_error	*err;
-	struct sst_rows		 old;		/* of the source */
-	char			*done;		/* what becomes of old[i] */
+	struct sst_rows		 old;		/* what there was */
+	struct sst_rows		 kept;		/* of those: they go on, their files are bad */
 	int64_t			*gone;		/* rows whose pins go after the commit */
-	size_t			 n_gone;
-	const char		*folders;	/* lines: what was listed */
-	const char		*leafless;	/* lines: files without a leaf */
+	size_t			 n_gone, room_gone;
 	int64_t			 source;
 	enum sst_source_kind	 kind;
 	int			 keep;
@@ -35,6 +35,8 @@ struct sst_work {
 	int			 touched;	/* something must be written */
 };
 
+/* `old` holds exactly this now. Rows of `old` that are kept move to `kept`. */
+int	sst_piece_put_locked(struct sst_work *, struct sst_scan *);
 /* Adds an event. `why` NULL: key type and first name of the row. */
 void	sst_work_tell(struct sst_work *, enum sst_store_event_kind,
 	    const struct sst_row *, const char *why);
@@ -44,7 +46,7 @@ int	sst_work_drop_locked(struct sst_work *, int64_t id);
  * that was set by bytes too; it then stands where that one stood. */
 int	sst_work_bytes_locked(struct sst_work *, struct sst_row *, int *ret_replaced);
 /* Ends the transaction: all of it, or, with rc < 0, nothing. */
-int	sst_work_finish_locked(struct sst_work *, int rc, struct sst_found *, size_t n);
+int	sst_work_finish_locked(struct sst_work *, int rc, struct sst_piece *, size_t n);
 void	sst_work_done(struct sst_work *);
 
 /*

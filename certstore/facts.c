@@ -148,7 +148,7 @@ challenge_name(struct sst_leaf_facts *f, const char *key, struct sst_error *err)
 
 /* The rules of defaults.md: what no client would accept is not taken in. */
 static int
-rules_check(X509 *leaf, EVP_PKEY *key, const struct sst_leaf_facts *f,
+rules_check(X509 *leaf, const struct sst_key_facts *key, const struct sst_leaf_facts *f,
     struct sst_error *err)
 {
 	uint32_t flags = X509_get_extension_flags(leaf), usage;
@@ -169,10 +169,10 @@ rules_check(X509 *leaf, EVP_PKEY *key, const struct sst_leaf_facts *f,
 	if ((flags & EXFLAG_XKUSAGE) != 0 && (usage & (XKU_SSL_SERVER | XKU_ANYEKU)) == 0)
 		return sst_fail(err, SST_E_REFUSED,
 		    "the certificate's extendedKeyUsage does not allow serverAuth");
-	if ((f->kind == SST_KEY_RSA || f->kind == SST_KEY_RSA_PSS) &&
-	    EVP_PKEY_get_bits(key) < RSA_MIN_BITS)
+	if ((key->kind == SST_KEY_RSA || key->kind == SST_KEY_RSA_PSS) &&
+	    key->bits < RSA_MIN_BITS)
 		return sst_fail(err, SST_E_REFUSED, "the key has %d bits: RSA needs"
-		    " %d", EVP_PKEY_get_bits(key), RSA_MIN_BITS);
+		    " %d", key->bits, RSA_MIN_BITS);
 	if (X509_get_signature_info(leaf, &md, NULL, NULL, NULL) != 1 &&
 	    OBJ_find_sigid_algs(nid, &md, NULL) != 1)
 		md = NID_undef;
@@ -206,20 +206,37 @@ algorithm_text(X509 *leaf, char *out, size_t size)
 }
 
 int
+sst_cert_digest(const X509 *x, uint8_t out[32], struct sst_error *err)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509(x, &der), rc = SST_OK;
+
+	if (len <= 0 || SHA256(der, (size_t)len, out) == NULL)
+		rc = sst_fail_ossl(err, SST_E_NOMEM, "digest");
+	OPENSSL_free(der);
+	return rc;
+}
+
+int
 sst_leaf_facts_read(X509 *leaf, struct sst_leaf_facts *ret, struct sst_error *err)
 {
-	EVP_PKEY *key = X509_get0_pubkey(leaf);
 	struct sst_leaf_facts f = { 0 };
 	char algorithm[80], challenge[SST_CHALLENGE_SIZE];
+	struct sst_key_facts key;
 	int rc;
 
-	if (key == NULL || (f.kind = sst_key_kind(key, f.key_type,
-	    sizeof(f.key_type))) < 0) {
+	rc = sst_key_facts_read(leaf, &key, err);
+	if (rc == SST_E_UNSUPPORTED) {
 		ERR_clear_error();
 		algorithm_text(leaf, algorithm, sizeof(algorithm));
-		return sst_fail(err, SST_E_UNSUPPORTED, "the key is of a kind that"
-		    " is not supported (%s)", key == NULL ? algorithm : f.key_type);
+		return sst_fail(err, rc, "the key is of a kind that is not supported"
+		    " (%s)", key.text[0] == '\0' ? algorithm : key.text);
 	}
+	if (rc < 0)
+		return rc;
+	f.kind = key.kind;
+	memcpy(f.key_type, key.text, sizeof(f.key_type));
+	memcpy(f.print, key.print, sizeof(f.print));
 	issuer_text(leaf, f.issuer, sizeof(f.issuer));
 	f.names = calloc(1, 1);
 	f.warnings = calloc(1, 1);
@@ -227,20 +244,16 @@ sst_leaf_facts_read(X509 *leaf, struct sst_leaf_facts *ret, struct sst_error *er
 		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
 		goto out;
 	}
-	if (X509_digest(leaf, EVP_sha256(), f.digest, NULL) != 1) {
-		rc = sst_fail_ossl(err, SST_E_NOMEM, "digest");
-		goto out;
-	}
-	rc = sst_challenge_leaf(leaf, challenge, err);
+	rc = sst_cert_digest(leaf, f.digest, err);
+	if (rc == SST_OK)
+		rc = sst_challenge_leaf(leaf, challenge, err);
 	f.challenge = rc == 1;
 	if (rc >= 0)
-		rc = rules_check(leaf, key, &f, err);
+		rc = rules_check(leaf, &key, &f, err);
 	if (rc == SST_OK)
 		rc = time_read(X509_get0_notBefore(leaf), &f.not_before, err);
 	if (rc == SST_OK)
 		rc = time_read(X509_get0_notAfter(leaf), &f.not_after, err);
-	if (rc == SST_OK)
-		rc = sst_key_print(key, f.print, err);
 	if (rc == SST_OK)
 		rc = f.challenge ? challenge_name(&f, challenge, err) :
 		    names_read(leaf, &f, err);

@@ -129,18 +129,18 @@ sst_chain_content(X509 *leaf, STACK_OF(X509) *chain, uint8_t out[32],
     struct sst_error *err)
 {
 	uint8_t both[64];
+	int rc;
 
-	if (X509_digest(leaf, EVP_sha256(), out, NULL) != 1)
-		return sst_fail_ossl(err, SST_E_NOMEM, "digest");
-	for (int i = 0; i < sk_X509_num(chain); i++) {
+	rc = sst_cert_digest(leaf, out, err);
+	for (int i = 0; rc == SST_OK && i < sk_X509_num(chain); i++) {
 		memcpy(both, out, 32);
-		if (X509_digest(sk_X509_value(chain, i), EVP_sha256(), both + 32,
-		    NULL) != 1 || SHA256(both, sizeof(both), out) == NULL)
-			return sst_fail_ossl(err, SST_E_NOMEM, "digest");
+		rc = sst_cert_digest(sk_X509_value(chain, i), both + 32, err);
+		if (rc == SST_OK && SHA256(both, sizeof(both), out) == NULL)
+			rc = sst_fail_ossl(err, SST_E_NOMEM, "digest");
 	}
 	/* the index keeps no more of it, and what it gives back is compared */
 	memset(out + 16, 0, 16);
-	return SST_OK;
+	return rc;
 }
 
 /*

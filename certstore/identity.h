@@ -53,6 +53,8 @@ struct sst_leaf_facts {
 	uint8_t	 names_key[32];		/* equal for leaves with the same names */
 };
 
+/* SHA-256 of the certificate; one of quick.h has no other way to it. */
+int	sst_cert_digest(const X509 *, uint8_t out[32], struct sst_error *err);
 /*
  * Reads a leaf. SST_E_REFUSED where a rule of admission says no (the text says
  * which). On 0 the caller gives *ret to sst_leaf_facts_done().

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "identity.h"
+
 struct sst_intern {
 	pthread_mutex_t	 mu;		/* guards the rest */
 	X509		*cert[SST_INTERN_MAX];
@@ -66,7 +68,7 @@ sst_intern_put(struct sst_intern *in, X509 *x)
 	uint8_t digest[32];
 	X509 *old = NULL;
 
-	if (in == NULL || X509_digest(x, EVP_sha256(), digest, NULL) != 1)
+	if (in == NULL || sst_cert_digest(x, digest, NULL) < 0)
 		return;
 	(void)pthread_mutex_lock(&in->mu);
 	if (find_locked(in, digest) == SST_INTERN_MAX && X509_up_ref(x) == 1) {

@@ -10,6 +10,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
@@ -17,6 +18,18 @@
 #include <string.h>
 
 #include "base/ossl.h"
+
+#define NUMBER_MAX	2048
+
+static const struct curve {
+	const char	*group, *name;
+	enum sst_key_kind kind;
+	int		 nid, bytes, bits;
+} curves[] = {
+	{ "prime256v1", "EC-P-256", SST_KEY_P256, NID_X9_62_prime256v1, 32, 256 },
+	{ "secp384r1", "EC-P-384", SST_KEY_P384, NID_secp384r1, 48, 384 },
+	{ "secp521r1", "EC-P-521", SST_KEY_P521, NID_secp521r1, 66, 521 },
+};
 
 /* `group` NULL: the key names its curve itself. */
 static EVP_PKEY *
@@ -101,14 +114,6 @@ sst_key_read(enum sst_key_form form, const uint8_t *der, size_t len)
 int
 sst_key_kind(EVP_PKEY *key, char *text, size_t size)
 {
-	static const struct {
-		const char	*group, *name;
-		enum sst_key_kind kind;
-	} curves[] = {
-		{ "prime256v1", "EC-P-256", SST_KEY_P256 },
-		{ "secp384r1", "EC-P-384", SST_KEY_P384 },
-		{ "secp521r1", "EC-P-521", SST_KEY_P521 },
-	};
 	char group[64] = "";
 
 	switch (EVP_PKEY_get_base_id(key)) {
@@ -140,41 +145,164 @@ sst_key_kind(EVP_PKEY *key, char *text, size_t size)
 	}
 }
 
+/* The print of a number (or point) of a kind that OpenSSL calls `id`. */
+static int
+number_print(int id, const uint8_t *number, size_t len, uint8_t out[SST_PRINT_SIZE],
+    struct sst_error *err)
+{
+	uint8_t both[NUMBER_MAX + 1];
+
+	if (len > NUMBER_MAX)
+		return sst_fail(err, SST_E_LIMIT, "a key of %zu bytes", len);
+	both[0] = (uint8_t)id;
+	memcpy(both + 1, number, len);
+	if (SHA256(both, len + 1, out) == NULL)
+		return sst_fail_ossl(err, SST_E_NOMEM, "digest of a key");
+	return SST_OK;
+}
+
+static int
+rsa_print(int id, const BIGNUM *n, uint8_t out[SST_PRINT_SIZE], struct sst_error *err)
+{
+	uint8_t number[NUMBER_MAX];
+	size_t len = (size_t)BN_num_bytes(n);
+
+	if (len <= sizeof(number))
+		(void)BN_bn2bin(n, number);
+	return number_print(id, number, len, out, err);
+}
+
 int
 sst_key_print(EVP_PKEY *key, uint8_t out[SST_PRINT_SIZE], struct sst_error *err)
 {
 	unsigned char *bytes = NULL;
-	uint8_t number[2048 + 1];
+	uint8_t number[NUMBER_MAX];
 	BIGNUM *n = NULL;
-	size_t len = 0;
-	int id = EVP_PKEY_get_base_id(key);
+	size_t len = sizeof(number);
+	int id = EVP_PKEY_get_base_id(key), rc;
+	const RSA *rsa;
 
-	if (id != EVP_PKEY_RSA && id != EVP_PKEY_RSA_PSS && id != EVP_PKEY_EC &&
-	    id != EVP_PKEY_ED25519 && id != EVP_PKEY_ED448)
-		return sst_fail(err, SST_E_UNSUPPORTED, "a key of another kind");
-	number[0] = (uint8_t)id;
 	if (id == EVP_PKEY_RSA || id == EVP_PKEY_RSA_PSS) {
+		/* of the older form it is there, and needs no copy */
+		rsa = EVP_PKEY_get0_provider(key) == NULL ? EVP_PKEY_get0_RSA(key) : NULL;
+		if (rsa != NULL && RSA_get0_n(rsa) != NULL)
+			return rsa_print(id, RSA_get0_n(rsa), out, err);
 		if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n) != 1)
 			return sst_fail_ossl(err, SST_E_NOMEM, "RSA key");
-		len = (size_t)BN_num_bytes(n);
-		if (len < sizeof(number))
-			(void)BN_bn2bin(n, number + 1);
+		rc = rsa_print(id, n, out, err);
 		BN_free(n);
-	} else if (id == EVP_PKEY_ED25519 || id == EVP_PKEY_ED448) {
-		len = sizeof(number) - 1;
-		if (EVP_PKEY_get_raw_public_key(key, number + 1, &len) != 1)
-			return sst_fail_ossl(err, SST_E_NOMEM, "key");
-	} else {
-		len = EVP_PKEY_get1_encoded_public_key(key, &bytes);
-		if (len == 0)
-			return sst_fail_ossl(err, SST_E_NOMEM, "key");
-		if (len < sizeof(number))
-			memcpy(number + 1, bytes, len);
-		OPENSSL_free(bytes);
+		return rc;
 	}
-	if (len >= sizeof(number))
-		return sst_fail(err, SST_E_LIMIT, "a key of %zu bytes", len);
-	if (SHA256(number, len + 1, out) == NULL)
-		return sst_fail_ossl(err, SST_E_NOMEM, "digest of a key");
-	return SST_OK;
+	if (id == EVP_PKEY_ED25519 || id == EVP_PKEY_ED448) {
+		if (EVP_PKEY_get_raw_public_key(key, number, &len) != 1)
+			return sst_fail_ossl(err, SST_E_NOMEM, "key");
+		return number_print(id, number, len, out, err);
+	}
+	if (id != EVP_PKEY_EC)
+		return sst_fail(err, SST_E_UNSUPPORTED, "a key of another kind");
+	len = EVP_PKEY_get1_encoded_public_key(key, &bytes);
+	if (len == 0)
+		return sst_fail_ossl(err, SST_E_NOMEM, "key");
+	rc = number_print(id, bytes, len, out, err);
+	OPENSSL_free(bytes);
+	return rc;
+}
+
+/* A named curve, and a point that is written in full. */
+static int
+ec_quick(const X509_ALGOR *alg, const uint8_t *point, int len, struct sst_key_facts *f)
+{
+	const struct curve *c;
+	const void *value;
+	int type;
+
+	X509_ALGOR_get0(NULL, &type, &value, alg);
+	if (type != V_ASN1_OBJECT)
+		return 0;
+	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++) {
+		c = &curves[i];
+		if (OBJ_obj2nid(value) != c->nid || len != 1 + 2 * c->bytes ||
+		    point[0] != POINT_CONVERSION_UNCOMPRESSED)
+			continue;
+		f->kind = c->kind;
+		f->bits = c->bits;
+		(void)snprintf(f->text, sizeof(f->text), "%s", c->name);
+		return number_print(EVP_PKEY_EC, point, (size_t)len, f->print, NULL) ==
+		    SST_OK;
+	}
+	return 0;
+}
+
+static int
+rsa_quick(const uint8_t *der, int len, struct sst_key_facts *f)
+{
+	RSA *rsa = d2i_RSAPublicKey(NULL, &der, len);
+	int ok = 0;
+
+	if (rsa != NULL && RSA_get0_n(rsa) != NULL) {
+		f->kind = SST_KEY_RSA;
+		f->bits = RSA_bits(rsa);
+		(void)snprintf(f->text, sizeof(f->text), "RSA-%d", f->bits);
+		ok = rsa_print(EVP_PKEY_RSA, RSA_get0_n(rsa), f->print, NULL) == SST_OK;
+	}
+	RSA_free(rsa);
+	return ok;
+}
+
+static int
+ed_quick(int nid, const uint8_t *point, int len, struct sst_key_facts *f)
+{
+	const int is_448 = nid == NID_ED448;
+
+	if (len != (is_448 ? 57 : 32))
+		return 0;
+	f->kind = is_448 ? SST_KEY_ED448 : SST_KEY_ED25519;
+	f->bits = is_448 ? 456 : 256;
+	(void)snprintf(f->text, sizeof(f->text), is_448 ? "ED448" : "ED25519");
+	return number_print(nid, point, (size_t)len, f->print, NULL) == SST_OK;
+}
+
+int
+sst_key_facts_quick(const X509 *x, struct sst_key_facts *ret)
+{
+	X509_PUBKEY *pub = X509_get_X509_PUBKEY(x);
+	struct sst_key_facts f = { 0 };
+	const unsigned char *bytes;
+	ASN1_OBJECT *oid;
+	X509_ALGOR *alg;
+	int len, nid, ok = 0;
+
+	if (pub == NULL || X509_PUBKEY_get0_param(&oid, &bytes, &len, &alg, pub) != 1 ||
+	    len <= 0)
+		return 0;
+	nid = OBJ_obj2nid(oid);
+	(void)ERR_set_mark();
+	if (nid == NID_X9_62_id_ecPublicKey)
+		ok = ec_quick(alg, bytes, len, &f);
+	else if (nid == NID_rsaEncryption)
+		ok = rsa_quick(bytes, len, &f);
+	else if (nid == NID_ED25519 || nid == NID_ED448)
+		ok = ed_quick(nid, bytes, len, &f);
+	(void)ERR_pop_to_mark();
+	if (ok)
+		*ret = f;
+	return ok;
+}
+
+int
+sst_key_facts_read(X509 *x, struct sst_key_facts *ret, struct sst_error *err)
+{
+	EVP_PKEY *key;
+
+	if (sst_key_facts_quick(x, ret))
+		return SST_OK;
+	ret->text[0] = '\0';
+	key = X509_get0_pubkey(x);
+	if (key == NULL)
+		return SST_E_UNSUPPORTED;
+	ret->kind = sst_key_kind(key, ret->text, sizeof(ret->text));
+	if (ret->kind < 0)
+		return SST_E_UNSUPPORTED;
+	ret->bits = EVP_PKEY_get_bits(key);
+	return sst_key_print(key, ret->print, err);
 }

@@ -6,13 +6,15 @@
  *
  * Always true:
  *   1. No password is ever asked for.
- *   2. The print of a private key equals that of its certificate's key.
+ *   2. The print of a private key equals that of its certificate's key, and of the
+ *      bytes that write it there.
  * Threads: pure.
  */
 #ifndef SST_CERTSTORE_KEY_H
 #define SST_CERTSTORE_KEY_H
 
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,5 +42,21 @@ EVP_PKEY *sst_key_read(enum sst_key_form, const uint8_t *der, size_t len);
 int	sst_key_kind(EVP_PKEY *, char *text, size_t size);
 /* SHA-256 of the public half. SST_E_UNSUPPORTED: of no kind that is served. */
 int	sst_key_print(EVP_PKEY *, uint8_t out[SST_PRINT_SIZE], struct sst_error *err);
+
+/* What a certificate says of its key. */
+struct sst_key_facts {
+	int	 kind;		/* enum sst_key_kind */
+	int	 bits;
+	char	 text[32];
+	uint8_t	 print[SST_PRINT_SIZE];
+};
+
+/*
+ * The same from the bytes in the certificate, without making a key of them: OpenSSL's
+ * decoder takes a hundred times as long. 0: they are of a form that only it knows.
+ */
+int	sst_key_facts_quick(const X509 *, struct sst_key_facts *ret);
+/* By either way. SST_E_UNSUPPORTED: of no kind that is served; text is set. */
+int	sst_key_facts_read(X509 *, struct sst_key_facts *ret, struct sst_error *err);
 
 #endif

@@ -11,10 +11,18 @@
 #include "base/ossl.h"
 #include "intern.h"
 #include "key.h"
+#include "quick.h"
 
 #define ENCRYPTED_TEXT \
 	"the private key is encrypted: store it without a password" \
 	" (openssl pkey -in FILE -out NEWFILE)"
+
+/* What takes part in reading one piece of bytes. */
+struct reader {
+	struct sst_pem	*p;
+	struct sst_intern *in;		/* may be NULL */
+	int		 quick;
+};
 
 /* Takes `x` in, and frees it when that fails. */
 static int
@@ -35,15 +43,19 @@ cert_keep(struct sst_pem *p, X509 *x, struct sst_error *err)
 }
 
 static int
-cert_take(struct sst_pem *p, const uint8_t *der, size_t len, int trusted,
-    struct sst_intern *in, struct sst_error *err)
+cert_take(const struct reader *r, const uint8_t *der, size_t len, int trusted,
+    struct sst_error *err)
 {
 	const unsigned char *at = der;
+	struct sst_pem *p = r->p;
 	uint8_t digest[32];
 	X509 *x = NULL;
 
-	if (in != NULL && SHA256(der, len, digest) != NULL)
-		x = sst_intern_get(in, digest);
+	/* the first one is the leaf, nearly always; those after it are shared */
+	if (r->quick && !trusted && sk_X509_num(p->certs) <= 0)
+		x = sst_quick_read(der, len);
+	if (x == NULL && r->in != NULL && !trusted && SHA256(der, len, digest) != NULL)
+		x = sst_intern_get(r->in, digest);
 	if (x == NULL) {
 		x = trusted ? d2i_X509_AUX(NULL, &at, (long)len) :
 		    d2i_X509(NULL, &at, (long)len);
@@ -73,14 +85,16 @@ key_take(struct sst_pem *p, enum sst_key_form form, const uint8_t *der, size_t l
 }
 
 static int
-block_take(struct sst_pem *p, const char *name, const char *header,
-    const uint8_t *der, size_t len, struct sst_intern *in, struct sst_error *err)
+block_take(const struct reader *r, const char *name, const char *header,
+    const uint8_t *der, size_t len, struct sst_error *err)
 {
+	struct sst_pem *p = r->p;
+
 	if (strcmp(name, PEM_STRING_X509) == 0 ||
 	    strcmp(name, PEM_STRING_X509_OLD) == 0)
-		return cert_take(p, der, len, 0, in, err);
+		return cert_take(r, der, len, 0, err);
 	if (strcmp(name, PEM_STRING_X509_TRUSTED) == 0)
-		return cert_take(p, der, len, 1, NULL, err);
+		return cert_take(r, der, len, 1, err);
 	if (strcmp(name, PEM_STRING_PKCS8) == 0)
 		return sst_fail(err, SST_E_UNSUPPORTED, ENCRYPTED_TEXT);
 	if (strcmp(name, "PKCS12") == 0)
@@ -100,7 +114,7 @@ block_take(struct sst_pem *p, const char *name, const char *header,
 }
 
 static int
-pem_blocks(struct sst_pem *p, BIO *bio, struct sst_intern *in, struct sst_error *err)
+pem_blocks(const struct reader *r, BIO *bio, struct sst_error *err)
 {
 	char *name = NULL, *header = NULL;
 	unsigned char *der = NULL;
@@ -119,7 +133,7 @@ pem_blocks(struct sst_pem *p, BIO *bio, struct sst_intern *in, struct sst_error 
 				    "a PEM block is damaged");
 			break;
 		}
-		rc = block_take(p, name, header, der, (size_t)len, in, err);
+		rc = block_take(r, name, header, der, (size_t)len, err);
 		OPENSSL_secure_free(name);
 		OPENSSL_secure_free(header);
 		OPENSSL_secure_clear_free(der, (size_t)len);
@@ -150,10 +164,10 @@ der_element(const uint8_t *p, size_t len)
  * has a second INTEGER where PKCS#8 has a SEQUENCE.
  */
 static int
-der_take(struct sst_pem *p, const uint8_t *der, size_t len, struct sst_intern *in,
-    struct sst_error *err)
+der_take(const struct reader *r, const uint8_t *der, size_t len, struct sst_error *err)
 {
 	const unsigned char *at = der;
+	struct sst_pem *p = r->p;
 	size_t left;
 	long inner = 0;
 	int tag, class;
@@ -166,7 +180,7 @@ der_take(struct sst_pem *p, const uint8_t *der, size_t len, struct sst_intern *i
 
 		if (alg != 0 && alg < left && at[alg] == 0x04)
 			return sst_fail(err, SST_E_UNSUPPORTED, ENCRYPTED_TEXT);
-		return cert_take(p, der, len, 0, in, err);
+		return cert_take(r, der, len, 0, err);
 	}
 	if (left >= 4 && at[0] == 0x02 && at[1] == 1) {
 		if (at[2] == 3)
@@ -182,8 +196,8 @@ der_take(struct sst_pem *p, const uint8_t *der, size_t len, struct sst_intern *i
 }
 
 static int
-der_elements(struct sst_pem *p, const uint8_t *der, size_t len,
-    struct sst_intern *in, struct sst_error *err)
+der_elements(const struct reader *r, const uint8_t *der, size_t len,
+    struct sst_error *err)
 {
 	size_t n;
 	int rc = SST_OK;
@@ -193,16 +207,17 @@ der_elements(struct sst_pem *p, const uint8_t *der, size_t len,
 		if (n == 0)
 			return sst_fail(err, SST_E_MALFORMED, "the DER is cut off or"
 			    " followed by something else");
-		rc = der_take(p, der, n, in, err);
+		rc = der_take(r, der, n, err);
 	}
 	return rc;
 }
 
-int
-sst_pem_read(const void *bytes, size_t len, struct sst_intern *in,
+static int
+pem_read(const void *bytes, size_t len, struct sst_intern *in, int quick,
     struct sst_pem *ret, struct sst_error *err)
 {
 	struct sst_pem p = { 0 };
+	const struct reader r = { &p, in, quick };
 	const uint8_t *at = bytes;
 	BIO *bio = NULL;
 	int rc;
@@ -215,7 +230,7 @@ sst_pem_read(const void *bytes, size_t len, struct sst_intern *in,
 		len -= 3;
 	}
 	if (len > 0 && at[0] == 0x30 && der_element(at, len) != 0) {
-		rc = der_elements(&p, at, len, in, err);
+		rc = der_elements(&r, at, len, err);
 		goto out;
 	}
 	bio = BIO_new_mem_buf(at, (int)len);
@@ -223,7 +238,7 @@ sst_pem_read(const void *bytes, size_t len, struct sst_intern *in,
 		rc = sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
 		goto out;
 	}
-	rc = pem_blocks(&p, bio, in, err);
+	rc = pem_blocks(&r, bio, err);
 out:
 	BIO_free(bio);
 	if (rc < 0)
@@ -231,6 +246,20 @@ out:
 	else
 		*ret = p;
 	return rc;
+}
+
+int
+sst_pem_read(const void *bytes, size_t len, struct sst_intern *in, struct sst_pem *ret,
+    struct sst_error *err)
+{
+	return pem_read(bytes, len, in, 0, ret, err);
+}
+
+int
+sst_pem_read_quick(const void *bytes, size_t len, struct sst_intern *in,
+    struct sst_pem *ret, struct sst_error *err)
+{
+	return pem_read(bytes, len, in, 1, ret, err);
 }
 
 void

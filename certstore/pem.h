@@ -35,6 +35,9 @@ struct sst_pem {
 /* On 0 the caller gives *ret to sst_pem_done(). `intern` may be NULL. */
 int	sst_pem_read(const void *bytes, size_t len, struct sst_intern *intern,
 	    struct sst_pem *ret, struct sst_error *err);
+/* The same; the first certificate may be one of quick.h. */
+int	sst_pem_read_quick(const void *bytes, size_t len, struct sst_intern *intern,
+	    struct sst_pem *ret, struct sst_error *err);
 void	sst_pem_done(struct sst_pem *);
 
 #endif

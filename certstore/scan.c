@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* scan - files, folders and bytes into units, and those into entries (scan_unit.h). */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,8 @@
 #include "links.h"
 #include "scan_unit.h"
 
-static void
-unit_done(struct sst_unit *u)
+void
+sst_unit_done(struct sst_unit *u)
 {
 	for (size_t i = 0; i < u->n; i++) {
 		free(u->part[i].path);
@@ -22,24 +23,45 @@ unit_done(struct sst_unit *u)
 	sk_X509_free(u->cas);
 }
 
+/* Room for `n` more parts. */
+static int
+parts_room(struct sst_unit *u, size_t n)
+{
+	struct sst_part *grown;
+	size_t room;
+
+	if (u->n + n <= u->room)
+		return SST_OK;
+	room = (u->n + n) * 2;
+	grown = reallocarray(u->part, room, sizeof(*grown));
+	if (grown == NULL)
+		return SST_E_NOMEM;
+	u->part = grown;
+	u->room = room;
+	return SST_OK;
+}
+
+int
+sst_unit_take(struct sst_unit *to, struct sst_unit *from, struct sst_error *err)
+{
+	if (parts_room(to, from->n) < 0)
+		return nomem(err);
+	for (size_t i = 0; i < from->n; i++)
+		to->part[to->n++] = from->part[i];
+	from->n = 0;
+	return SST_OK;
+}
+
 /* Moves *pem into a new part. `load` "": it came from memory. */
 static int
 part_add(struct sst_unit *u, const char *path, const char *load, struct sst_pem *pem,
     struct sst_error *err)
 {
-	struct sst_part *grown, p = { .pem = *pem };
-	size_t room;
+	struct sst_part p = { .pem = *pem };
 
-	if (sst_text_set(&p.path, path) < 0 || sst_text_set(&p.load, load) < 0)
+	if (sst_text_set(&p.path, path) < 0 || sst_text_set(&p.load, load) < 0 ||
+	    parts_room(u, 1) < 0)
 		goto fail;
-	if (u->n == u->room) {
-		room = u->room == 0 ? 4 : u->room * 2;
-		grown = reallocarray(u->part, room, sizeof(*grown));
-		if (grown == NULL)
-			goto fail;
-		u->part = grown;
-		u->room = room;
-	}
 	u->part[u->n++] = p;
 	*pem = (struct sst_pem){ 0 };
 	return SST_OK;
@@ -49,8 +71,8 @@ fail:
 	return nomem(err);
 }
 
-static int
-open_key_note(struct sst_scan *s, const char *path, struct sst_error *err)
+int
+sst_scan_open_key(struct sst_scan *s, const char *path, struct sst_error *err)
 {
 	char **grown, *copy = strdup(path);
 
@@ -77,7 +99,7 @@ part_read(struct sst_unit *u, const char *path, const char *load, struct sst_err
 		return rc;
 	rc = part_add(u, path, load, &pem, err);
 	if (rc == SST_OK && open_key)
-		rc = open_key_note(u->out, path, err);
+		rc = sst_scan_open_key(u->out, path, err);
 	sst_pem_done(&pem);
 	return rc;
 }
@@ -98,9 +120,8 @@ folder_file(struct sst_unit *u, const char *root, const char *path, struct sst_e
 	return rc < 0 ? sst_found_refuse(u->out, path, &why, err) : rc;
 }
 
-/* Marks the entry `default` of a directory: default.pem, or default/. */
-static void
-default_mark(struct sst_scan *s, const char *root)
+void
+sst_scan_mark_default(struct sst_scan *s, const char *root)
 {
 	size_t skip = strlen(root) + 1;
 
@@ -113,40 +134,215 @@ default_mark(struct sst_scan *s, const char *root)
 	}
 }
 
-/* One folder, and the folders in it when `depth` is 0. */
+/* Adds an entry that says why a folder cannot be listed. */
 static int
-folder_scan(const struct sst_scan_env *env, const char *root, const char *dir,
-    int depth, struct sst_scan *out, struct sst_error *err)
+folder_refuse(struct sst_scan *out, const char *dir, const struct sst_error *why,
+    struct sst_error *err)
 {
-	struct sst_unit u = { .env = env, .is_dir = 1, .out = out };
-	struct sst_error why = { .code = SST_OK };
-	char **names = NULL, path[SST_PATH_SIZE];
-	size_t n = 0;
-	int rc, len;
+	int rc = sst_found_refuse(out, dir, why, err);
 
-	rc = sst_scan_names(env, dir, &names, &n, depth == 0 ? err : &why);
-	if (rc < 0) {
-		if (depth == 0 || rc == SST_E_NOMEM)
-			return sst_fail(err, rc, "%s", why.text);
-		return sst_found_refuse(out, dir, &why, err);
-	}
-	if (sst_line_add(&out->folders, dir) < 0)
-		rc = nomem(err);
-	for (size_t i = 0; i < n && rc >= 0; i++) {
-		len = snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+	if (rc == SST_OK)
+		out->v[out->n - 1].folder = 1;
+	return rc;
+}
+
+/* Reads the files of the version that was decided for. */
+static int
+lineage_read(struct sst_unit *u, const char *dir, const struct sst_lineage *l,
+    struct sst_error *err)
+{
+	static const enum sst_lineage_part whole[] = { SST_PART_FULLCHAIN,
+	    SST_PART_PRIVKEY }, split[] = { SST_PART_CERT, SST_PART_CHAIN,
+	    SST_PART_PRIVKEY };
+	const enum sst_lineage_part *part = l->choice.split ? split : whole;
+	const size_t n = l->choice.split ? 3 : 2;
+	char path[SST_PATH_SIZE], load[SST_PATH_SIZE];
+	struct sst_error why;
+	int rc = SST_OK, len;
+
+	for (size_t i = 0; i < n && rc == SST_OK; i++) {
+		why = (struct sst_error){ .code = SST_OK };
+		len = snprintf(path, sizeof(path), "%s/%s.pem", dir,
+		    sst_lineage_kind(part[i]));
 		if (len < 0 || (size_t)len >= sizeof(path))
 			continue;
-		rc = folder_file(&u, root, path, err);
-		if (rc == 1 && depth == 0)
-			rc = folder_scan(env, root, path, 1, out, err);
+		rc = sst_lineage_file(u->env, l, part[i], l->choice.version, load, &why);
+		if (rc == SST_OK)
+			rc = part_read(u, path, load, &why);
+		if (rc == 1)
+			rc = sst_fail(&why, SST_E_REFUSED, "a directory is no file of a"
+			    " version");
+		if (rc == SST_E_NOMEM)
+			return nomem(err);
+		if (rc < 0)
+			rc = sst_found_refuse(u->out, path, &why, err);
 	}
-	if (rc >= 0)
-		rc = sst_unit_pair(&u, err);
-	if (rc >= 0)
-		rc = sst_unit_leafless(&u, err);
-	unit_done(&u);
+	return rc;
+}
+
+/* Notes how a folder of certbot's was found. `first`: entries before it. */
+static int
+lineage_note(struct sst_scan *out, size_t first, const char *dir,
+    const struct sst_lineage *l, struct sst_error *err)
+{
+	struct sst_seen *grown, seen = { .back = l->back };
+	char why[300];
+	int usable = 0;
+
+	for (size_t i = first; i < out->n; i++)
+		usable |= out->v[i].row.state == SST_ENTRY_USABLE;
+	sst_lineage_why(l, why, sizeof(why));
+	grown = reallocarray(out->seen, out->n_seen + 1, sizeof(*grown));
+	if (grown != NULL)
+		out->seen = grown;
+	if (grown == NULL || sst_text_set(&seen.folder, dir) < 0 ||
+	    ((!usable || l->choice.verdict == SST_LINEAGE_WAIT) &&
+	    sst_text_set(&seen.why, why) < 0)) {
+		free(seen.folder);
+		return nomem(err);
+	}
+	out->seen[out->n_seen++] = seen;
+	return SST_OK;
+}
+
+/* What was listed into a unit, and that into entries. `deep`: folders too. */
+static int names_scan(struct sst_unit *, const char *root, const char *dir,
+    char *const *names, size_t n, int deep, struct sst_error *err);
+
+/* One folder, and the folders in it when it is `deep`. */
+static int
+folder_scan(const struct sst_scan_env *env, const char *root, const char *dir, int deep,
+    struct sst_scan *out, struct sst_error *err)
+{
+	struct sst_unit u = { .env = env, .is_dir = 1, .out = out };
+	char **names = NULL;
+	size_t n = 0;
+	int rc;
+
+	rc = sst_scan_names(env, dir, &names, &n, err);
+	if (rc < 0)
+		return rc;
+	if (sst_line_add(&out->folders, dir) < 0)
+		rc = nomem(err);
+	if (rc == SST_OK)
+		rc = names_scan(&u, root, dir, names, n, deep, err);
+	sst_unit_done(&u);
 	sst_scan_names_done(names, n);
 	return rc;
+}
+
+/* A folder below the root: what is wrong with it voids only itself. */
+static int
+below_scan(const struct sst_scan_env *env, const char *root, const char *dir,
+    struct sst_scan *out, struct sst_error *err)
+{
+	struct sst_error why = { .code = SST_OK };
+	int rc = folder_scan(env, root, dir, 0, out, &why);
+
+	if (rc == SST_E_NOMEM)
+		return nomem(err);
+	if (rc < 0)
+		return folder_refuse(out, dir, &why, err);
+	return rc;
+}
+
+static int
+names_scan(struct sst_unit *u, const char *root, const char *dir, char *const *names,
+    size_t n, int deep, struct sst_error *err)
+{
+	const struct sst_scan_env *env = u->env;
+	struct sst_served served = { 0 };
+	struct sst_lineage lineage;
+	char path[SST_PATH_SIZE];
+	size_t first;
+	int rc = SST_OK, len;
+
+	if (env->served != NULL)
+		env->served(env->served_arg, dir, &served);
+	sst_lineage_look(env, root, dir, names, n, &served, &lineage);
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		len = snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		if (len < 0 || (size_t)len >= sizeof(path) ||
+		    sst_lineage_owns(&lineage, names[i]))
+			continue;
+		rc = deep ? sst_unit_name(u, root, path, err) :
+		    folder_file(u, root, path, err);
+	}
+	first = u->out->n;
+	if (rc >= 0 && lineage.choice.verdict != SST_LINEAGE_NONE)
+		rc = lineage_read(u, dir, &lineage, err);
+	if (rc >= 0)
+		rc = sst_unit_pair(u, err);
+	if (rc >= 0)
+		rc = sst_unit_leafless(u, err);
+	if (rc >= 0 && lineage.choice.verdict != SST_LINEAGE_NONE)
+		rc = lineage_note(u->out, first, dir, &lineage, err);
+	return rc < 0 ? rc : SST_OK;
+}
+
+int
+sst_unit_name(struct sst_unit *u, const char *root, const char *path,
+    struct sst_error *err)
+{
+	int rc = folder_file(u, root, path, err);
+
+	if (rc != 1)
+		return rc;
+	rc = below_scan(u->env, root, path, u->out, err);
+	return rc < 0 ? rc : 1;
+}
+
+int
+sst_scan_folder(const struct sst_scan_env *env, const char *root, const char *folder,
+    int flat, struct sst_scan *ret, struct sst_error *err)
+{
+	struct sst_error why = { .code = SST_OK };
+	struct sst_scan out = { .is_dir = 1 };
+	char load[SST_PATH_SIZE];
+	int rc = SST_OK;
+
+	/* a link to a folder leads where a link to a file may lead */
+	if (!flat)
+		rc = sst_links_resolve(env->ops, env->ctx, root, folder, load, &why);
+	if (rc == SST_OK)
+		rc = folder_scan(env, root, folder, 0, &out, &why);
+	if (rc < 0 && rc != SST_E_NOMEM &&
+	    (why.sys_errno == ENOENT || why.sys_errno == ENOTDIR))
+		rc = sst_fail(err, SST_E_NOT_FOUND, "%s", why.text);
+	else if (rc == SST_E_NOMEM || (rc < 0 && flat))
+		rc = sst_fail(err, rc, "%s", why.text);
+	else if (rc < 0)
+		rc = folder_refuse(&out, folder, &why, err);
+	if (rc < 0) {
+		sst_scan_done(&out);
+		return rc;
+	}
+	sst_scan_mark_default(&out, root);
+	*ret = out;
+	return SST_OK;
+}
+
+int
+sst_scan_alone(const struct sst_scan_env *env, const char *root, const char *path,
+    struct sst_scan *ret, struct sst_error *err)
+{
+	struct sst_scan out = { .is_dir = 1 };
+	struct sst_unit u = { .env = env, .is_dir = 1, .out = &out };
+	int rc, closed = 0;
+
+	rc = folder_file(&u, root, path, err);
+	if (rc == SST_OK && u.n == 1) {
+		rc = sst_unit_pair(&u, err);
+		closed = rc == SST_OK && sst_unit_is_closed(&u);
+	}
+	sst_unit_done(&u);
+	if (rc < 0 || !closed) {
+		sst_scan_done(&out);
+		return rc < 0 ? rc : 0;
+	}
+	sst_scan_mark_default(&out, root);
+	*ret = out;
+	return 1;
 }
 
 /* A file of keys that a chain had last time. It may be gone: no matter. */
@@ -189,9 +385,9 @@ sst_scan_path(const struct sst_scan_env *env, const char *path,
 	rc = part_read(&u, path, path, err);
 	if (rc == 1) {
 		out.is_dir = 1;
-		rc = folder_scan(env, path, path, 0, &out, err);
+		rc = folder_scan(env, path, path, 1, &out, err);
 		if (rc == SST_OK)
-			default_mark(&out, path);
+			sst_scan_mark_default(&out, path);
 		goto out;
 	}
 	if (rc == SST_OK && sk_X509_num(u.part[0].pem.certs) <= 0) {
@@ -208,7 +404,7 @@ sst_scan_path(const struct sst_scan_env *env, const char *path,
 		    shown);
 	}
 out:
-	unit_done(&u);
+	sst_unit_done(&u);
 	if (rc < 0)
 		sst_scan_done(&out);
 	else
@@ -241,7 +437,7 @@ sst_scan_bytes(const struct sst_scan_env *env, const char *name, const void *byt
 	if (rc == SST_OK && out.n == 0)
 		rc = sst_fail(err, SST_E_REFUSED, "the bytes given hold only CA"
 		    " certificates");
-	unit_done(&u);
+	sst_unit_done(&u);
 	if (rc < 0)
 		sst_scan_done(&out);
 	else
@@ -285,7 +481,7 @@ sst_scan_again(const struct sst_scan_env *env, const struct sst_row *row,
 	if (rc >= 0)
 		rc = sst_fail(err, SST_E_NOT_FOUND, "it changed on disk");
 out:
-	unit_done(&u);
+	sst_unit_done(&u);
 	sst_scan_done(&out);
 	return rc;
 }

@@ -9,7 +9,8 @@
  *   1. Opening never waits; what is not a regular file of at most 1 MiB is
  *      never read.
  *   2. In a directory a link is followed inside the directory and into its
- *      sibling `archive` (certbot), and nowhere else.
+ *      sibling `archive` (certbot), and nowhere else. Of a folder of certbot's the
+ *      files of one version are read, whatever its links say (lineage.h).
  *   3. One broken file voids itself: its neighbours are found all the same.
  *   4. Nothing of the store changes here.
  * Threads: no state of its own.
@@ -18,6 +19,7 @@
 #define SST_CERTSTORE_SCAN_H
 
 #include "identity.h"
+#include "lineage.h"
 #include "pem.h"
 #include "rows.h"
 #include "source.h"
@@ -29,6 +31,12 @@ struct sst_scan_env {
 	void		*ctx;
 	struct sst_intern *intern;
 	int		 keys_may_be_open;
+	/* Rows are wanted and no identities: a usable entry has none then, and its
+	 * key was matched and not tried. */
+	int		 facts_only;
+	/* What the store serves of a folder; may be NULL: nothing. */
+	void		(*served)(void *arg, const char *folder, struct sst_served *);
+	void		*served_arg;
 };
 
 /* One thing that was found. */
@@ -36,8 +44,17 @@ struct sst_found {
 	struct sst_row	 row;		/* id, source and order are not set */
 	int		 code;		/* refused: SST_E_* */
 	int		 sys_errno;
-	struct sst_identity *identity;	/* usable or challenge: the pair itself */
+	int		 folder;	/* refused: a folder that cannot be listed */
+	struct sst_identity *identity;	/* usable (but for facts_only) or challenge:
+					   the pair itself */
 	STACK_OF(X509)	*certs;		/* staged: leaf first */
+};
+
+/* A folder of certbot's, as it was found. */
+struct sst_seen {
+	char		*folder;
+	char		*why;		/* it is to be looked at again; NULL: it is whole */
+	int		 back;		/* the lower version that was not taken; 0: none */
 };
 
 struct sst_scan {
@@ -48,6 +65,8 @@ struct sst_scan {
 	char		*leafless;	/* lines: their files without a leaf */
 	char		**open_keys;	/* key files that others can read */
 	size_t		 n_open_keys;
+	struct sst_seen	*seen;
+	size_t		 n_seen;
 };
 
 void	sst_scan_done(struct sst_scan *);
@@ -58,6 +77,20 @@ void	sst_scan_done(struct sst_scan *);
  */
 int	sst_scan_path(const struct sst_scan_env *, const char *path,
 	    const char *key_paths, EVP_PKEY *const *more_keys, size_t n_more,
+	    struct sst_scan *ret, struct sst_error *err);
+/*
+ * The same for one folder below the directory `root`, or, with `flat`, for the
+ * files of the directory itself without the folders in it. What keeps the folder
+ * from being listed becomes a refused entry; one that is gone, or is none:
+ * SST_E_NOT_FOUND.
+ */
+int	sst_scan_folder(const struct sst_scan_env *, const char *root,
+	    const char *folder, int flat, struct sst_scan *ret, struct sst_error *err);
+/*
+ * The same for one file of the directory `root`, where no other file has a say in it
+ * (1): whatever is in it has its key and its issuer beside it. 0: read all of them.
+ */
+int	sst_scan_alone(const struct sst_scan_env *, const char *root, const char *path,
 	    struct sst_scan *ret, struct sst_error *err);
 /* The same for bytes, which are called `name` ("bytes:..."). */
 int	sst_scan_bytes(const struct sst_scan_env *, const char *name,
@@ -71,6 +104,8 @@ int	sst_scan_read(const struct sst_scan_env *, const char *path,
 int	sst_scan_names(const struct sst_scan_env *, const char *path, char ***ret,
 	    size_t *ret_n, struct sst_error *err);
 void	sst_scan_names_done(char **names, size_t n);
+/* Whether a name is one that editors, package managers and certbot leave behind. */
+int	sst_scan_left_over(const char *name);
 
 /*
  * Reads the pair that a row points to. SST_E_NOT_FOUND when the files hold

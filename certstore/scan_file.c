@@ -107,7 +107,9 @@ sst_scan_read(const struct sst_scan_env *env, const char *path, struct sst_pem *
 	rc = bytes_read(env, path, shown, &bytes, &len, &st, err);
 	if (rc != 0)
 		return rc;
-	rc = sst_pem_read(bytes, len, env->intern, &pem, &inner);
+	rc = env->facts_only ?
+	    sst_pem_read_quick(bytes, len, env->intern, &pem, &inner) :
+	    sst_pem_read(bytes, len, env->intern, &pem, &inner);
 	if (rc < 0) {
 		rc = sst_fail(err, rc, "%s: %s", shown, inner.text);
 		goto out;
@@ -135,9 +137,8 @@ ends_in(const char *name, const char *end)
 	return n >= e && strcmp(name + n - e, end) == 0;
 }
 
-/* What editors, package managers and certbot leave beside the real files. */
-static int
-left_over(const char *name)
+int
+sst_scan_left_over(const char *name)
 {
 	static const char *const ends[] = { "~", ".swp", ".swo", ".tmp", ".bak",
 	    ".old", ".orig", ".dpkg-new", ".dpkg-old", ".dpkg-dist", ".dpkg-tmp",
@@ -169,7 +170,7 @@ name_take(void *arg, const char *name)
 	char **grown, *copy;
 	size_t room;
 
-	if (left_over(name))
+	if (sst_scan_left_over(name))
 		return SST_OK;
 	if (l->n == NAMES_MAX)
 		return sst_fail(l->err, SST_E_LIMIT, "a directory of more than %zu"

@@ -36,6 +36,11 @@ sst_scan_done(struct sst_scan *s)
 	for (size_t i = 0; i < s->n_open_keys; i++)
 		free(s->open_keys[i]);
 	free(s->open_keys);
+	for (size_t i = 0; i < s->n_seen; i++) {
+		free(s->seen[i].folder);
+		free(s->seen[i].why);
+	}
+	free(s->seen);
 	free(s->folders);
 	free(s->leafless);
 	*s = (struct sst_scan){ 0 };
@@ -105,7 +110,7 @@ sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
 		rc = sst_row_facts(&f.row, &facts);
 	if (rc == SST_OK)
 		rc = sst_chain_content(leaf, chain, f.row.content, &why);
-	if (rc == SST_OK && key != NULL)
+	if (rc == SST_OK && key != NULL && (!env->facts_only || facts.challenge))
 		rc = sst_identity_new(leaf, chain, key, &facts, &f.identity, &why);
 	if (rc < 0)
 		goto out;

@@ -102,16 +102,15 @@ keys_mark(struct sst_unit *u, struct sst_error *err)
 static int
 is_leaf(const struct sst_unit *u, X509 *x, struct sst_mark *m, struct sst_error *err)
 {
-	EVP_PKEY *key = X509_get0_pubkey(x);
+	struct sst_key_facts facts;
 	int rc;
 
-	m->printed = 0;
-	if (key != NULL) {
-		rc = sst_key_print(key, m->print, NULL);
-		if (rc == SST_E_NOMEM)
-			return nomem(err);
-		m->printed = rc == SST_OK;
-	}
+	rc = sst_key_facts_read(x, &facts, NULL);
+	if (rc == SST_E_NOMEM)
+		return nomem(err);
+	m->printed = rc == SST_OK;
+	if (m->printed)
+		memcpy(m->print, facts.print, sizeof(m->print));
 	return !is_ca(x) || (m->printed && key_find(u, m->print) != NULL);
 }
 
@@ -144,8 +143,7 @@ leaves_mark(struct sst_unit *u, struct sst_error *err)
 			if (!leaf)
 				continue;
 			chain = sst_chain_order(x, certs, NULL);
-			if (chain == NULL || X509_digest(x, EVP_sha256(), m->id,
-			    NULL) != 1) {
+			if (chain == NULL || sst_cert_digest(x, m->id, NULL) < 0) {
 				sk_X509_pop_free(chain, X509_free);
 				return nomem(err);
 			}
@@ -275,6 +273,19 @@ sst_unit_pair(struct sst_unit *u, struct sst_error *err)
 		rc = leaf_emit(u, &u->leaves[i], matched > 0, err);
 	}
 	return rc;
+}
+
+int
+sst_unit_is_closed(const struct sst_unit *u)
+{
+	const struct sst_mark *key;
+
+	for (size_t i = 0; i < u->n_leaves; i++) {
+		key = u->leaves[i].printed ? key_find(u, u->leaves[i].print) : NULL;
+		if (key == NULL || key->part != u->leaves[i].part || u->leaves[i].chain == 0)
+			return 0;
+	}
+	return u->n_leaves > 0;
 }
 
 /* Notes the files that were read and gave no leaf: text, keys, nothing at all. */

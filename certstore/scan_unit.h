@@ -6,6 +6,7 @@
  *	scan_file.c	one file, and the names in a folder
  *	scan_pair.c	the chains and keys of a unit into entries
  *	scan_found.c	entries, and the list of them
+ *	scan_pool.c	the folders of a directory by several threads
  *
  * Always true:
  *   1. A unit is what may pair: the files of one folder, one file, or bytes.
@@ -48,8 +49,24 @@ nomem(struct sst_error *err)
 	return sst_fail(err, SST_E_NOMEM, "out of memory");
 }
 
+void	sst_unit_done(struct sst_unit *);
+/* Moves the parts of `from` to `to`. */
+int	sst_unit_take(struct sst_unit *to, struct sst_unit *from, struct sst_error *err);
+/*
+ * Reads one name of the directory `root`. 1: it is a folder, and its entries are in the
+ * scan of the unit. 0: a file became a part of the unit, or a refused entry.
+ */
+int	sst_unit_name(struct sst_unit *, const char *root, const char *path,
+	    struct sst_error *err);
+/* Notes a key file that others can read. */
+int	sst_scan_open_key(struct sst_scan *, const char *path, struct sst_error *err);
+/* Marks the entry `default` of a directory: default.pem, or default/. */
+void	sst_scan_mark_default(struct sst_scan *, const char *root);
 /* Pairs what the unit holds: an entry for each leaf. */
 int	sst_unit_pair(struct sst_unit *, struct sst_error *err);
+/* Whether every leaf of a unit that was paired has its key and its issuer in the same
+ * file, so that other files have no say. */
+int	sst_unit_is_closed(const struct sst_unit *);
 /* Notes the files that were read and gave no leaf: text, keys, nothing at all. */
 int	sst_unit_leafless(const struct sst_unit *, struct sst_error *err);
 

@@ -113,6 +113,7 @@ store_free(struct sst_store *s)
 	free(s->revoked.v);
 	free(s->bare.v);
 	free(s->degraded);
+	sst_waits_done(&s->waits);
 	sst_kept_free(s->cache);
 	sst_keep_end(s);
 	sst_intern_free(s->env.intern);
@@ -139,6 +140,8 @@ sst_store_new_from(const struct sst_store_config *config,
 		s->config = *config;
 	s->env.intern = sst_intern_new();
 	s->env.keys_may_be_open = s->config.keys_may_be_open;
+	s->env.served = sst_store_served;
+	s->env.served_arg = s;
 	s->cache = sst_kept_new(s->config.cache_bytes != 0 ? s->config.cache_bytes :
 	    CACHE_DEFAULT);
 	if (s->env.intern == NULL || s->cache == NULL) {
@@ -187,6 +190,13 @@ sst_store_unref(struct sst_store *s)
 		return;
 	list_take(s);
 	store_free(s);
+}
+
+void
+sst_store_on_try(struct sst_store *s, sst_try_fn fn, void *arg)
+{
+	s->on_try = fn;
+	s->try_arg = arg;
 }
 
 uint64_t

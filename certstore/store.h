@@ -6,6 +6,7 @@
  *	store_list.c	listing, figures
  *	store_keep.c	the index that outlives the store
  *	store_change.c	add, remove, read again
+ *	store_again.c	one folder is read again; folders that wait for it
  *	store_keys.c	a key comes: the chains that it belongs to
  *	store_ask.c	what a ClientHello asks, and what a listener answers for
  *	store_choose.c	one ClientHello in, one decision out
@@ -30,6 +31,17 @@
 #include "kept.h"
 #include "index.h"
 #include "scan.h"
+#include "waits.h"
+
+/*
+ * Tries an identity that is about to be served in another's place: 0, or SST_E_* with
+ * the reason. `names`: lines, as in struct sst_row. Called with no lock held, from the
+ * thread that reads the files.
+ */
+typedef int (*sst_try_fn)(void *arg, const struct sst_identity *, const char *names,
+    struct sst_error *err);
+
+struct sst_events;
 
 /* What has no file to be read from again. */
 struct sst_pin {
@@ -66,6 +78,8 @@ struct sst_store {
 	atomic_int	 doubt;		/* a row of the index that is kept lied */
 	atomic_int	 mended;	/* a broken index was left; to be told */
 	char		*index_dir;	/* constant */
+	sst_try_fn	 on_try;	/* set before the first change; may be NULL */
+	void		*try_arg;
 	struct sst_store *next, *prev;	/* list of all stores, for fork */
 
 	pthread_mutex_t	 mu;		/* guards the rest */
@@ -78,7 +92,39 @@ struct sst_store {
 	uint64_t	*degraded;	/* of store_choose.c; NULL: nothing was told */
 	struct sst_gen	*gen;		/* of the index that is or was kept; set once */
 	char		*kept_path;	/* of that directory */
+	struct sst_waits waits;
 };
+
+/*
+ * Who tries what is to be served in another's place; set once, before the first
+ * change. What fails is refused, what serves goes on, and an event says why. Without
+ * it nothing is tried, nor is what a directory holds when it is read first.
+ */
+void	sst_store_on_try(struct sst_store *, sst_try_fn, void *arg);
+
+/*
+ * Reads again what `below` names in the source `path`: a folder of that directory, or
+ * any path in one, relative to the source; a file directly in the directory stands
+ * for all such files, unless all that belongs together is in it; "" stands for
+ * everything, and so does any `below` of a source that is a file. Costs what that
+ * folder has, whatever else the store holds. What fails keeps its old identity, as
+ * with sst_store_rescan(). SST_E_NOT_FOUND: the source was never set.
+ */
+int	sst_store_rescan_below(struct sst_store *, const char *path, const char *below,
+	    struct sst_error *err);
+/*
+ * Folders of certbot's that were found between two versions are read again after 0.2,
+ * 0.5, 1, 2, 5 and then every 10 s. Whoever has a timer asks when the next is due (ms
+ * from now, 0: it is over; -1: none waits), and has them read.
+ */
+int64_t	sst_store_retry_due(struct sst_store *);
+int	sst_store_retry(struct sst_store *, struct sst_error *err);
+
+/* scan.h: what the store serves of a folder. `arg`: the store. */
+void	sst_store_served(void *arg, const char *folder, struct sst_served *);
+/* Notes which folders of a scan wait. */
+void	sst_store_note_seen(struct sst_store *, const char *source,
+	    const struct sst_scan *, struct sst_events *);
 
 /* Locks mu, and replaces an index that is broken. */
 void	sst_store_lock(struct sst_store *);

@@ -17,7 +17,9 @@
 #include "base/ossl.h"
 #include "apart.h"
 #include "apply.h"
+#include "scan_pool.h"
 #include "store_change.h"
+#include "store_dir.h"
 #include "store_keep.h"
 
 int
@@ -113,10 +115,9 @@ had_read(struct sst_store *s, const char *path, struct had *h, struct sst_error 
 	rc = sst_index_source_get(s->index, path, &id, &h->kind, err);
 	if (rc == 1) {
 		h->present = 1;
-		rc = sst_index_find(s->index, SST_FIND_SOURCE, &id, sizeof(id),
-		    &rows, err);
-		for (size_t i = 0; rc == SST_OK && h->kind == SST_SOURCE_FILE &&
-		    i < rows.n; i++)
+		rc = h->kind != SST_SOURCE_FILE ? SST_OK : sst_index_find(s->index,
+		    SST_FIND_SOURCE, &id, sizeof(id), &rows, err);
+		for (size_t i = 0; rc == SST_OK && i < rows.n; i++)
 			rc = had_row_locked(s, &rows.v[i], h);
 	}
 	sst_store_unlock(s);
@@ -167,6 +168,62 @@ read_work(void *arg)
 	    r->had->keys, r->had->n_keys, r->scan, r->err);
 }
 
+/* Takes in a large directory. *ret_done: it was one. */
+static int
+dir_load(struct sst_store *s, const char *path, const struct had *had, int *ret_done,
+    struct sst_error *err)
+{
+	char **names = NULL;
+	int rc = SST_OK;
+	size_t n = 0;
+
+	*ret_done = 0;
+	if (had->present && had->kind != SST_SOURCE_DIR)
+		return SST_OK;
+	/* what is wrong with it is said by who reads it in one piece */
+	if (sst_scan_names(&s->env, path, &names, &n, NULL) == SST_OK &&
+	    n > SST_POOL_LEAST) {
+		*ret_done = 1;
+		rc = sst_dir_load(s, path, names, n, had->present, err);
+	}
+	sst_scan_names_done(names, n);
+	return rc;
+}
+
+/* The same for what is read in one piece. */
+static int
+piece_load(struct sst_store *s, const char *path, int again, const struct had *had,
+    struct sst_events *events, struct sst_error *err)
+{
+	struct sst_scan scan = { 0 };
+	struct reading r = { s, path, had, &scan, err, SST_OK };
+	int rc;
+
+	/* a source of the caller's may want the caller's thread */
+	if (s->env.ops == &sst_source_files)
+		sst_apart(read_work, &r);
+	else
+		read_work(&r);
+	rc = r.rc;
+	if (rc == SST_OK && (had->present || !scan.is_dir))
+		sst_try_scan(s, &scan);
+	if (rc == SST_OK)
+		rc = scan_verdict(&scan, err);
+	if (rc < 0 && again && had->present && rc != SST_E_NOMEM)
+		sst_keep_source(s, path, err->text, events);
+	if (rc == SST_OK) {
+		sst_open_keys_tell(events, &scan);
+		rc = sst_apply(s, path, scan.is_dir ? SST_SOURCE_DIR : SST_SOURCE_FILE,
+		    &scan, again || had->present, events, err);
+		if (rc < 0)
+			sst_events_forget(events);
+		else
+			sst_store_note_seen(s, path, &scan, events);
+	}
+	sst_scan_done(&scan);
+	return rc;
+}
+
 /* Reads `path` (settled) and makes the store agree. `again`: what fails keeps
  * its old identity. */
 static int
@@ -174,36 +231,18 @@ path_load(struct sst_store *s, const char *path, int again, struct sst_error *er
 {
 	struct sst_error why = { .code = SST_OK };
 	struct sst_events events = { 0 };
-	struct sst_scan scan = { 0 };
 	struct had had = { 0 };
-	struct reading r = { s, path, &had, &scan, &why, SST_OK };
-	int rc;
+	int rc, done = 0;
 
 	rc = sst_keep_turn(s, path, err);
 	if (rc != 1)
 		return rc;
 	rc = had_read(s, path, &had, &why);
-	if (rc == SST_OK) {
-		/* a source of the caller's may want the caller's thread */
-		if (s->env.ops == &sst_source_files)
-			sst_apart(read_work, &r);
-		else
-			read_work(&r);
-		rc = r.rc;
-	}
 	if (rc == SST_OK)
-		rc = scan_verdict(&scan, &why);
-	if (rc < 0 && again && had.present && rc != SST_E_NOMEM)
-		sst_keep_source(s, path, why.text, &events);
-	if (rc == SST_OK) {
-		sst_open_keys_tell(&events, &scan);
-		rc = sst_apply(s, path, scan.is_dir ? SST_SOURCE_DIR : SST_SOURCE_FILE,
-		    &scan, again || had.present, &events, &why);
-		if (rc < 0)
-			sst_events_forget(&events);
-	}
+		rc = dir_load(s, path, &had, &done, &why);
+	if (rc == SST_OK && !done)
+		rc = piece_load(s, path, again, &had, &events, &why);
 	sst_events_tell(s, &events);
-	sst_scan_done(&scan);
 	had_done(&had);
 	if (rc < 0 && sst_keep_mended(s))
 		return path_load(s, path, again, err);
@@ -242,8 +281,10 @@ sst_store_add_bytes(struct sst_store *s, const void *bytes, size_t len,
 		rc = sst_keep_turn(s, NULL, &why) < 0 ? why.code : SST_OK;
 	if (rc == SST_OK)
 		rc = sst_scan_bytes(&s->env, name, bytes, len, NULL, 0, &scan, &why);
-	if (rc == SST_OK)
+	if (rc == SST_OK) {
+		sst_try_scan(s, &scan);
 		rc = scan_verdict(&scan, &why);
+	}
 	if (rc == SST_OK)
 		rc = sst_apply(s, name, SST_SOURCE_BYTES, &scan, 0, &events, &why);
 	if (rc < 0)

@@ -80,6 +80,16 @@ pair_make(struct sst_store *s, const struct sst_row *row, EVP_PKEY *key,
 	return rc;
 }
 
+/* The pair, before it takes the place of what serves. */
+static int
+staged_try(struct sst_store *s, const struct sst_row *staged, struct sst_found *f,
+    struct sst_error *err)
+{
+	if (sst_text_set(&f->row.path, staged->path) < 0)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	return sst_try_found(s, f, err);
+}
+
 /* Joins one key. Returns the number of chains that it belongs to, or < 0. */
 static int
 key_join(struct sst_store *s, EVP_PKEY *key, const char *key_path,
@@ -104,10 +114,14 @@ key_join(struct sst_store *s, EVP_PKEY *key, const char *key_path,
 		if (rc == SST_OK && f.identity != NULL) {
 			joined++;
 			/* a present pair needs no second key */
-			if (rows.v[i].state == SST_ENTRY_STAGED)
-				rc = sst_keep_turn(s, NULL, err) < 0 ? SST_E_SYSTEM :
-				    sst_apply_pair(s, &rows.v[i], &f, key_path,
-				    events, err);
+			if (rows.v[i].state == SST_ENTRY_STAGED) {
+				rc = staged_try(s, &rows.v[i], &f, err);
+				if (rc == SST_OK && sst_keep_turn(s, NULL, err) < 0)
+					rc = SST_E_SYSTEM;
+				if (rc == SST_OK)
+					rc = sst_apply_pair(s, &rows.v[i], &f,
+					    key_path, events, err);
+			}
 		}
 		sst_found_done(&f);
 	}

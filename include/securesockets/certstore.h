@@ -21,7 +21,8 @@
  *   3. Every change that succeeds adds one to the generation. A choice is made
  *      on one generation: never on half of a change.
  *   4. A change that fails leaves the store as it was. A broken certificate in
- *      a directory voids only itself.
+ *      a directory voids only itself. A directory of more than 64 entries is taken in
+ *      by steps, each of them such a change: what was read is served meanwhile.
  *   5. A name that nobody has costs no file access and no memory.
  *   6. No private key is written anywhere, the index included.
  *   7. A certificate with acmeIdentifier (RFC 8737, 8738) is never chosen: it is kept
@@ -72,6 +73,13 @@ struct sst_store_event {
 	const char	*name;		/* its first name, escaped; "": none */
 };
 
+/* How far the reading of a large directory has come. */
+struct sst_store_progress {
+	uint64_t	seen;		/* entries of the directory */
+	uint64_t	done;		/* of those, taken in (or refused) */
+	int		over;		/* 1: that was the last */
+};
+
 /* All zero (or a NULL pointer to it) means the defaults. */
 struct sst_store_config {
 	/* Where the index of a directory is kept, so that the next process that sets
@@ -89,6 +97,11 @@ struct sst_store_config {
 	void		*event_arg;
 	uint64_t	generation;	/* of a store that this one takes the place
 					   of: it counts on from there */
+	/* Called about four times a second while a directory of more than 64 entries
+	 * is read, and once when it is over, as on_event is. */
+	void		(*on_progress)(void *event_arg, const struct sst_store_progress *);
+	unsigned	threads;	/* that read such a directory; 0: as many as
+					   there are cores, at most 8 */
 };
 
 /* On SST_OK the caller owns *ret_store (one reference). */
@@ -128,7 +141,9 @@ SST_API int	sst_store_add_key_bytes(struct sst_store *, const void *bytes, size_
 SST_API int	sst_store_remove(struct sst_store *, const char *what, struct sst_error *err);
 /*
  * Reads the source `path` again (NULL: all of them) and takes in what changed.
- * What fails to load keeps its old identity and raises SST_STORE_KEPT.
+ * What fails to load keeps its old identity and raises SST_STORE_KEPT. An identity
+ * that is not in memory (never served, or not for long) is kept only where its files
+ * are still there, as certbot's are: of a large directory not all are held in memory.
  */
 SST_API int	sst_store_rescan(struct sst_store *, const char *path, struct sst_error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* wall - the wall clock as a test has it; who links `wall` asks no other. */
+/* wall - the clocks as a test has them; who links `wall` asks no others. */
 #ifndef SST_TEST_WALL_H
 #define SST_TEST_WALL_H
 
@@ -8,5 +8,7 @@
 
 /* Seconds; 0: as it is. */
 extern _Atomic int64_t wall;
+/* Milliseconds that the monotonic clock is ahead of what it would be. */
+extern _Atomic int64_t wall_ahead;
 
 #endif

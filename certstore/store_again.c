@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store_again - one folder of a directory is read again, and folders that were found
+ * between two versions wait for it (store.h).
+ *
+ * What changed is known by its path (the watch, a deploy hook): only that folder is
+ * listed, only its rows are touched.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "apart.h"
+#include "apply.h"
+#include "store_change.h"
+#include "store_keep.h"
+
+/* The version that a row of a folder of certbot's is of, or 0. */
+static int
+row_version(const struct sst_row *row)
+{
+	static const enum sst_lineage_part leaves[] = { SST_PART_FULLCHAIN,
+	    SST_PART_CERT };
+	char load[SST_PATH_SIZE];
+	const char *line;
+	size_t len;
+	int n = 0;
+
+	if (row->state != SST_ENTRY_USABLE || row->load == NULL)
+		return 0;
+	line = sst_line(row->load, 0, &len);
+	if (line == NULL || len >= sizeof(load))
+		return 0;
+	memcpy(load, line, len);
+	load[len] = '\0';
+	for (size_t i = 0; n == 0 && i < sizeof(leaves) / sizeof(leaves[0]); i++)
+		n = sst_lineage_version(leaves[i], load);
+	return n;
+}
+
+void
+sst_store_served(void *arg, const char *folder, struct sst_served *ret)
+{
+	struct sst_store *s = arg;
+	struct sst_rows rows = { 0 };
+	const struct sst_wait *wait;
+	int n;
+
+	ret->now = sst_clock_wall();
+	sst_store_lock(s);
+	(void)sst_index_folder(s->index, 0, folder, 1, &rows, NULL);
+	wait = sst_waits_find(&s->waits, folder);
+	if (wait != NULL) {
+		ret->back = wait->back;
+		ret->back_ms = sst_clock_ms() - wait->since;
+	}
+	sst_store_unlock(s);
+	for (size_t i = 0; i < rows.n; i++) {
+		n = row_version(&rows.v[i]);
+		if (n > ret->version)
+			ret->version = n;
+	}
+	sst_rows_done(&rows);
+}
+
+void
+sst_store_note_seen(struct sst_store *s, const char *source, const struct sst_scan *scan,
+    struct sst_events *events)
+{
+	const int64_t now = sst_clock_ms();
+
+	sst_store_lock(s);
+	for (size_t i = 0; i < scan->n_seen; i++) {
+		const struct sst_seen *seen = &scan->seen[i];
+
+		if (seen->why == NULL)
+			sst_waits_drop(&s->waits, seen->folder);
+		else if (sst_waits_note(&s->waits, source, seen->folder, seen->back, now))
+			sst_events_add(events, SST_STORE_KEPT, seen->folder, seen->why);
+	}
+	sst_store_unlock(s);
+}
+
+struct below {
+	struct sst_store *store;
+	const char	*root;
+	char		 folder[SST_PATH_SIZE];
+	struct sst_piece piece;
+	struct sst_error *err;
+	int		 rc;
+};
+
+/* Whether the directory is there although one of its folders is not. */
+static int
+root_is_there(struct below *b)
+{
+	int fd, rc;
+
+	rc = b->store->env.ops->open(b->store->env.ctx, b->root, &fd, b->err);
+	if (rc == SST_OK)
+		(void)close(fd);
+	return rc;
+}
+
+/* Whether the store knows a folder of this name. */
+static int
+folder_is_known(struct below *b, int64_t source)
+{
+	struct sst_rows rows = { 0 };
+	int rc, known = 0;
+
+	sst_store_lock(b->store);
+	rc = sst_index_folder(b->store->index, source, b->folder, 0, &rows, b->err);
+	sst_store_unlock(b->store);
+	for (size_t i = 0; i < rows.n; i++)
+		known |= strcmp(rows.v[i].path, b->folder) != 0;
+	sst_rows_done(&rows);
+	return rc < 0 ? rc : known;
+}
+
+static void
+below_read(void *arg)
+{
+	struct below *b = arg;
+
+	b->rc = sst_scan_folder(&b->store->env, b->root, b->piece.folder, b->piece.flat,
+	    &b->piece.scan, b->err);
+}
+
+static void
+apart(struct below *b, void (*work)(void *))
+{
+	/* a source of the caller's may want the caller's thread */
+	if (b->store->env.ops == &sst_source_files)
+		sst_apart(work, b);
+	else
+		work(b);
+}
+
+/* Whether what the store has of this file came from it alone. */
+static int
+file_was_alone(struct below *b, int64_t source)
+{
+	struct sst_rows rows = { 0 };
+	int rc, alone = 1;
+	size_t len;
+
+	sst_store_lock(b->store);
+	rc = sst_index_folder(b->store->index, source, b->folder, 0, &rows, b->err);
+	sst_store_unlock(b->store);
+	for (size_t i = 0; i < rows.n; i++) {
+		const struct sst_row *row = &rows.v[i];
+
+		alone &= row->state == SST_ENTRY_USABLE && row->load != NULL &&
+		    row->key_path != NULL && strcmp(row->key_path, row->path) == 0 &&
+		    sst_line(row->load, 0, &len) != NULL &&
+		    sst_line(row->load, 1, &len) == NULL;
+	}
+	sst_rows_done(&rows);
+	return rc < 0 ? rc : alone;
+}
+
+static void
+file_read(void *arg)
+{
+	struct below *b = arg;
+
+	b->rc = sst_scan_alone(&b->store->env, b->root, b->folder, &b->piece.scan, b->err);
+}
+
+/* A file of the directory itself that has all it needs in it. 1: it was read. */
+static int
+file_scan(struct below *b, int64_t source)
+{
+	int rc = file_was_alone(b, source);
+
+	if (rc != 1)
+		return rc;
+	apart(b, file_read);
+	return b->rc;
+}
+
+/* Reads the folder; one that is gone reads as empty, and a file's name as all files. */
+static int
+below_scan(struct below *b, int64_t source)
+{
+	struct sst_error why = { .code = SST_OK }, *err = b->err;
+	int rc;
+
+	b->piece.folder = b->folder;
+	b->err = &why;
+	apart(b, below_read);
+	b->err = err;
+	if (b->rc != SST_E_NOT_FOUND)
+		return b->rc < 0 ? sst_fail(err, b->rc, "%s", why.text) : SST_OK;
+	rc = root_is_there(b);
+	if (rc == SST_OK)
+		rc = folder_is_known(b, source);
+	if (rc == SST_OK)
+		rc = file_scan(b, source);
+	if (rc != 0)
+		return rc < 0 ? rc : SST_OK;
+	b->piece.folder = b->root;
+	b->piece.flat = 1;
+	apart(b, below_read);
+	return b->rc;
+}
+
+/* The first part of `below`, or "" where that says nothing about one folder. */
+static void
+first_part(const char *below, char *out, size_t size)
+{
+	size_t len;
+
+	below += strspn(below, "/");
+	len = strcspn(below, "/");
+	out[0] = '\0';
+	if (len == 0 || len >= size || strchr(below, '\n') != NULL ||
+	    (len <= 2 && strncmp(below, "..", len) == 0))
+		return;
+	memcpy(out, below, len);
+	out[len] = '\0';
+}
+
+static int
+folder_load(struct sst_store *s, const char *root, const char *part,
+    struct sst_error *err)
+{
+	struct sst_error why = { .code = SST_OK };
+	struct below b = { .store = s, .root = root, .err = &why };
+	struct sst_events events = { 0 };
+	enum sst_source_kind kind;
+	int64_t source = 0;
+	int rc, n;
+
+	n = snprintf(b.folder, sizeof(b.folder), "%s/%s", root, part);
+	if (n < 0 || (size_t)n >= sizeof(b.folder))
+		return sst_fail(err, SST_E_LIMIT, "a path of %d bytes", n);
+	sst_store_lock(s);
+	rc = sst_index_source_get(s->index, root, &source, &kind, &why);
+	sst_store_unlock(s);
+	rc = rc < 0 ? rc : below_scan(&b, source);
+	if (rc == SST_OK) {
+		sst_try_scan(s, &b.piece.scan);
+		sst_open_keys_tell(&events, &b.piece.scan);
+		rc = sst_apply_folders(s, root, &b.piece, 1, 1, &events, &why);
+		if (rc < 0)
+			sst_events_forget(&events);
+		else
+			sst_store_note_seen(s, root, &b.piece.scan, &events);
+	}
+	sst_events_tell(s, &events);
+	sst_scan_done(&b.piece.scan);
+	sst_keep_tidy(s);
+	if (rc < 0 && err != NULL && err->code == SST_OK)
+		*err = why;
+	return rc;
+}
+
+int
+sst_store_rescan_below(struct sst_store *s, const char *path, const char *below,
+    struct sst_error *err)
+{
+	char settled[SST_PATH_SIZE], part[SST_PATH_SIZE / 4];
+	enum sst_source_kind kind;
+	int64_t source;
+	int rc;
+
+	first_part(below, part, sizeof(part));
+	rc = sst_path_settle(s, path, settled, err);
+	if (rc < 0)
+		return rc;
+	sst_store_lock(s);
+	rc = sst_index_source_get(s->index, settled, &source, &kind, err);
+	sst_store_unlock(s);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || kind != SST_SOURCE_DIR || part[0] == '\0')
+		return sst_store_rescan(s, path, err);
+	if (sst_scan_left_over(part))
+		return SST_OK;
+	rc = sst_keep_turn(s, settled, err);
+	if (rc != 1)
+		return rc;
+	rc = folder_load(s, settled, part, err);
+	return rc < 0 && sst_keep_mended(s) ? sst_store_rescan(s, path, err) : rc;
+}
+
+int64_t
+sst_store_retry_due(struct sst_store *s)
+{
+	int64_t due;
+
+	sst_store_lock(s);
+	due = sst_waits_due(&s->waits, sst_clock_ms());
+	sst_store_unlock(s);
+	return due;
+}
+
+/* One that is due, as text that the caller frees. 1, 0 or < 0. */
+static int
+due_take(struct sst_store *s, int64_t now, char **ret_source, char **ret_folder)
+{
+	int found = 0;
+
+	sst_store_lock(s);
+	for (size_t i = 0; !found && i < s->waits.n; i++) {
+		const struct sst_wait *w = &s->waits.v[i];
+
+		if (w->due > now)
+			continue;
+		*ret_source = strdup(w->source);
+		*ret_folder = strdup(w->folder);
+		found = *ret_source == NULL || *ret_folder == NULL ? SST_E_NOMEM : 1;
+	}
+	sst_store_unlock(s);
+	return found;
+}
+
+/* It was read. Where that did not come to a note, it does not stay due. */
+static void
+due_done(struct sst_store *s, const char *folder, int rc, int64_t now)
+{
+	struct sst_wait *w;
+
+	sst_store_lock(s);
+	w = sst_waits_find(&s->waits, folder);
+	if (w != NULL && (rc == SST_E_NOT_FOUND || rc == SST_OK) && w->due <= now)
+		sst_waits_drop(&s->waits, folder);	/* it is no more */
+	else if (w != NULL && w->due <= now)
+		(void)sst_waits_note(&s->waits, w->source, folder, w->back, now);
+	sst_store_unlock(s);
+}
+
+int
+sst_store_retry(struct sst_store *s, struct sst_error *err)
+{
+	const int64_t now = sst_clock_ms();
+	char *source, *folder;
+	int rc = SST_OK, one;
+	size_t skip;
+
+	for (size_t i = 0; i < SST_WAITS_MAX; i++) {
+		source = folder = NULL;
+		one = due_take(s, now, &source, &folder);
+		if (one == 1) {
+			skip = strlen(source);
+			/* the source itself may be a folder of certbot's */
+			one = sst_store_rescan_below(s, source, folder + skip, err);
+			due_done(s, folder, one, now);
+		} else {
+			i = SST_WAITS_MAX;
+			if (one < 0)
+				(void)sst_fail(err, one, "out of memory");
+		}
+		if (one < 0 && rc == SST_OK)
+			rc = one;
+		free(source);
+		free(folder);
+	}
+	return rc;
+}

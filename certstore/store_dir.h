@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store_dir - a large directory is taken in while it is read.
+ *
+ * store_change.c calls it; scan_pool.c reads.
+ *
+ * Always true:
+ *   1. What was read is served after SST_DIR_FOLDERS folders or SST_DIR_MS ms, whatever
+ *      is still to be read: each such step is a change of its own.
+ *   2. A folder that is gone goes when all the others were read.
+ * Threads: reads with several; changes and tells with the caller's.
+ */
+#ifndef SST_CERTSTORE_STORE_DIR_H
+#define SST_CERTSTORE_STORE_DIR_H
+
+#include "store.h"
+
+#define SST_DIR_FOLDERS	512
+#define SST_DIR_MS	250
+
+/* `names`: of the directory, sorted. `present`: it was taken in before. */
+int	sst_dir_load(struct sst_store *, const char *path, char *const *names, size_t n,
+	    int present, struct sst_error *err);
+
+#endif
