@@ -12,7 +12,7 @@
 struct sst_choice {
 	atomic_int		 refs;
 	enum sst_tier		 tier;
-	int			 alert, degraded;
+	int			 alert, degraded, revoked;
 	uint64_t		 generation;
 	time_t			 from, until;
 	size_t			 n_ids, n_cands, bytes;
@@ -52,6 +52,7 @@ sst_choice_new(const struct sst_choice_parts *p)
 	c->tier = p->tier;
 	c->alert = p->alert;
 	c->degraded = p->degraded;
+	c->revoked = p->revoked;
 	c->generation = p->generation;
 	c->from = p->from;
 	c->until = p->until;
@@ -98,7 +99,8 @@ sst_choice_rename(const struct sst_choice *old, const char *name)
 	}
 	return sst_choice_new(&(struct sst_choice_parts){
 		.name = name, .tier = old->tier, .alert = old->alert,
-		.degraded = old->degraded, .generation = old->generation,
+		.degraded = old->degraded, .revoked = old->revoked,
+		.generation = old->generation,
 		.from = old->from, .until = old->until,
 		.ranked = ranked, .n_ranked = old->n_cands,
 		.ids = old->ids, .n_ids = old->n_ids,
@@ -150,6 +152,12 @@ sst_choice_use(const struct sst_choice *c)
 {
 	for (size_t i = 0; i < c->n_ids; i++)
 		sst_identity_use(c->ids[i]);
+}
+
+int
+sst_choice_revoked(const struct sst_choice *c)
+{
+	return c->revoked;
 }
 
 enum sst_tier

@@ -23,6 +23,7 @@ struct sst_choice_parts {
 	enum sst_tier	 tier;
 	int		 alert;		/* 0: something was chosen */
 	int		 degraded;
+	int		 revoked;	/* one of `ids` is */
 	uint64_t	 generation;
 	time_t		 from, until;
 	const struct sst_ranked *ranked;
@@ -34,6 +35,8 @@ struct sst_choice_parts {
 struct sst_choice *sst_choice_new(const struct sst_choice_parts *);	/* or NULL */
 /* The same decision for another name that nobody has. NULL: out of memory. */
 struct sst_choice *sst_choice_rename(const struct sst_choice *, const char *name);
+/* Whether something that was marked as revoked is among what is installed. */
+int	sst_choice_revoked(const struct sst_choice *);
 /* Whether it still holds at `now` and for this generation. */
 int	sst_choice_holds(const struct sst_choice *, uint64_t generation, time_t now);
 size_t	sst_choice_bytes(const struct sst_choice *);

@@ -199,7 +199,7 @@ decide(struct sst_store *s, const struct sst_ask *a, const struct sst_rows *rows
 	struct sst_identity *ids[SST_WINNERS_MAX] = { NULL };
 	struct sst_rank rank = { 0 };
 	struct sst_ranked *ranked;
-	int alert = 0, rc;
+	int alert = 0, revoked = 0, rc;
 
 	ranked = calloc(rows->n + 1, sizeof(*ranked));
 	if (ranked == NULL)
@@ -210,8 +210,11 @@ decide(struct sst_store *s, const struct sst_ask *a, const struct sst_rows *rows
 	if (rank.won == 0)
 		alert = rank.kind_fits ? SST_ALERT_UNRECOGNIZED_NAME :
 		    SST_ALERT_HANDSHAKE_FAILURE;
+	for (size_t i = 0; i < rank.won; i++)
+		revoked |= ranked[i].revoked;
 	*ret = sst_choice_new(&(struct sst_choice_parts){ .name = a->name,
 	    .tier = rank.tier, .alert = alert, .degraded = rank.degraded,
+	    .revoked = revoked,
 	    .generation = generation, .from = rank.from, .until = rank.until,
 	    .ranked = ranked, .n_ranked = rows->n, .ids = ids, .n_ids = rank.won });
 	if (*ret == NULL)

@@ -96,7 +96,7 @@ extern "C" {
 						   the protocol agreed on */
 #endif
 #ifndef TLS_SESSION_TTL
-#define TLS_SESSION_TTL			91
+#define TLS_SESSION_TTL			91	/* int or long: seconds; 0: off */
 #endif
 #ifndef TLS_DISABLE_CIPHER
 #define TLS_DISABLE_CIPHER		92
@@ -148,10 +148,10 @@ extern "C" {
 #define TLS_CONTEXT			107
 #endif
 #ifndef TLS_SESSION_REUSE
-#define TLS_SESSION_REUSE		108
+#define TLS_SESSION_REUSE		108	/* int: listener, 0 or 1 */
 #endif
 #ifndef TLS_RESUMED_SESSION
-#define TLS_RESUMED_SESSION		109
+#define TLS_RESUMED_SESSION		109	/* int, connected: 0 or 1 */
 #endif
 #ifndef TLS_ENABLE_CIPHER
 #define TLS_ENABLE_CIPHER		110
@@ -193,7 +193,7 @@ extern "C" {
 #define TLS_CRL_FILE			136	/* source: CRLs, PEM or DER */
 #endif
 #ifndef TLS_TICKET_KEY
-#define TLS_TICKET_KEY			137
+#define TLS_TICKET_KEY			137	/* set bytes: 32 to 256, or none */
 #endif
 #ifndef TLS_HANDSHAKE_TIMEOUT
 #define TLS_HANDSHAKE_TIMEOUT		138	/* int: milliseconds */

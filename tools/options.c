@@ -27,6 +27,10 @@ type_name(enum sst_option_type type)
 		return "uint64_t";
 	case SST_OPT_SOURCE:
 		return "source";
+	case SST_OPT_BYTES:
+		return "bytes";
+	case SST_OPT_SECONDS:
+		return "seconds";
 	}
 	return "?";
 }
@@ -34,13 +38,15 @@ type_name(enum sst_option_type type)
 static const char *
 set_name(unsigned states)
 {
-	switch (states & (SST_OPT_SET_NEW | SST_OPT_SET_LISTEN)) {
+	switch (states & (SST_OPT_SET_NEW | SST_OPT_SET_LISTEN | SST_OPT_SET_CONN)) {
 	case SST_OPT_SET_NEW:
 		return "new";
 	case SST_OPT_SET_LISTEN:
 		return "listener";
 	case SST_OPT_SET_NEW | SST_OPT_SET_LISTEN:
 		return "any";
+	case SST_OPT_SET_NEW | SST_OPT_SET_LISTEN | SST_OPT_SET_CONN:
+		return "always";
 	}
 	return "-";
 }

@@ -23,14 +23,27 @@
  *   - SSL_CTX_set_client_hello_cb(): the choice is made there.
  *   - SSL_CTX_set_tlsext_servername_callback() and its argument: it confirms
  *     the name, without which SSL_get_servername() is silent on some paths.
- *   - SSL_OP_NO_TICKET, SSL_CTX_set_num_tickets(0) and SSL_SESS_CACHE_OFF: a
- *     resumed session skips the choice, and OpenSSL binds a ticket to no name
- *     in TLS 1.3 (in 1.2 it only withholds the confirmation), so a ticket of
- *     one name would open another. A program that turns them on again gets
- *     that behaviour back.
+ *   - SSL_CTX_set_tlsext_ticket_key_evp_cb(), SSL_CTX_set_num_tickets(1),
+ *     SSL_CTX_set_timeout() and SSL_SESS_CACHE_OFF: sessions are resumed from
+ *     tickets (below), from nothing else, and without early data. An SSL_CTX with
+ *     SSL_OP_NO_TICKET stays without.
+ *   - SSL_set_session_id_context() of each SSL: the digest below.
  *   - The certificates of the SSL_CTX itself are never served.
  * It does not touch versions, cipher suites, groups, the verification of
  * clients, ALPN, the cert_cb slot, app_data.
+ *
+ * Sessions of a server that has a store. A resumed session skips the choice and the
+ * verification of clients, and OpenSSL binds a ticket to no name. So each is bound to a
+ * digest of the name as asked for, the public keys of the certificates that were chosen,
+ * the policy, the client's ALPN list, and what is demanded of clients (the mode and
+ * depth of SSL_set_verify() and the list of CAs). Where it is another one, say because a
+ * renewal brought a new key, the handshake is a full one; a renewal that keeps its key
+ * keeps its sessions. Who is shown a revoked certificate resumes nothing. One ticket is
+ * issued in a full handshake and none in a resumed one; it is good for 24 hours. Its keys
+ * change every 12 hours, without a message between processes that were forked after
+ * the store was attached; sst_openssl_tickets() shares them further. Where clients are
+ * asked for certificates (SSL_VERIFY_PEER) tickets are off until the program asks for
+ * them there.
  *
  * A checker, for clients, and for servers that ask for certificates:
  *
@@ -64,7 +77,8 @@
  * the store that the checker knows to be revoked is served only where nothing else has
  * the name.
  * It does not touch the verification of chains and names, the session cache,
- * tickets, app_data. With the policy SST_REVOCATION_OFF it takes nothing.
+ * app_data, and tickets but where SSL_VERIFY_PEER is set: a server that has a store,
+ * too, issues none there. With the policy SST_REVOCATION_OFF it takes nothing.
  *
  * Always true:
  *   1. A client is shown a certificate that sst_store_choose() chose, or the
@@ -112,6 +126,34 @@ SST_API const struct sst_choice *sst_openssl_choice(const SSL *ssl);
 /* 1: this connection was an ACME server's validation (RFC 8737), which is answered and
  * over: close it. Else 0. After the handshake, on any thread that may use the SSL. */
 SST_API int	sst_openssl_is_challenge(const SSL *ssl);
+
+/* How sessions of a server with a store are resumed. All zero is what holds without. */
+struct sst_openssl_tickets {
+	const void	*master;	/* a secret of who shall resume each other's sessions,
+				   other processes and other machines; copied. NULL: a
+				   random one, of this SSL_CTX and what is forked after */
+	size_t		 master_len;	/* 32 to 256 bytes */
+	unsigned	 lifetime;	/* of a session, seconds, at most 604,800 (RFC 8446
+				   4.6.1); 0: 86,400 */
+	int		 off;		/* 1: no session is resumed */
+	int		 with_peers;	/* 1: also where SSL_VERIFY_PEER is set. The client
+				   is then known by what its ticket says, without its
+				   chain; what it was verified with besides mode, depth
+				   and CA list must stay while the master does. Never
+				   where a checker is attached: it wants the chain. */
+};
+
+/*
+ * Says how, after the store was attached and before the SSL_CTX is shared; the last call
+ * counts. NULL: the default. Tickets that were issued before are worth nothing unless
+ * the master is the same. SST_E_STATE: there is no store; SST_E_USAGE: a number is out of
+ * its range, and the text says which.
+ * The keys of a random master older than the lifetime cannot be had again, by nobody. Who
+ * knows a master that was given can open all that was sealed under it, and in TLS 1.2
+ * what was said there: give a new one now and then.
+ */
+SST_API int	sst_openssl_tickets(SSL_CTX *ctx, const struct sst_openssl_tickets *,
+		    struct sst_error *err);
 
 /* What may happen when there is no fresh evidence at hand. */
 enum sst_openssl_check_mode {

@@ -7,6 +7,7 @@
 #include <securesockets.h>
 
 #define SET_ANY		(SST_OPT_SET_NEW | SST_OPT_SET_LISTEN)
+#define SET_ALWAYS	(SET_ANY | SST_OPT_SET_CONN)
 
 const struct sst_option sst_options[] = {
 	{ "TLS_REMOTE_HOSTNAME", TLS_REMOTE_HOSTNAME, SST_OPT_TEXT,
@@ -29,6 +30,10 @@ const struct sst_option sst_options[] = {
 	{ "TLS_ALPN", TLS_ALPN, SST_OPT_TEXT, SET_ANY | SST_OPT_GET, "0.1",
 	    "application protocols in order of preference, comma-separated; "
 	    "connected: the one agreed on" },
+	{ "TLS_SESSION_TTL", TLS_SESSION_TTL, SST_OPT_SECONDS,
+	    SET_ALWAYS | SST_OPT_GET, "0.1",
+	    "seconds for which a client may resume its session with a listener "
+	    "(86,400; at most 604,800); 0: none is resumed" },
 	{ "TLS_PEER_IDENTITY", TLS_PEER_IDENTITY, SST_OPT_TEXT,
 	    SST_OPT_GET_CONN, "0.1",
 	    "subject of the peer's certificate" },
@@ -57,6 +62,13 @@ const struct sst_option sst_options[] = {
 	{ "TLS_CACHED_REV_CHECKS", TLS_CACHED_REV_CHECKS, SST_OPT_INT,
 	    SST_OPT_SET_NEW | SST_OPT_GET, "0.2",
 	    "1 (default): evidence that was kept counts" },
+	{ "TLS_SESSION_REUSE", TLS_SESSION_REUSE, SST_OPT_INT,
+	    SET_ALWAYS | SST_OPT_GET, "0.1",
+	    "1 (default): a listener gives its clients tickets, bound to what they "
+	    "were served under; a client never resumes" },
+	{ "TLS_RESUMED_SESSION", TLS_RESUMED_SESSION, SST_OPT_INT,
+	    SST_OPT_GET_CONN, "0.1",
+	    "1: the session was resumed" },
 	{ "TLS_VERSION_MIN", TLS_VERSION_MIN, SST_OPT_INT,
 	    SET_ANY | SST_OPT_GET, "0.1",
 	    "lowest version to speak: TLS_1_2 (default) or TLS_1_3" },
@@ -77,6 +89,9 @@ const struct sst_option sst_options[] = {
 	    "source=...; verdict=...; and so on" },
 	{ "TLS_CRL_FILE", TLS_CRL_FILE, SST_OPT_SOURCE, SST_OPT_SET_NEW, "0.2",
 	    "revocation lists in PEM or DER, which count beside what is fetched" },
+	{ "TLS_TICKET_KEY", TLS_TICKET_KEY, SST_OPT_BYTES, SET_ANY, "0.1",
+	    "secret of 32 to 256 bytes: listeners that have the same one resume each "
+	    "other's sessions; empty (default): a random one of its own" },
 	{ "TLS_HANDSHAKE_TIMEOUT", TLS_HANDSHAKE_TIMEOUT, SST_OPT_INT,
 	    SET_ANY | SST_OPT_GET, "0.1",
 	    "milliseconds that a handshake may take" },

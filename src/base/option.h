@@ -18,12 +18,15 @@ enum sst_option_type {
 	SST_OPT_INT,		/* int */
 	SST_OPT_U64,		/* uint64_t */
 	SST_OPT_SOURCE,		/* path of a file or directory, or PEM or DER bytes */
+	SST_OPT_BYTES,		/* as many as optlen says */
+	SST_OPT_SECONDS,	/* int or long, as optlen says */
 };
 
 /* In which states it may be set, and whether it may be read. */
 enum {
 	SST_OPT_SET_NEW = 1,	/* before connect() and listen() */
 	SST_OPT_SET_LISTEN = 2,	/* on a listener */
+	SST_OPT_SET_CONN = 4,	/* once connected: taken, and without effect there */
 	SST_OPT_GET = 16,	/* readable in any state that has a value */
 	SST_OPT_GET_CONN = 32	/* readable once connected; before: ENOTCONN */
 };

@@ -16,6 +16,7 @@
 #include "certs_inside.h"
 #include "log.h"
 #include "tls/ours.h"
+#include "tls/ticket_key.h"
 
 struct sst_cert_source *
 sst_cert_source_new(uint32_t id, int option, int watched, const char *path,
@@ -115,8 +116,11 @@ sst_certs_new(struct sst_files *files, struct sst_log *log, int key_event,
 	atomic_init(&certs->keys_open, 0);
 	(void)pthread_mutex_init(&certs->mu, NULL);
 	rc = sst_store_new_from(&config, &sst_cert_files, certs, &certs->store, err);
-	if (rc != SST_OK) {
+	if (rc != SST_OK)
 		certs->store = NULL;
+	else
+		rc = sst_tickets_new(NULL, 0, 1, &certs->tickets, err);
+	if (rc != SST_OK) {
 		sst_certs_unref(certs);
 		return rc;
 	}
@@ -151,6 +155,7 @@ sst_certs_unref(struct sst_certs *certs)
 		sst_ours_stop(certs->ours);
 	sst_ours_unref(certs->ours);
 	sst_store_unref(certs->store);
+	sst_tickets_unref(certs->tickets);
 	while (certs->drop != NULL && (id = sst_certs_dropped(certs)) != 0)
 		certs->drop(certs->drop_arg, id);
 	while ((s = certs->list) != NULL) {
@@ -174,6 +179,12 @@ struct sst_store *
 sst_certs_store(struct sst_certs *certs)
 {
 	return certs->store;
+}
+
+struct sst_tickets *
+sst_certs_tickets(struct sst_certs *certs)
+{
+	return certs->tickets;
 }
 
 void

@@ -29,6 +29,7 @@ struct sst_names;
 struct sst_ours;
 struct sst_job;
 struct sst_store;
+struct sst_tickets;
 
 /* One entry of the list. */
 struct sst_cert_source {
@@ -61,6 +62,8 @@ void	sst_certs_on_end(struct sst_certs *, void (*drop)(void *arg, uint32_t id),
 struct sst_certs *sst_certs_ref(struct sst_certs *);
 void	sst_certs_unref(struct sst_certs *);	/* NULL is allowed */
 struct sst_store *sst_certs_store(struct sst_certs *);	/* borrowed */
+/* What its clients' sessions are resumed by, where the program gave no key. Borrowed. */
+struct sst_tickets *sst_certs_tickets(struct sst_certs *);
 void	sst_certs_key_event(struct sst_certs *, int key_event);
 
 /* Who sees to staples, and how long (ms) a new certificate may wait for its own before

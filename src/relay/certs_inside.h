@@ -17,6 +17,7 @@ struct sst_error;
 struct sst_log;
 struct sst_ours;
 struct sst_store;
+struct sst_tickets;
 
 struct sst_certs {
 	atomic_uint	  refs;
@@ -24,6 +25,7 @@ struct sst_certs {
 	struct sst_log	 *log;		/* borrowed */
 	struct sst_lane	  lane;		/* supply.c's */
 	struct sst_store *store;
+	struct sst_tickets *tickets;
 	_Atomic int64_t	  renewed;	/* wall time of the last renewal */
 	atomic_int	  keys_open;	/* readable keys are allowed after all */
 	/* mu guards what follows up to `drop`, and the entries */

@@ -217,6 +217,7 @@ read_request(struct sst_call *call, int told)
 	struct sst_relay *relay = call->relay;
 	struct sst_call **end;
 	long n = receive(call);
+	int code;
 
 	/* A request that comes with the end of its connection in this very moment
 	 * is taken for the end. */
@@ -235,7 +236,9 @@ read_request(struct sst_call *call, int told)
 		    "the request could not be read");
 		return 1;
 	}
-	if (call_data(call, relay->scratch, (size_t)n) < 0) {
+	code = call_data(call, relay->scratch, (size_t)n);
+	explicit_bzero(relay->scratch, (size_t)n);	/* it may be a secret */
+	if (code < 0) {
 		sst_call_fail(call, ENOMEM, NULL);
 		return 1;
 	}

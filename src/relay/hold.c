@@ -45,7 +45,8 @@ static int
 send_state(const struct sst_listener *l, const struct sst_hold_writer *w)
 {
 	int fds[SST_HOLD_FDS] = { l->record->tcp, l->record->end, -1 };
-	int is_long = w->len > SST_WIRE_DATA_MAX;
+	/* a secret stays out of the keeper's memory */
+	int is_long = w->secret || w->len > SST_WIRE_DATA_MAX;
 	struct sst_wire_head head;
 	int rc;
 
@@ -77,7 +78,7 @@ sst_hold_send(struct sst_listener *l)
 		/* Older ones may lack what the program demanded since. */
 		sst_hold_release(relay, l->id);
 	}
-	free(w.bytes);
+	sst_hold_forget(&w);
 }
 
 void
@@ -245,6 +246,8 @@ restore(struct sst_relay *relay, uint32_t hold_id, const uint8_t *data, size_t l
 		}
 	}
 	sst_settings_unref(set);
+	if (f != NULL)
+		explicit_bzero(f, sizeof(*f));
 	free(f);
 }
 
@@ -261,6 +264,8 @@ sst_hold_restore(struct sst_relay *relay, const struct sst_wire_head *head,
 			len = 0;
 	}
 	restore(relay, head->id, data, len, fds);
+	if (file != NULL)
+		explicit_bzero(file, len);
 	free(file);
 	for (int i = 0; i < SST_HOLD_FDS; i++) {
 		if (fds[i] >= 0)

@@ -16,6 +16,16 @@
 #include "settings.h"
 #include "tls/lists.h"
 #include "tls/staple.h"
+#include "tls/ticket_key.h"
+
+void
+sst_hold_forget(struct sst_hold_writer *w)
+{
+	if (w->bytes != NULL)
+		explicit_bzero(w->bytes, w->len);
+	free(w->bytes);
+	w->bytes = NULL;
+}
 
 static int
 make_room(struct sst_hold_writer *w, size_t len)
@@ -29,9 +39,12 @@ make_room(struct sst_hold_writer *w, size_t len)
 		room = room < SST_HOLD_MAX / 2 ? 2 * room : SST_HOLD_MAX;
 	if (room == w->room)
 		return 0;
-	more = realloc(w->bytes, room);
+	more = malloc(room);	/* realloc() would leave a copy behind */
 	if (more == NULL)
 		return -1;
+	if (w->len > 0)
+		memcpy(more, w->bytes, w->len);
+	sst_hold_forget(w);
 	w->bytes = more;
 	w->room = room;
 	return 0;
@@ -114,6 +127,20 @@ encode_revocation(const struct sst_settings *set, struct sst_hold_writer *w)
 	(void)sst_lists_each_der(set->lists, put_list, w);
 }
 
+static void
+encode_sessions(const struct sst_settings *set, struct sst_hold_writer *w)
+{
+	uint8_t key[SST_TICKET_MASTER_MAX];
+
+	put_number(w, SST_HOLD_TAG_SESSION_TTL, set->session_ttl);
+	put_number(w, SST_HOLD_TAG_NO_REUSE, (uint64_t)set->no_reuse);
+	if (set->tickets == NULL)
+		return;
+	w->secret = 1;
+	put(w, SST_HOLD_TAG_TICKET_KEY, key, sst_tickets_master(set->tickets, key));
+	explicit_bzero(key, sizeof(key));
+}
+
 void
 sst_hold_encode(const struct sst_listener *l, struct sst_hold_writer *w)
 {
@@ -144,6 +171,7 @@ sst_hold_encode(const struct sst_listener *l, struct sst_hold_writer *w)
 	put_number(w, SST_HOLD_TAG_FORCED, r->forced);
 	put_number(w, SST_HOLD_TAG_FOREIGN, r->foreign);
 	encode_revocation(set, w);
+	encode_sessions(set, w);
 	put_number(w, SST_HOLD_TAG_GENERATION,
 	    sst_store_generation(sst_certs_store(set->certs)));
 	(void)sst_certs_each(set->certs, put_source, w);
@@ -223,6 +251,13 @@ decode_number(const struct sst_hold_field *f, struct sst_hold_identity *id,
 	case SST_HOLD_TAG_NO_STAPLING:
 		set->no_stapling = f->number != 0;
 		break;
+	case SST_HOLD_TAG_SESSION_TTL:
+		if (f->number <= SST_TICKET_LIFE_MAX_S)
+			set->session_ttl = (unsigned)f->number;
+		break;
+	case SST_HOLD_TAG_NO_REUSE:
+		set->no_reuse = f->number != 0;
+		break;
 	case SST_HOLD_TAG_FORCED:
 		id->forced = f->number != 0;
 		break;
@@ -249,6 +284,18 @@ decode_staple(const struct sst_hold_field *f, struct sst_settings *set)
 	set->staples = staples;
 }
 
+/* Without it clients begin anew, which is what a random one would have them do. */
+static void
+decode_ticket_key(const struct sst_hold_field *f, struct sst_settings *set)
+{
+	struct sst_tickets *tickets = NULL;
+
+	if (sst_tickets_new(f->text, f->len, 1, &tickets, NULL) != SST_OK)
+		return;
+	sst_tickets_unref(set->tickets);
+	set->tickets = tickets;
+}
+
 static int
 decode_text(const struct sst_hold_field *f, struct sst_settings *set)
 {
@@ -257,6 +304,9 @@ decode_text(const struct sst_hold_field *f, struct sst_settings *set)
 		return sst_revoke_restore(set, f->text, f->len);
 	case SST_HOLD_TAG_STAPLE:
 		decode_staple(f, set);
+		return SST_OK;
+	case SST_HOLD_TAG_TICKET_KEY:
+		decode_ticket_key(f, set);
 		return SST_OK;
 	case SST_HOLD_TAG_NAME:
 		return sst_names_add(&set->names, f->text, NULL);

@@ -11,7 +11,8 @@
  *   2. An unknown tag is passed over.
  *   3. A state whose revocation lists cannot be taken is none: the listener ends
  *      rather than go on without them.
- *   4. No private key is in them: a source is a number of the keeper's.
+ *   4. No private key is in them: a source is a number of the keeper's. A key for
+ *      tickets that the program gave is, and they are a secret then.
  * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_HOLD_STATE_H
@@ -34,14 +35,16 @@ enum sst_hold_tag {
 	SST_HOLD_TAG_LINGER_TIME, SST_HOLD_TAG_NODELAY, SST_HOLD_TAG_GENERATION,
 	SST_HOLD_TAG_PLAIN, SST_HOLD_TAG_START_PLAIN, SST_HOLD_TAG_FORCED,
 	SST_HOLD_TAG_FOREIGN, SST_HOLD_TAG_REVOCATION, SST_HOLD_TAG_LIVE,
-	SST_HOLD_TAG_NO_STAPLING, SST_HOLD_TAG_STAPLE, SST_HOLD_TAG_LISTS
+	SST_HOLD_TAG_NO_STAPLING, SST_HOLD_TAG_STAPLE, SST_HOLD_TAG_LISTS,
+	SST_HOLD_TAG_SESSION_TTL, SST_HOLD_TAG_NO_REUSE, SST_HOLD_TAG_TICKET_KEY
 };
 
-/* Zeroed before; the caller frees `bytes`. */
+/* Zeroed before; the caller gives it to sst_hold_forget(). */
 struct sst_hold_writer {
 	uint8_t	*bytes;
 	size_t	 len, room;
 	int	 full;		/* it could not be written whole */
+	int	 secret;	/* nobody may keep a copy of the bytes */
 };
 
 /* One field; text has a NUL behind it. */
@@ -59,6 +62,8 @@ struct sst_hold_identity {
 	int		plain, forced, foreign;
 };
 
+/* Clears and frees its bytes. */
+void	sst_hold_forget(struct sst_hold_writer *);
 void	sst_hold_encode(const struct sst_listener *, struct sst_hold_writer *);
 /* 1: *f is set; 0: the end; -1: not a state. */
 int	sst_hold_next(const uint8_t **at, size_t *left, struct sst_hold_field *f);

@@ -19,6 +19,7 @@
 #include "settings.h"
 #include "supply.h"
 #include "tls/conf.h"
+#include "tls/ticket_key.h"
 
 #define TIMEOUT_MAX_MS	3600000
 
@@ -151,6 +152,51 @@ set_start_plain(struct sst_settings *set, int v, struct sst_error *err)
 }
 
 static int
+set_reuse(struct sst_settings *set, int v, struct sst_error *err)
+{
+	if (v != 0 && v != 1)
+		return sst_fail(err, SST_E_USAGE, "TLS_SESSION_REUSE is 0 or 1");
+	set->no_reuse = !v;
+	return SST_OK;
+}
+
+/* An int or a long: programs of either kind exist. */
+static int
+set_seconds(struct sst_settings *set, const struct sst_call *call, struct sst_error *err)
+{
+	int64_t wide = -1;
+	int narrow;
+
+	if (call->len == sizeof(narrow)) {
+		memcpy(&narrow, call->data, sizeof(narrow));
+		wide = narrow;
+	} else if (call->len == sizeof(wide)) {
+		memcpy(&wide, call->data, sizeof(wide));
+	}
+	if (wide < 0 || wide > SST_TICKET_LIFE_MAX_S)
+		return sst_fail(err, SST_E_USAGE, "TLS_SESSION_TTL is an int or a long, 0 "
+		    "to %d seconds", SST_TICKET_LIFE_MAX_S);
+	set->session_ttl = (unsigned)wide;
+	return SST_OK;
+}
+
+/* TLS_TICKET_KEY. */
+static int
+set_bytes(struct sst_settings *set, const struct sst_call *call, struct sst_error *err)
+{
+	struct sst_tickets *tickets = NULL;
+	int rc = SST_OK;
+
+	if (call->len > 0)
+		rc = sst_tickets_new(call->data, call->len, 1, &tickets, err);
+	if (rc != SST_OK)
+		return rc;
+	sst_tickets_unref(set->tickets);
+	set->tickets = tickets;
+	return SST_OK;
+}
+
+static int
 set_text(struct sst_settings *set, int number, const char *text,
     struct sst_error *err)
 {
@@ -184,6 +230,8 @@ set_int(struct sst_settings *set, int number, int v, struct sst_error *err)
 		return set_key_permissions(set, v, err);
 	case TLS_START_PLAIN:
 		return set_start_plain(set, v, err);
+	case TLS_SESSION_REUSE:
+		return set_reuse(set, v, err);
 	default:
 		return sst_revoke_set_int(set, number, v, err);
 	}
@@ -197,6 +245,10 @@ apply(struct sst_settings *set, const struct sst_option *o,
 
 	if (o->type == SST_OPT_TEXT)
 		return set_text(set, o->number, call->data, err);
+	if (o->type == SST_OPT_BYTES)
+		return set_bytes(set, call, err);
+	if (o->type == SST_OPT_SECONDS)
+		return set_seconds(set, call, err);
 	if (call->len != sizeof(v))
 		return sst_fail(err, SST_E_USAGE, "%s takes an int", o->name);
 	memcpy(&v, call->data, sizeof(v));
@@ -235,16 +287,18 @@ set_tls(struct sst_call *call, struct sst_record *r)
 	struct sst_error err = { 0 };
 	unsigned needs = r->state == SST_REC_LISTENING ? SST_OPT_SET_LISTEN :
 	    SST_OPT_SET_NEW;
-	int rc;
+	int rc, late;
 
 	if (o == NULL || (o->states & (SST_OPT_SET_NEW | SST_OPT_SET_LISTEN)) == 0 ||
 	    o->type == SST_OPT_SOURCE) {
 		sst_call_fail(call, ENOPROTOOPT, "no such option, or it is read only");
 		return;
 	}
+	/* What source code of other systems sets there. */
+	late = r->state == SST_REC_OPEN && (o->states & SST_OPT_SET_CONN) != 0;
 	/* A plain connection may still be told what it is to be. */
-	if ((r->state != SST_REC_FRESH && r->state != SST_REC_LISTENING &&
-	    (r->state != SST_REC_OPEN || !r->plain)) || (o->states & needs) == 0) {
+	if (!late && ((r->state != SST_REC_FRESH && r->state != SST_REC_LISTENING &&
+	    (r->state != SST_REC_OPEN || !r->plain)) || (o->states & needs) == 0)) {
 		sst_call_fail(call, EOPNOTSUPP, r->state == SST_REC_LISTENING ?
 		    "not on a listener" : "the socket is connected");
 		return;

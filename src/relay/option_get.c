@@ -69,6 +69,16 @@ give_u64(struct sst_call *call, uint64_t v)
 	give_bytes(call, &v, sizeof(v));
 }
 
+/* A long where there is room for it. */
+static void
+give_seconds(struct sst_call *call, unsigned v)
+{
+	if (room(call) >= sizeof(uint64_t))
+		give_u64(call, v);
+	else
+		give_int(call, (int)v);
+}
+
 static void
 give_hostname(struct sst_call *call, const struct sst_record *r)
 {
@@ -310,6 +320,9 @@ get_connected(struct sst_call *call, struct sst_record *r, int number)
 	case TLS_CHOSEN_CIPHER:
 		give_text(call, sst_conn_cipher(r->conn));
 		break;
+	case TLS_RESUMED_SESSION:
+		give_int(call, sst_conn_resumed(r->conn));
+		break;
 	default:
 		give_peer(call, r, number);
 		break;
@@ -377,6 +390,13 @@ get_any(struct sst_call *call, struct sst_record *r, int number)
 		break;
 	case TLS_START_PLAIN:
 		give_int(call, r->set->start_plain);
+		break;
+	case TLS_SESSION_TTL:
+		give_seconds(call, r->set->session_ttl);
+		break;
+	case TLS_SESSION_REUSE:
+		give_int(call, !r->set->no_reuse && (r->state != SST_REC_OPEN ||
+		    r->kind == SST_SOCKNAME_ACCEPTED));
 		break;
 	case TLS_ERROR:
 		if (r->text == NULL)

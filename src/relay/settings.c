@@ -11,6 +11,7 @@
 #include "tls/lists.h"
 #include "tls/ours.h"
 #include "tls/staple.h"
+#include "tls/ticket_key.h"
 #include "tls/trust.h"
 
 struct sst_settings *
@@ -21,6 +22,7 @@ sst_settings_new(const char *cert_file, const char *cert_dir)
 	if (set == NULL)
 		return NULL;
 	set->refs = 1;
+	set->session_ttl = SST_TICKET_LIFE_S;
 	if (sst_settings_text(&set->cert_file, cert_file, NULL) != SST_OK ||
 	    sst_settings_text(&set->cert_dir, cert_dir, NULL) != SST_OK) {
 		sst_settings_unref(set);
@@ -52,6 +54,7 @@ sst_settings_unref(struct sst_settings *set)
 	sst_rules_unref(set->rules);
 	sst_lists_unref(set->lists);
 	sst_staples_unref(set->staples);
+	sst_tickets_unref(set->tickets);
 	free(set);
 }
 
@@ -109,6 +112,10 @@ sst_settings_own(struct sst_settings **set, struct sst_error *err)
 	copy->strict = old->strict;
 	copy->timeout_ms = old->timeout_ms;
 	copy->key_event = old->key_event;
+	copy->session_ttl = old->session_ttl;
+	copy->no_reuse = old->no_reuse;
+	if (old->tickets != NULL)
+		copy->tickets = sst_tickets_ref(old->tickets);
 	if (old->trust != NULL)
 		copy->trust = sst_trust_ref(old->trust);
 	if (old->certs != NULL)
@@ -168,6 +175,9 @@ sst_settings_server_conf(const struct sst_settings *set,
 		.policy = &policy,
 		.staples = set->no_stapling ? NULL : set->staples,
 		.ours = ours,
+		.tickets = set->no_reuse || set->session_ttl == 0 ? NULL :
+		    set->tickets != NULL ? set->tickets : sst_certs_tickets(set->certs),
+		.session_life = set->session_ttl,
 	};
 	int rc = sst_rules_policy(set, &judged, err);
 

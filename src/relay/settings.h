@@ -24,6 +24,7 @@ struct sst_error;
 struct sst_lists;
 struct sst_rules;
 struct sst_staples;
+struct sst_tickets;
 struct sst_tls_conf;
 struct sst_trust;
 
@@ -50,6 +51,9 @@ struct sst_settings {
 	struct sst_staples *staples;	/* TLS_OCSP_STAPLE, or NULL */
 	int		 live;		/* TLS_REVOCATION_LIVE */
 	int		 no_stapling;	/* TLS_SERVER_OCSP_STAPLING 0 */
+	struct sst_tickets *tickets;	/* TLS_TICKET_KEY; NULL: those of `certs` */
+	unsigned	 session_ttl;	/* TLS_SESSION_TTL, seconds; 0: no session lives */
+	int		 no_reuse;	/* TLS_SESSION_REUSE 0 */
 };
 
 struct sst_settings *sst_settings_new(const char *cert_file, const char *cert_dir);

@@ -97,8 +97,9 @@ failed(struct sst_shake *s, const struct sst_error *err)
 	end(s, why);
 }
 
-/* No ticket follows the client's Finished, so nothing carries its acknowledgement;
- * a client with Nagle on keeps its first request back for it. */
+/* After a resumed handshake, or where tickets are off, nothing follows the client's
+ * Finished that would carry its acknowledgement; a client with Nagle on keeps its first
+ * request back for it. */
 static void
 acknowledge(int tcp)
 {

@@ -229,6 +229,14 @@ sst_attach_served(SSL *ssl, const struct sst_choice *choice)
 	(void)ERR_pop_to_mark();
 }
 
+int
+sst_attach_judges(const SSL *ssl)
+{
+	const struct attachment *a = attachment_of(ssl);
+
+	return a != NULL && a->wish.policy.mode != SST_REVOCATION_OFF;
+}
+
 /* In a server: a staple of the certificate that the store chose. */
 static int
 serve(SSL *ssl, struct attachment *a)

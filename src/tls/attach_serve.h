@@ -15,5 +15,7 @@ struct sst_choice;
 /* This was chosen for a client. What is due for it, and for what was chosen before, is
  * begun; nobody is waited for. Nothing where no checker is attached. */
 void	sst_attach_served(SSL *, const struct sst_choice *);
+/* Whether a checker judges the peers of this connection. */
+int	sst_attach_judges(const SSL *);
 
 #endif

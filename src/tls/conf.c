@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <securesockets/openssl.h>
-
 #include "alpn.h"
 #include "base/ossl.h"
 #include "ours.h"
 #include "revoke.h"
+#include "sni.h"
 #include "staple.h"
+#include "ticket_key.h"
 #include "trust.h"
 #include "verify.h"
 
@@ -115,8 +115,7 @@ ctx_common(struct sst_tls_conf *conf)
 	SSL_CTX *ctx = conf->ctx;
 
 	SSL_CTX_set_security_level(ctx, 2);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-	    SSL_OP_NO_TICKET);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
 	/* A truncated stream must never read as its end (conn.h, 2). */
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -124,7 +123,6 @@ ctx_common(struct sst_tls_conf *conf)
 	/* conn.c watches for peers that send records without data. */
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	return SSL_CTX_set_min_proto_version(ctx, conf->version_min) == 1 &&
 	    SSL_CTX_set_max_proto_version(ctx, conf->version_max) == 1 &&
 	    SSL_CTX_set_cipher_list(ctx, ciphers) == 1;
@@ -134,6 +132,11 @@ static int
 ctx_server(struct sst_tls_conf *conf, const struct sst_tls_settings *s,
     struct sst_error *err)
 {
+	const struct sst_sni_config sni = { .store = s->store, .policy = s->policy,
+	    .rule = { .tickets = s->tickets, .alpn = conf->alpn_wire,
+	    .alpn_len = conf->alpn_wire_len },
+	    .life = s->session_life != 0 ? s->session_life : SST_TICKET_LIFE_S };
+
 	SSL_CTX_set_options(conf->ctx, SSL_OP_CIPHER_SERVER_PREFERENCE |
 	    SSL_OP_PRIORITIZE_CHACHA);
 	if (conf->alpn_wire != NULL)
@@ -146,7 +149,7 @@ ctx_server(struct sst_tls_conf *conf, const struct sst_tls_settings *s,
 		SSL_CTX_set_tlsext_status_cb(conf->ctx, on_status_request);
 		SSL_CTX_set_tlsext_status_arg(conf->ctx, conf);
 	}
-	return sst_openssl_attach_store(conf->ctx, s->store, s->policy, err);
+	return sst_sni_attach(conf->ctx, &sni, err);
 }
 
 static int
@@ -154,6 +157,8 @@ ctx_client(struct sst_tls_conf *conf, struct sst_error *err)
 {
 	SSL_CTX *ctx = conf->ctx;
 
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set1_cert_store(ctx, sst_trust_store(conf->trust));
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, sst_verify_chain, conf->trust);

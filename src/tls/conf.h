@@ -6,8 +6,9 @@
  *
  * Always true:
  *   1. Immutable once built; a changed option builds another one.
- *   2. TLS 1.2 and 1.3 only; no compression, no renegotiation, no tickets and
- *      no session cache on a server until they are bound to a name's policy.
+ *   2. TLS 1.2 and 1.3 only; no compression, no renegotiation, no session cache; a
+ *      server's tickets are bound to what its client was served under (ticket.h), a
+ *      client resumes nothing.
  *   3. A client verifies chain and name, or it does not connect.
  * Threads: any number may use one conf.
  */
@@ -23,6 +24,7 @@
 struct ssl_ctx_st;	/* OpenSSL's SSL_CTX */
 struct sst_ours;	/* ours.h; shared */
 struct sst_staples;	/* staple.h; shared */
+struct sst_tickets;	/* ticket_key.h; shared */
 struct sst_trust;	/* trust.h: roots and pins; shared */
 struct sst_tls_conf;
 
@@ -37,6 +39,8 @@ struct sst_tls_settings {
 	const struct sst_choose_policy *policy;	/* NULL: every name, lax */
 	struct sst_staples *staples;	/* for clients that ask; NULL: none */
 	struct sst_ours	*ours;		/* where those do not fit; NULL: none */
+	struct sst_tickets *tickets;	/* NULL: no session is resumed */
+	unsigned	 session_life;	/* seconds; 0: SST_TICKET_LIFE_S */
 	/* client: what it believes. NULL: the system's anchors. */
 	struct sst_trust *trust;
 };

@@ -125,6 +125,7 @@ enum sst_step sst_conn_close_notify(struct sst_conn *, struct sst_error *err);
 int	sst_conn_is_plain(const struct sst_conn *);	/* always */
 uint16_t sst_conn_version(const struct sst_conn *);	/* 0x0303, 0x0304; 0 */
 const char *sst_conn_cipher(const struct sst_conn *);	/* IANA name */
+int	sst_conn_resumed(const struct sst_conn *);	/* 1: the session was */
 /* Chosen protocol, not NUL-terminated; *ret_len 0: none. */
 const char *sst_conn_alpn(const struct sst_conn *, size_t *ret_len);
 /* Server: the choice, as soon as the ClientHello was read; else NULL. */

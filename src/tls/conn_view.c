@@ -57,6 +57,12 @@ sst_conn_cipher(const struct sst_conn *conn)
 	return cipher == NULL ? "" : SSL_CIPHER_standard_name(cipher);
 }
 
+int
+sst_conn_resumed(const struct sst_conn *conn)
+{
+	return conn->ssl != NULL && SSL_session_reused(conn->ssl);
+}
+
 const char *
 sst_conn_alpn(const struct sst_conn *conn, size_t *ret_len)
 {

@@ -15,11 +15,13 @@
 #include "certstore/identity.h"
 #include "challenge.h"
 #include "hello.h"
+#include "ticket_key.h"
 
 /* What one SSL_CTX serves; freed with it. */
 struct attachment {
 	struct sst_store	*store;
 	struct sst_choose_policy policy;	/* deep copy */
+	struct sst_ticket_rule	 rule;		/* its tickets are owned */
 };
 
 static pthread_once_t indexes_once = PTHREAD_ONCE_INIT;
@@ -36,6 +38,7 @@ attachment_free(struct attachment *a)
 	free((void *)a->policy.names);
 	free((char *)a->policy.default_name);
 	sst_store_unref(a->store);
+	sst_tickets_unref(a->rule.tickets);
 	free(a);
 }
 
@@ -186,7 +189,8 @@ choose(SSL *ssl, const struct attachment *a, struct sst_sni *state,
 	state->name_mark = name_mark(hello);
 	rc = sst_store_choose(a->store, &a->policy, hello, sst_dates_wall(),
 	    &state->choice, NULL);
-	if (rc == 1 && install(ssl, state->choice) == 0) {
+	if (rc == 1 && install(ssl, state->choice) == 0 && sst_ticket_bind(ssl, &a->rule,
+	    &a->policy, state->choice, hello->local, &state->bond)) {
 		sst_attach_served(ssl, state->choice);
 		return SSL_CLIENT_HELLO_SUCCESS;
 	}
@@ -225,6 +229,7 @@ on_hello(SSL *ssl, int *alert, void *arg)
 		    SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
 	}
 	sst_sni_done(state);
+	state->bond.tickets = NULL;
 	rc = sst_challenge_hello(ssl, a->store, &hello, alert);
 	if (rc != 0)
 		return rc > 0 ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
@@ -281,25 +286,25 @@ policy_copy(struct sst_choose_policy *to, const struct sst_choose_policy *from)
 }
 
 int
-sst_openssl_attach_store(SSL_CTX *ctx, struct sst_store *store,
-    const struct sst_choose_policy *policy, struct sst_error *err)
+sst_sni_attach(SSL_CTX *ctx, const struct sst_sni_config *config, struct sst_error *err)
 {
 	struct attachment *a = NULL;
 	int rc;
 
-	if (ctx == NULL || store == NULL)
-		return sst_fail(err, SST_E_USAGE, "no SSL_CTX or no store given");
 	if (!indexes_ready())
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	if (SSL_CTX_get_ex_data(ctx, ctx_index) != NULL)
 		return sst_fail(err, SST_E_STATE,
 		    "this SSL_CTX has a certificate store already");
 	a = calloc(1, sizeof(*a));
-	if (a == NULL || policy_copy(&a->policy, policy) < 0) {
+	if (a == NULL || policy_copy(&a->policy, config->policy) < 0) {
 		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
 		goto out;
 	}
-	a->store = sst_store_ref(store);
+	a->store = sst_store_ref(config->store);
+	a->rule = config->rule;
+	if (a->rule.tickets != NULL)
+		(void)sst_tickets_ref(a->rule.tickets);
 	if (SSL_CTX_set_ex_data(ctx, ctx_index, a) != 1) {
 		rc = sst_fail_ossl(err, SST_E_NOMEM, "cannot attach the store");
 		goto out;
@@ -307,15 +312,67 @@ sst_openssl_attach_store(SSL_CTX *ctx, struct sst_store *store,
 	SSL_CTX_set_client_hello_cb(ctx, on_hello, a);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_servername);
 	SSL_CTX_set_tlsext_servername_arg(ctx, a);
-	/* Until they are bound to a name's policy: openssl.h says why. */
-	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-	SSL_CTX_set_num_tickets(ctx, 0);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	sst_ticket_attach(ctx, &a->rule, config->life);
 	a = NULL;
 	rc = SST_OK;
 out:
 	attachment_free(a);
 	return rc;
+}
+
+int
+sst_openssl_attach_store(SSL_CTX *ctx, struct sst_store *store,
+    const struct sst_choose_policy *policy, struct sst_error *err)
+{
+	struct sst_sni_config config = { .store = store, .policy = policy,
+	    .life = SST_TICKET_LIFE_S };
+	int rc = SST_OK;
+
+	if (ctx == NULL || store == NULL)
+		return sst_fail(err, SST_E_USAGE, "no SSL_CTX or no store given");
+	/* Processes that are forked from here on share them. */
+	if ((SSL_CTX_get_options(ctx) & SSL_OP_NO_TICKET) == 0)
+		rc = sst_tickets_new(NULL, 0, 0, &config.rule.tickets, err);
+	if (rc == SST_OK)
+		rc = sst_sni_attach(ctx, &config, err);
+	sst_tickets_unref(config.rule.tickets);
+	return rc;
+}
+
+int
+sst_openssl_tickets(SSL_CTX *ctx, const struct sst_openssl_tickets *wish,
+    struct sst_error *err)
+{
+	static const struct sst_openssl_tickets zero;
+	const struct sst_openssl_tickets *w = wish != NULL ? wish : &zero;
+	struct attachment *a = ctx != NULL && indexes_ready() ?
+	    SSL_CTX_get_ex_data(ctx, ctx_index) : NULL;
+	struct sst_tickets *tickets = NULL;
+	int rc = SST_OK;
+
+	if (a == NULL)
+		return sst_fail(err, SST_E_STATE, "this SSL_CTX has no certificate store");
+	if (w->lifetime > SST_TICKET_LIFE_MAX_S)
+		return sst_fail(err, SST_E_USAGE, "a session lives for %d seconds at most, "
+		    "not %u", SST_TICKET_LIFE_MAX_S, w->lifetime);
+	if (!w->off)
+		rc = sst_tickets_new(w->master, w->master_len, 0, &tickets, err);
+	if (rc < 0)
+		return rc;
+	sst_tickets_unref(a->rule.tickets);
+	a->rule.tickets = tickets;
+	a->rule.with_peers = w->with_peers;
+	sst_ticket_attach(ctx, &a->rule, w->lifetime != 0 ? w->lifetime :
+	    SST_TICKET_LIFE_S);
+	return SST_OK;
+}
+
+const struct sst_ticket_bond *
+sst_sni_bond(const SSL *ssl)
+{
+	const struct sst_sni *state = SSL_get_ex_data(ssl, ssl_index);
+
+	return state == NULL ? NULL : &state->bond;
 }
 
 struct sst_store *

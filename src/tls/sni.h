@@ -3,7 +3,7 @@
  * sni - the hook in the ClientHello that asks the store and installs.
  *
  *	conf.c, openssl.h --attach--> SSL_CTX; OpenSSL --callback--> sni
- *	sni --> hello.c, sst_store_choose(), SSL_use_cert_and_key()
+ *	sni --> hello.c, sst_store_choose(), SSL_use_cert_and_key(), ticket.c
  *
  * Always true: openssl.h's list.
  * Threads: the attachment is read-only; the state belongs to its connection.
@@ -15,7 +15,11 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "ticket.h"
+
 struct sst_choice;
+struct sst_choose_policy;
+struct sst_error;
 struct sst_store;
 
 /* What the hook keeps of one connection. */
@@ -26,7 +30,18 @@ struct sst_sni {
 	int			 saw_hello;
 	int			 late_alert;	/* for on_servername(); 0: none */
 	int			 embedded;	/* 1: part of a sst_conn, 0: malloc */
+	struct sst_ticket_bond	 bond;
 };
+
+/* sst_openssl_attach_store() for who has its own rule for tickets: its `tickets` are
+ * referenced, its `alpn` is borrowed for the life of the SSL_CTX. */
+struct sst_sni_config {
+	struct sst_store	*store;
+	const struct sst_choose_policy *policy;	/* NULL: every name, lax */
+	struct sst_ticket_rule	 rule;
+	unsigned		 life;		/* of a session, seconds */
+};
+int	sst_sni_attach(SSL_CTX *, const struct sst_sni_config *, struct sst_error *);
 
 /*
  * Gives `ssl` a state of the caller's, which must outlive it: saves conn.c an
@@ -35,6 +50,8 @@ struct sst_sni {
 int	sst_sni_embed(SSL *ssl, struct sst_sni *state);
 /* What is attached to the SSL_CTX; NULL: nothing. Borrowed. */
 struct sst_store *sst_sni_store(SSL_CTX *);
+/* What its sessions are bound to; NULL: there was no ClientHello. Borrowed. */
+const struct sst_ticket_bond *sst_sni_bond(const SSL *);
 /* Frees what `state` owns, not the state. */
 void	sst_sni_done(struct sst_sni *state);
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hsclient - full TLS 1.3 handshakes, names drawn uniformly.
+ * hsclient - TLS 1.3 handshakes, names drawn uniformly.
  *
  *	hsclient certs DIR N		writes DIR/NAME.pem for N names
  *	hsclient check PORT N		one handshake; prints what the server does
  *	hsclient warm PORT N		one handshake for each name
  *	hsclient load PORT N COUNT	COUNT handshakes, 32 at once; prints the rate
+ *	hsclient resume PORT N COUNT	the same, each resuming the session of its name,
+ *					which were begun before; HS_SIGNAL is then the
+ *					process that gets a SIGUSR1, HS_VERSION 1.2 or 1.3
  */
 #include <err.h>
 #include <errno.h>
@@ -15,6 +18,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +36,7 @@ static struct sockaddr_in to;
 static int names;
 static int tickets;
 static int one_name;	/* the raw server has one for all */
+static SSL_SESSION **sessions;	/* by name; NULL: all handshakes are full */
 
 struct call {
 	SSL	*ssl;
@@ -79,6 +84,8 @@ call_start(struct call *c, int which, int flags)
 	c->ssl = SSL_new(ctx);
 	SSL_set_fd(c->ssl, c->fd);
 	SSL_set_tlsext_host_name(c->ssl, name);
+	if (sessions != NULL && sessions[which] != NULL)
+		SSL_set_session(c->ssl, sessions[which]);
 	SSL_set_connect_state(c->ssl);
 }
 
@@ -90,6 +97,8 @@ call_end(struct call *c)
 
 	if (!one_name && X509_check_host(leaf, name, 0, 0, NULL) != 1)
 		errx(1, "%s got another's certificate", name);
+	/* or the session would be given up with the connection */
+	SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(c->ssl);
 	close(c->fd);
 }
@@ -156,6 +165,8 @@ load(int count, int each)
 				errx(1, "handshake failed: %s",
 				    ERR_reason_error_string(ERR_get_error()));
 			}
+			if (sessions != NULL && !SSL_session_reused(c->ssl))
+				errx(1, "a handshake was not resumed");
 			call_end(c);
 			ended++;
 			if (started == count)
@@ -169,12 +180,38 @@ load(int count, int each)
 	printf("%.1f\n", count / ((now_us() - began) / 1e6));
 }
 
+/* A session of each name, with its ticket. */
+static void
+begin_all(void)
+{
+	const char *server = getenv("HS_SIGNAL");
+	SSL_SESSION **begun = calloc((size_t)names, sizeof(SSL_SESSION *));
+	struct call c;
+	char byte;
+
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+	for (int i = 0; i < names; i++) {
+		call_start(&c, i, 0);
+		if (SSL_do_handshake(c.ssl) != 1)
+			errx(1, "handshake: %s", ERR_reason_error_string(ERR_get_error()));
+		if (SSL_version(c.ssl) == TLS1_3_VERSION)
+			(void)SSL_read(c.ssl, &byte, 1);	/* the ticket */
+		begun[i] = SSL_get1_session(c.ssl);
+		if (!SSL_SESSION_is_resumable(begun[i]))
+			errx(1, "no ticket came");
+		call_end(&c);
+	}
+	sessions = begun;
+	if (server != NULL)
+		kill((pid_t)atol(server), SIGUSR1);
+}
+
 int
 main(int argc, char **argv)
 {
 	if (argc < 4)
 		errx(64, "usage: certs DIR N | check PORT N | warm PORT N | "
-		    "load PORT N COUNT");
+		    "load PORT N COUNT | resume PORT N COUNT");
 	names = atoi(argv[3]);
 	one_name = getenv("HS_ONE_NAME") != NULL;
 	if (strcmp(argv[1], "certs") == 0) {
@@ -185,6 +222,10 @@ main(int argc, char **argv)
 	if (ctx == NULL || !SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) ||
 	    !SSL_CTX_set1_groups_list(ctx, "X25519"))
 		errx(1, "SSL_CTX");
+	if (getenv("HS_VERSION") != NULL && strcmp(getenv("HS_VERSION"), "1.2") == 0 &&
+	    (!SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) ||
+	    !SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION)))
+		errx(1, "TLS 1.2");
 	to.sin_family = AF_INET;
 	to.sin_port = htons((unsigned short)atoi(argv[2]));
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -192,7 +233,10 @@ main(int argc, char **argv)
 		check();
 	else if (strcmp(argv[1], "warm") == 0)
 		load(names, 1);
-	else
+	else {
+		if (strcmp(argv[1], "resume") == 0)
+			begin_all();
 		load(argc > 4 ? atoi(argv[4]) : 10000, 0);
+	}
 	return 0;
 }

@@ -4,10 +4,13 @@
 #include <err.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -28,15 +31,45 @@ on_term(int sig)
 	over = 1;
 }
 
+/* No new ticket for who resumes, where OpenSSL by itself would send one in TLS 1.3. */
+static int
+on_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+    EVP_MAC_CTX *mac, int seal)
+{
+	static unsigned char keys[2][32] = { "one of two that never change",
+	    "the other one" };
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, keys[1], 32),
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+		    (char *)(uintptr_t)"SHA256", 0),
+		OSSL_PARAM_construct_end(),
+	};
+
+	(void)ssl;
+	if (seal && RAND_bytes(iv, 16) != 1)
+		return -1;
+	if (seal)
+		memset(name, 'n', 16);
+	if (!EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, keys[0], iv, seal) ||
+	    !EVP_MAC_CTX_set_params(mac, params))
+		return -1;
+	return 1;
+}
+
 SSL_CTX *
 hs_ctx(void)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	const int tickets = getenv("HS_TICKETS") != NULL;
 
-	if (ctx == NULL || !SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION))
+	if (ctx == NULL || !SSL_CTX_set_min_proto_version(ctx, tickets ? TLS1_2_VERSION :
+	    TLS1_3_VERSION))
 		errx(1, "SSL_CTX");
-	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-	SSL_CTX_set_num_tickets(ctx, 0);
+	if (tickets)
+		SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_key);
+	else
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	SSL_CTX_set_num_tickets(ctx, tickets);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	return ctx;

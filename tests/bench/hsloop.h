@@ -9,7 +9,8 @@
 
 #include <openssl/ssl.h>
 
-/* TLS 1.3, no tickets, no session cache: what way 2 sets, for both. */
+/* TLS 1.3, no tickets, no session cache, for both. With HS_TICKETS in the environment
+ * 1.2, too, and tickets as way 2 has them, but under keys that never change. */
 SSL_CTX	*hs_ctx(void);
 /*
  * Prints its port, then serves on one thread until SIGTERM, and prints

@@ -57,11 +57,15 @@ listener_new(const char *dir)
 	struct sockaddr_in at = { .sin_family = AF_INET,
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
+	const int off = 0;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_TLS);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 ||
 	    setsockopt(fd, IPPROTO_TLS, TLS_CERTIFICATE_CHAIN, dir,
-	    (socklen_t)strlen(dir) + 1) < 0 || listen(fd, 1024) < 0 ||
+	    (socklen_t)strlen(dir) + 1) < 0 ||
+	    /* the others send no tickets either */
+	    setsockopt(fd, IPPROTO_TLS, TLS_SESSION_REUSE, &off, sizeof(off)) < 0 ||
+	    listen(fd, 1024) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&at, &len) < 0)
 		err(1, "%s", dir);
 	await_all(fd);

@@ -28,6 +28,7 @@ static const struct {
 	{ "TLS_CERTIFICATE_CHAIN", 88, SST_OPT_SOURCE, SETS | SST_OPT_GET },
 	{ "TLS_PRIVATE_KEY", 89, SST_OPT_SOURCE, SETS },
 	{ "TLS_ALPN", 90, SST_OPT_TEXT, SETS | SST_OPT_GET },
+	{ "TLS_SESSION_TTL", 91, SST_OPT_SECONDS, SETS | SST_OPT_SET_CONN | SST_OPT_GET },
 	{ "TLS_PEER_IDENTITY", 93, SST_OPT_TEXT, SST_OPT_GET_CONN },
 	{ "TLS_PEER_CERTIFICATE_CHAIN", 95, SST_OPT_TEXT, SST_OPT_GET_CONN },
 	{ "TLS_ID", 96, SST_OPT_U64, SST_OPT_GET },
@@ -38,6 +39,8 @@ static const struct {
 	{ "TLS_OCSP_CHECKS", 104, SST_OPT_INT, SST_OPT_SET_NEW | SST_OPT_GET },
 	{ "TLS_CRL_CHECKS", 105, SST_OPT_INT, SST_OPT_SET_NEW | SST_OPT_GET },
 	{ "TLS_CACHED_REV_CHECKS", 106, SST_OPT_INT, SST_OPT_SET_NEW | SST_OPT_GET },
+	{ "TLS_SESSION_REUSE", 108, SST_OPT_INT, SETS | SST_OPT_SET_CONN | SST_OPT_GET },
+	{ "TLS_RESUMED_SESSION", 109, SST_OPT_INT, SST_OPT_GET_CONN },
 	{ "TLS_VERSION_MIN", 111, SST_OPT_INT, SETS | SST_OPT_GET },
 	{ "TLS_VERSION_MAX", 112, SST_OPT_INT, SETS | SST_OPT_GET },
 	{ "TLS_VERSION_CONN", 113, SST_OPT_INT, SST_OPT_GET_CONN },
@@ -45,6 +48,7 @@ static const struct {
 	{ "TLS_OCSP_STAPLE", 134, SST_OPT_SOURCE, SETS },
 	{ "TLS_OCSP_RESULT", 135, SST_OPT_TEXT, SST_OPT_GET },
 	{ "TLS_CRL_FILE", 136, SST_OPT_SOURCE, SST_OPT_SET_NEW },
+	{ "TLS_TICKET_KEY", 137, SST_OPT_BYTES, SETS },
 	{ "TLS_HANDSHAKE_TIMEOUT", 138, SST_OPT_INT, SETS | SST_OPT_GET },
 	{ "TLS_REVOCATION_POLICY", 139, SST_OPT_TEXT, SST_OPT_SET_NEW | SST_OPT_GET },
 	{ "TLS_SNI_POLICY", 140, SST_OPT_TEXT, SETS | SST_OPT_GET },
@@ -97,7 +101,7 @@ the_table_is_ordered_and_complete(void **state)
 		assert_true(o == sst_options || o[-1].number < o->number);
 		assert_true(strncmp(o->name, "TLS_", 4) == 0);
 		assert_true((o->states & (SETS | GETS)) != 0);
-		assert_true((o->states & ~(unsigned)(SETS | GETS)) == 0);
+		assert_true((o->states & ~(unsigned)(SETS | SST_OPT_SET_CONN | GETS)) == 0);
 		assert_true(isdigit((unsigned char)o->since[0]));
 		assert_true(strlen(o->summary) > 10);
 		assert_null(strchr(o->summary, '\n'));

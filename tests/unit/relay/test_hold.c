@@ -23,7 +23,15 @@
 #include "relay/status.h"
 #include "relay/supply.h"
 #include "tls/lists.h"
+#include "tls/ticket_key.h"
 #include "unit/ocsp/make_crl.h"
+
+/* A sanitizer's malloc() has no such mapping. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HEAP_IS_SEEN	0
+#else
+#define HEAP_IS_SEEN	1
+#endif
 
 static struct {
 	struct pki_cert	*ca, *a, *b;
@@ -396,6 +404,75 @@ a_state_longer_than_a_message_comes_back(void **state)
 	assert_string_equal(l->record->set->names.list[2999], name);
 }
 
+/* How many of this process's mappings of a few MB and less have these bytes. */
+static int
+copies(const void *bytes, size_t len)
+{
+	unsigned long from, to;
+	char line[512], mode[8];
+	FILE *maps = fopen("/proc/self/maps", "r");
+	int n = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL)
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) == 3 &&
+		    strncmp(mode, "rw-p", 4) == 0 && strstr(line, "[heap]") != NULL)
+			n += memmem((const void *)from, to - from, bytes, len) != NULL;
+	fclose(maps);
+	return n;
+}
+
+/* In a sealed file, so that the keeper has no copy of its own, nor the old relay. */
+static void
+a_key_for_tickets_comes_back_and_leaves_no_copy(void **state)
+{
+	struct scene *s = *state;
+	uint8_t key[100], out[SST_TICKET_MASTER_MAX];
+	struct sst_listener *l;
+
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(i * i + 7 * i + 3);
+	assert_int_equal(agent_set(&s->a, s->app, TLS_TICKET_KEY, key, sizeof(key)), 0);
+	assert_int_equal(agent_set_int(&s->a, s->app, TLS_SESSION_TTL, 777), 0);
+	assert_int_equal(agent_set_int(&s->a, s->app, TLS_SESSION_REUSE, 0), 0);
+	begin(s, 5);
+	held(s, &s->a);
+	assert_int_equal(s->len, 0);
+	assert_true(s->fds[2] >= 0);
+	assert_int_equal(ftruncate(s->fds[2], 0), -1);
+	give_source(s, 1, w.a);
+	l = restore(s);
+	assert_non_null(l);
+	assert_int_equal(l->record->set->session_ttl, 777);
+	assert_int_equal(l->record->set->no_reuse, 1);
+	assert_non_null(l->record->set->tickets);
+	assert_int_equal(sst_tickets_master(l->record->set->tickets, out), sizeof(key));
+	assert_memory_equal(out, key, sizeof(key));
+	assert_int_equal(copies(key, sizeof(key)), 0);
+	/* it can be seen at all */
+	l->record->text = malloc(sizeof(key));
+	memcpy(l->record->text, key, sizeof(key));
+	assert_int_equal(copies(key, sizeof(key)), HEAP_IS_SEEN);
+	explicit_bzero(l->record->text, sizeof(key));
+}
+
+static void
+without_a_key_sessions_come_back_as_they_were_set(void **state)
+{
+	struct scene *s = *state;
+	struct sst_listener *l;
+
+	begin(s, 5);
+	held(s, &s->a);
+	assert_int_equal(s->fds[2], -1);
+	give_source(s, 1, w.a);
+	l = restore(s);
+	assert_non_null(l);
+	assert_int_equal(l->record->set->session_ttl, SST_TICKET_LIFE_S);
+	assert_int_equal(l->record->set->no_reuse, 0);
+	assert_null(l->record->set->tickets);
+}
+
 /* --- lists that the program named --------------------------------------------- */
 /* Listing `n` serials beside one of 1, `first`. */
 static struct pki_buf
@@ -733,6 +810,8 @@ main(void)
 		T(what_waits_to_be_read_again_is_read_once),
 		T(the_generation_counts_on),
 		T(a_state_longer_than_a_message_comes_back),
+		T(a_key_for_tickets_comes_back_and_leaves_no_copy),
+		T(without_a_key_sessions_come_back_as_they_were_set),
 		T(lists_come_back_whole_the_short_and_the_long),
 		T(a_listener_whose_lists_do_not_come_back_ends),
 		T(lists_that_cannot_be_handed_over_end_the_listener_with_its_relay),

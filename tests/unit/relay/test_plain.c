@@ -613,6 +613,9 @@ who_has_the_descriptor_and_no_secret_makes_it_no_weaker(void **state)
 		(void)ask_as(s, 0, SST_WIRE_SET, IPPROTO_TLS, options[i].option,
 		    strong, sizeof(int), app);
 	}
+	for (int secret = 0; secret < 2; secret++)
+		assert_int_equal(ask_as(s, secret, SST_WIRE_SET, IPPROTO_TLS, TLS_TICKET_KEY,
+		    "thirty-two bytes that are a key.", 32, app), secret ? 0 : EPERM);
 	/* The number of another level is another option. */
 	assert_int_not_equal(ask_as(s, 0, SST_WIRE_SET, SOL_SOCKET, TLS_START_PLAIN,
 	    &(int){ 1 }, sizeof(int), app), EPERM);

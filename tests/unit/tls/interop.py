@@ -9,20 +9,25 @@ import threading
 peer, dir, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 
+kept = {}
+
+
 def client(name, **kw):
-    ctx = ssl.create_default_context(cafile=dir + "/ca.pem")
+    ctx = kw.get("ctx") or ssl.create_default_context(cafile=dir + "/ca.pem")
     if "alpn" in kw:
         ctx.set_alpn_protocols(kw["alpn"])
     if "maximum" in kw:
         ctx.maximum_version = kw["maximum"]
     with socket.create_connection(("127.0.0.1", port), 10) as raw:
         with ctx.wrap_socket(raw, server_hostname=name,
-                             suppress_ragged_eofs=False) as s:
+                             suppress_ragged_eofs=False,
+                             session=kw.get("session")) as s:
             s.sendall(b"GET / HTTP/1.0\r\n\r\n")
             got = b""
             alpn = s.selected_alpn_protocol()
             while part := s.recv(4096):
                 got += part
+            kept[name] = s.session
             return got.decode(), alpn
 
 
@@ -36,6 +41,16 @@ try:
     raise SystemExit("an unknown name was served")
 except ssl.SSLError as e:
     assert "UNRECOGNIZED_NAME" in str(e), e
+
+for version in ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3:
+    ctx = ssl.create_default_context(cafile=dir + "/ca.pem")
+    got, _ = client("b.example", ctx=ctx, maximum=version)
+    assert "resumed" not in got, got
+    session = kept["b.example"]
+    got, _ = client("b.example", ctx=ctx, session=session)
+    assert got.endswith("to b.example, resumed\n"), got
+    got, _ = client("v.w.example", ctx=ctx, session=session)
+    assert got.endswith("to v.w.example\n"), got
 
 listener = socket.create_server(("127.0.0.1", 0))
 ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

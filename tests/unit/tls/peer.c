@@ -3,7 +3,8 @@
  * peer - the engine as a small server and a small client, for the interop tests.
  *
  *	tls_peer certs DIR	writes ca.pem and serve/{a,b,wild}.pem, a in RSA too
- *	tls_peer serve DIR	prints its port, then answers until it is killed
+ *	tls_peer serve DIR [MASTER]	prints its port, then answers until it is
+ *				killed; MASTER seals its tickets
  *	tls_peer connect PORT HOST CAFILE [ALPN]
  *				prints what was negotiated and the answer's first
  *				line; exit 1 with the error's text when refused
@@ -24,6 +25,7 @@
 #include "support/pki.h"
 #include "tls/conf.h"
 #include "tls/conn.h"
+#include "tls/ticket_key.h"
 #include "tls/trust.h"
 
 static struct sst_error error;
@@ -131,9 +133,10 @@ answer(struct sst_tls_conf *conf, int fd)
 		step = read_until(conn, fd, buf, sizeof(buf), "\n");
 	if (step != SST_STEP_DONE)
 		goto out;
-	snprintf(line, sizeof(line), "served %s by %s to %s\n",
+	snprintf(line, sizeof(line), "served %s by %s to %s%s\n",
 	    sst_conn_version(conn) == 0x0304 ? "1.3" : "1.2",
-	    sst_conn_cipher(conn), sst_conn_sni(conn));
+	    sst_conn_cipher(conn), sst_conn_sni(conn),
+	    sst_conn_resumed(conn) ? ", resumed" : "");
 	snprintf(text, sizeof(text), "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n"
 	    "Content-Length: %zu\r\n\r\n%s", strlen(line), line);
 	step = write_all(conn, fd, text, strlen(text));
@@ -147,7 +150,7 @@ out:
 }
 
 static int
-serve(const char *dir)
+serve(const char *dir, const char *master)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -159,6 +162,8 @@ serve(const char *dir)
 
 	if (sst_store_new(NULL, &s.store, &error) < 0 ||
 	    sst_store_add(s.store, dir, &error) < 0 ||
+	    sst_tickets_new(master, master != NULL ? strlen(master) : 0, 0, &s.tickets,
+	    &error) < 0 ||
 	    sst_tls_conf_new(&s, &conf, &error) < 0)
 		errx(1, "%s", error.text);
 	if (bind(fd, (struct sockaddr *)&at, len) < 0 || listen(fd, 16) < 0 ||
@@ -218,12 +223,12 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 3 && strcmp(argv[1], "certs") == 0)
 		certs(argv[2]);
-	else if (argc == 3 && strcmp(argv[1], "serve") == 0)
-		return serve(argv[2]);
+	else if ((argc == 3 || argc == 4) && strcmp(argv[1], "serve") == 0)
+		return serve(argv[2], argv[3]);
 	else if (argc >= 5 && strcmp(argv[1], "connect") == 0)
 		return dial((unsigned short)atoi(argv[2]), argv[3], argv[4],
 		    argc > 5 ? argv[5] : NULL);
 	else
-		errx(64, "usage: certs DIR | serve DIR | connect PORT HOST CAFILE");
+		errx(64, "usage: certs DIR | serve DIR [MASTER] | connect PORT HOST CAFILE");
 	return 0;
 }

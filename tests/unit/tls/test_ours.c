@@ -452,11 +452,6 @@ cs_42_rv_51_a_resumed_session_gets_no_staple(void **state)
 		int reused = 0;
 
 		duo_version(client, server, versions[i]);
-		/* as a program does that wants sessions after all */
-		SSL_CTX_clear_options(server, SSL_OP_NO_TICKET);
-		(void)SSL_CTX_set_num_tickets(server, 1);
-		(void)SSL_CTX_set_session_id_context(server, (const unsigned char *)"x", 1);
-		SSL_CTX_set_session_cache_mode(server, SSL_SESS_CACHE_SERVER);
 		assert_int_equal(met(client, server, &session, &reused), 0);
 		assert_false(reused);
 		assert_int_equal(met(client, server, &session, &reused), -1);
@@ -483,11 +478,8 @@ cs_42_a_resumed_session_is_given_none_whoever_asks(void **state)
 		SSL_CTX *client = asking(), *server = server_of(NULL);
 		struct duo *d = &all[again];
 
-		SSL_CTX_clear_options(server, SSL_OP_NO_TICKET);
-		(void)SSL_CTX_set_tlsext_ticket_keys(server, keys, sizeof(keys));
-		(void)SSL_CTX_set_num_tickets(server, 1);
-		(void)SSL_CTX_set_session_id_context(server, (const unsigned char *)"x", 1);
-		SSL_CTX_set_session_cache_mode(server, SSL_SESS_CACHE_SERVER);
+		assert_int_equal(sst_openssl_tickets(server, &(struct sst_openssl_tickets){
+		    .master = keys, .master_len = sizeof(keys) }, NULL), SST_OK);
 		duo_begin(d, client, server, session);
 		(void)SSL_set_tlsext_host_name(d->client, DUO_HOST);
 		duo_shake(d);

@@ -202,8 +202,8 @@ an_attached_context_serves_by_name_and_nothing_else(void **state)
 	assert_int_equal(sst_openssl_attach_store(ctx, w.store, &strict, &err), 0);
 	assert_int_equal(sst_openssl_attach_store(ctx, w.store, NULL, &err),
 	    SST_E_STATE);
-	assert_true(SSL_CTX_get_options(ctx) & SSL_OP_NO_TICKET);
-	assert_int_equal(SSL_CTX_get_num_tickets(ctx), 0);
+	assert_false(SSL_CTX_get_options(ctx) & SSL_OP_NO_TICKET);
+	assert_int_equal(SSL_CTX_get_num_tickets(ctx), 1);
 	assert_int_equal(SSL_CTX_get_session_cache_mode(ctx), SSL_SESS_CACHE_OFF);
 
 	assert_true(own_handshake(ctx, "a.example", &server, &client));
