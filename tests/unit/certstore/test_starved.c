@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Case 70: each allocation of libcrypto and SQLite fails once, in one add and
  * one choice. What comes of it is an error or the truth. */
+#include "certstore/challenge.h"
+#include "certstore/identity.h"
+#include "support/acme.h"
 #include "support/starve.h"
 #include "world.h"
 
@@ -73,11 +76,57 @@ cs_70_a_failed_allocation_ends_in_an_error_or_the_truth(void **state)
 	pki_free(www);
 }
 
+/* One add of a challenge and one look for it. 1: an allocation failed in them. */
+static int
+challenge_round(long n, const struct pki_buf *pair, const struct pki_cert *acme)
+{
+	static const char key[] = "acme:a.example";
+	struct sst_identity *id = NULL;
+	struct sst_store *store = NULL;
+	unsigned char digest[32];
+	int added, found, hit;
+
+	pki_digest(acme, digest);
+	assert_int_equal(sst_store_new(NULL, &store, NULL), 0);
+	starve_arm(n, STARVE_CRYPTO | STARVE_SQLITE);
+	added = sst_store_add_bytes(store, pair->data, pair->len, NULL);
+	found = sst_store_challenge(store, key, PKI_NOW, &id, NULL);
+	hit = starve_over();
+	assert_true(found < 0 || found == (added == 0));
+	assert_int_equal(found == 1, id != NULL);
+	sst_identity_unref(id);
+	id = NULL;
+	if (added < 0)
+		assert_int_equal(sst_store_add_bytes(store, pair->data, pair->len,
+		    NULL), 0);
+	assert_int_equal(sst_store_challenge(store, key, PKI_NOW, &id, NULL), 1);
+	assert_memory_equal(sst_identity_digest(id), digest, sizeof(digest));
+	sst_identity_unref(id);
+	sst_store_unref(store);
+	return hit;
+}
+
+static void
+a_challenge_that_is_starved_is_an_error_or_the_truth(void **state)
+{
+	struct pki_cert *acme = acme_cert("a.example", PKI_P256, 0);
+	struct pki_buf pair = { 0 };
+
+	(void)state;
+	pki_put_cert(&pair, acme);
+	pki_put_key(&pair, acme);
+	for (long n = 1; challenge_round(n, &pair, acme); n++)
+		;
+	pki_buf_free(&pair);
+	pki_free(acme);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cs_70_a_failed_allocation_ends_in_an_error_or_the_truth),
+		cmocka_unit_test(a_challenge_that_is_starved_is_an_error_or_the_truth),
 	};
 
 	if (!starve_crypto() || !starve_sqlite())

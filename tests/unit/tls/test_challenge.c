@@ -520,6 +520,41 @@ a_retry_asks_what_the_first_hello_asked(void **state)
 	SSL_CTX_free(client);
 }
 
+/* What the first hello says of protocols, with some of its bytes changed. */
+static void
+a_list_that_does_not_parse_is_a_decode_error(void **state)
+{
+	static const unsigned char ext[] = "\0\x10\0\x0d\0\x0b\x0a" "acme-tls/1";
+	static const struct {
+		size_t at;
+		unsigned char byte;
+	} change[] = { { 5, 10 }, { 5, 12 }, { 5, 0 }, { 4, 1 }, { 6, 9 }, { 6, 11 },
+	    { 6, 255 }, { 6, 0 } };
+	SSL_CTX *server = program(0);
+	struct two t;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(change) / sizeof(change[0]); i++) {
+		SSL_CTX *client = validator(ACME, versions[i % 2]);
+		unsigned char hello[4096], *list;
+		int len;
+
+		bring(&t, client, server, "a.example", NULL);
+		(void)SSL_do_handshake(t.client);
+		len = BIO_read(SSL_get_rbio(t.server), hello, sizeof(hello));
+		list = memmem(hello, (size_t)len, ext, sizeof(ext) - 1);
+		assert_non_null(list);
+		list[change[i / 2].at] = change[i / 2].byte;
+		assert_int_equal(BIO_write(SSL_get_wbio(t.client), hello, len), len);
+		shake(&t);
+		assert_false(t.client_ok || t.server_ok);
+		assert_int_equal(t.alert, SSL_AD_DECODE_ERROR);
+		part(&t);
+		SSL_CTX_free(client);
+	}
+	SSL_CTX_free(server);
+}
+
 /* RFC 8737 3: TLS 1.2 at least, also where the program allows less. */
 static void
 a_version_below_1_2_is_not_validated(void **state)
@@ -585,6 +620,7 @@ main(void)
 		    cs_63_a_program_that_would_take_any_protocol_does_not_get_this_one),
 		cmocka_unit_test(cs_64_a_challenge_is_never_resumed_and_leaves_no_session),
 		cmocka_unit_test(a_retry_asks_what_the_first_hello_asked),
+		cmocka_unit_test(a_list_that_does_not_parse_is_a_decode_error),
 		cmocka_unit_test(a_version_below_1_2_is_not_validated),
 		cmocka_unit_test(an_ssl_that_answered_a_challenge_serves_nobody_after_it),
 	};
