@@ -182,24 +182,28 @@ http {
 	include nowhere/*.conf;
 	server { listen 8443 ssl; server_name ~^(?<u>.+)\.u\.example$ $hostname mail.* w.${zone}; }
 	server { listen 443; server_name _ ""; }
+	server { listen 192.0.2.9; server_name of.port.80.example; }
+	server { listen [2001:db8::443]; server_name of.port.80.too.example; }
+	server { listen unix:/run/443; server_name of.no.port.example; }
 	upstream b { server 192.0.2.1:80; }
 }
 N
 	cat >nginx/sites/a.conf <<'N'
 server {
 	ssl_certificate /etc/x.pem;
-	server_name .lab.example nobody.example;
+	server_name .lab.example
+	    nobody.example;
 }
 N
 	against 1 nginx/nginx.conf
 	says '^uncovered lab\.example  nginx/sites/a\.conf:3$'
-	says '^uncovered nobody\.example  nginx/sites/a\.conf:3$'
+	says '^uncovered nobody\.example  nginx/sites/a\.conf:4$'
 	says '^unchecked ~\^.*u.*  nginx/nginx\.conf:[0-9]+$'
 	says 'a regular expression$'
 	says 'a variable$'
 	says 'a wildcard at the end$'
-	never 'redirected|of a map|192\.0|shop'
-	says '^9 names: 3 covered, 2 uncovered, 4 unchecked; 2 of servers without TLS$'
+	never 'redirected|of.*port|of a map|192\.0|shop'
+	says '^9 names: 3 covered, 2 uncovered, 4 unchecked; 5 of servers without TLS$'
 	against 1 nginx/nginx.conf --tls-port 80
 	says '^uncovered plain\.example  nginx/nginx\.conf:10$'
 	against 1 nginx/nginx.conf --tls-port any
@@ -245,6 +249,7 @@ frontend web
 	acl by_beg hdr_beg(host) -i www.
 	acl not_a_name path_beg /static static.example
 	acl cookie hdr(cookie) cookie.example
+	acl hostile hdr(hostile) hostile.cookie.example
 	acl count hdr_cnt(host) eq 1
 	acl filed req.ssl_sni -i -f names.acl
 	use_backend b if { ssl_fc_sni -i "sni.example" } !{ ssl_fc_sni denied.example }
@@ -259,7 +264,7 @@ H
 	printf 'mapped.example backend_a\n#c\n*.lab.example b\n' >haproxy/hosts.map
 	against 1 haproxy/haproxy.cfg
 	for name in 'crt\.example  haproxy/crts\.txt:1' 'filed\.example  haproxy/names\.acl:2' \
-		'sni\.example  haproxy/haproxy\.cfg:14' 'denied\.example  haproxy/haproxy\.cfg:14' \
+		'sni\.example  haproxy/haproxy\.cfg:15' 'denied\.example  haproxy/haproxy\.cfg:15' \
 		'mapped\.example  haproxy/hosts\.map:1'; do
 		says "^uncovered $name\$"
 	done

@@ -247,10 +247,13 @@ S
 killed_in()
 {
 	{
+		umask 022
 		"$SST_DENY" kill "$1" -- "$SSTOOL" deploy --no-fetch --to "$OUT" \
 			--group "$ME" "$LIVE" >out
 	} 2>said
-	(($? != 77))
+	local code=$?
+	umask 077
+	((code != 77))
 }
 
 one_that_is_killed_leaves_what_was_there()
