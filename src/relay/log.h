@@ -41,7 +41,7 @@ struct sst_log {
 	pthread_mutex_t	mu;
 	struct sst_log_bucket buckets[SST_LOG_KINDS];
 	void		(*write)(int priority, const char *line);	/* syslog */
-	uint64_t	events[SST_LOG_KINDS];
+	_Atomic uint64_t events[SST_LOG_KINDS];
 };
 
 void	sst_log_init(struct sst_log *);
