@@ -27,18 +27,6 @@ static const char usage[] =
     "one. FILE (mode 0600) tells the program where it is: set\n"
     "SECURESOCKETS_SERVE=FILE in the program's environment.\n";
 
-#ifdef __SANITIZE_THREAD__
-/* Nobody reads what is reported, and the environment is empty: a race ends the
- * process, which its programs notice. */
-const char *__tsan_default_options(void);
-
-__attribute__((visibility("default"))) const char *
-__tsan_default_options(void)
-{
-	return "halt_on_error=1:die_after_fork=0";
-}
-#endif
-
 /* The keeper's arguments are: --relay DOOR PROGRAM PID. */
 static int
 relay(int argc, char **argv)

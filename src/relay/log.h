@@ -47,7 +47,7 @@ struct sst_log {
 	pthread_mutex_t	mu;
 	struct sst_log_bucket buckets[SST_LOG_KINDS];
 	void		(*write)(int priority, const char *line);	/* syslog */
-	uint64_t	events[SST_LOG_KINDS];
+	_Atomic uint64_t events[SST_LOG_KINDS];
 	struct sst_ring	ring;
 };
 

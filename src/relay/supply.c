@@ -290,11 +290,16 @@ submit(struct sst_record *r, struct job *j)
 	lane->end = &j->job.next;
 }
 
-/* A directory that takes longer is loaded on behind the program's back. */
+/* A directory that takes longer is loaded on behind the program's back. What came of it
+ * is the loader's until it is done. */
 static void
 long_enough(struct sst_timer *t)
 {
-	reply(SST_HOLDER(t, struct job, timer));
+	struct job *j = SST_HOLDER(t, struct job, timer);
+
+	if (j->call != NULL)
+		sst_call_answer(j->call, 0, NULL, 0, -1);
+	j->call = NULL;
 }
 
 static void

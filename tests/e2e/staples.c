@@ -400,6 +400,7 @@ COLD_SCENE(a_listener_prefers_another_certificate_when_a_list_revokes_its_best)
 	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue(ONE, "l", 60)), 0);
 	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue("one.example,x.example",
 	    "", 30)), 0);
+	responder_see(r.http);
 	r.revoked[0] = 1;
 	responder_see(r.http);
 	want_eq(listen(listener, 16), 0);
@@ -415,6 +416,7 @@ COLD_SCENE(with_nothing_better_hard_refuses_and_soft_serves)
 	int listener;
 
 	begin("");
+	responder_see(r.http);
 	r.revoked[0] = r.revoked[1] = 1;
 	responder_see(r.http);
 	listener = ours_bound(&at, world.families[0]);

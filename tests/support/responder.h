@@ -72,7 +72,7 @@ int	responder_peak(struct responder *);
 void	responder_hold(struct responder *);
 void	responder_let_go(struct responder *);
 /* What the caller wrote before is seen by every answer from now on, also when the one
- * who asks is another process. */
+ * who asks is another process; and what it writes from now on, by none until now. */
 void	responder_see(struct responder *);
 /* Waits until `n` requests were met. */
 void	responder_wait(struct responder *, int n);

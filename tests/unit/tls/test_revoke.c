@@ -87,6 +87,7 @@ setup(void **state)
 	const char *const allow[] = { responder_allow(w.crls), NULL };
 
 	(void)state;
+	responder_see(w.crls);
 	w.revoke_listed = 0;
 	responder_see(w.crls);
 	return sst_checker_new(&(struct sst_checker_config){ .cache_dir = "",
@@ -490,6 +491,7 @@ what_is_fetched_may_refuse(void **state)
 	struct meet m;
 
 	(void)state;
+	responder_see(w.crls);
 	w.revoke_listed = 1;
 	responder_see(w.crls);
 	assert_int_equal(meet_fetching(&m, by), SST_STEP_FAILED);
