@@ -90,6 +90,11 @@ int	sst_certs_remove(struct sst_certs *, const char *what, struct sst_error *err
 /* What changed below the source. An unknown id is nothing. */
 void	sst_certs_rescan(struct sst_certs *, uint32_t id, const struct sst_below *);
 
+/* Reads the folders again that are due for it. */
+void	sst_certs_retry(struct sst_certs *);
+/* ms until some are; -1: none waits. */
+int64_t	sst_certs_retry_due(struct sst_certs *);
+
 struct sst_ahead;
 /* Has the staples fetched of what the source holds now and the store has not yet, of
  * what changed below it (NULL: of all of it). NULL: nobody is waited for. */
@@ -104,6 +109,7 @@ void	sst_ahead_free(struct sst_ahead *);	/* NULL is allowed */
 /* Changes of this store that wait for the one before: supply.c's. */
 struct sst_lane {
 	int		 busy;
+	int		 retries;	/* a retry is on its way */
 	struct sst_job	*first, **end;	/* the others */
 };
 struct sst_lane *sst_certs_lane(struct sst_certs *);	/* under the relay's lock */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "certs.h"
+#include "tls/canary.h"
 
 struct sst_cert_source;
 struct sst_files;
@@ -28,6 +29,7 @@ struct sst_certs {
 	struct sst_tickets *tickets;
 	_Atomic int64_t	  renewed;	/* wall time of the last renewal */
 	atomic_int	  keys_open;	/* readable keys are allowed after all */
+	struct sst_canary canary;	/* constant: how a renewal is tried */
 	/* mu guards what follows up to `drop`, and the entries */
 	pthread_mutex_t	  mu;
 	struct sst_cert_source *list, **end;
@@ -49,7 +51,9 @@ int	sst_certs_acme_check(struct sst_certs *, const struct sst_cert_source *,
 	    struct sst_error *err);
 /* ... and takes out every challenge for this name. */
 int	sst_certs_acme_remove(struct sst_certs *, const char *name, struct sst_error *err);
-/* certs_ours.c: the store changed. */
+/* certs_ours.c: shows the staple that a client would get. `certs`: these. */
+int	sst_certs_staple(SSL *, void *certs);
+/* ... the store changed. */
 void	sst_certs_sync(struct sst_certs *);
 
 #endif

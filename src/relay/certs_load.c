@@ -25,9 +25,11 @@
 #include <securesockets.h>
 #include <securesockets/certstore.h>
 
+#include "base/below.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/fail.h"
+#include "certstore/store.h"
 #include "cert_files.h"
 #include "certs_inside.h"
 #include "log.h"
@@ -419,8 +421,17 @@ static int
 reread(struct sst_store *store, const char *path, const struct sst_below *below,
     struct sst_error *err)
 {
-	(void)below;
-	return sst_store_rescan(store, path, err);
+	const char *name = NULL;
+	int rc = SST_OK, one;
+
+	if (below == NULL || below->all)
+		return sst_store_rescan(store, path, err);
+	while ((name = sst_below_next(below, name)) != NULL) {
+		one = sst_store_rescan_below(store, path, name, err);
+		if (one < 0 && rc == SST_OK)
+			rc = one;
+	}
+	return rc;
 }
 
 void
@@ -437,4 +448,23 @@ sst_certs_rescan(struct sst_certs *certs, uint32_t id, const struct sst_below *b
 	if (rc < 0)
 		sst_log_event(certs->log, SST_LOG_CERT_KEPT, sst_clock_ms(), "%s",
 		    err.text);
+}
+
+void
+sst_certs_retry(struct sst_certs *certs)
+{
+	const uint64_t before = sst_store_generation(certs->store);
+	struct sst_error err = { 0 };
+
+	if (sst_store_retry(certs->store, &err) < 0)
+		sst_log_event(certs->log, SST_LOG_CERT_KEPT, sst_clock_ms(), "%s",
+		    err.text);
+	if (sst_store_generation(certs->store) != before)
+		sst_certs_sync(certs);
+}
+
+int64_t
+sst_certs_retry_due(struct sst_certs *certs)
+{
+	return sst_store_retry_due(certs->store);
 }

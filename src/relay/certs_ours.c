@@ -164,6 +164,16 @@ sst_certs_ahead(struct sst_certs *certs, uint32_t id, const struct sst_below *be
 	return NULL;
 }
 
+int
+sst_certs_staple(SSL *ssl, void *arg)
+{
+	struct sst_ours *ours = sst_certs_ours(arg, NULL);
+	int rc = ours == NULL ? SSL_TLSEXT_ERR_NOACK : sst_ours_give(ssl, ours);
+
+	sst_ours_unref(ours);
+	return rc;
+}
+
 void
 sst_certs_sync(struct sst_certs *certs)
 {

@@ -32,7 +32,7 @@
 #define POLL_MS		5	/* while a staple is waited for */
 #define LATER_MS	1000	/* what else a program sets as it starts goes before */
 
-enum kind { LOAD, REMOVE, RESCAN, BEGIN };
+enum kind { LOAD, REMOVE, RESCAN, RETRY, BEGIN };
 
 /* One thing for the loader. */
 struct job {
@@ -54,6 +54,7 @@ struct job {
 	uint64_t	   cookie;	/* of the socket */
 	enum kind	   kind;
 	int		   again;	/* a restored source: kept already */
+	int64_t		   due;		/* ms until some folders are read again; -1: none */
 	int		   rc;
 	struct sst_error   err;
 };
@@ -155,9 +156,13 @@ work(struct sst_job *job)
 		if (is_ready(j))
 			sst_certs_rescan(j->certs, j->id, &j->below);
 		break;
+	case RETRY:
+		sst_certs_retry(j->certs);
+		break;
 	case BEGIN:
 		break;
 	}
+	j->due = sst_certs_retry_due(j->certs);
 }
 
 /* The next change of the same store. */
@@ -218,6 +223,32 @@ read_later(struct sst_record *r, uint32_t id)
 }
 
 static void
+retry_then(struct sst_timer *t)
+{
+	struct job *j = SST_HOLDER(t, struct job, poll);
+
+	sst_certs_lane(j->certs)->retries = 0;
+	read_now_then(t);
+}
+
+/* Folders that were found between two versions are read again when they are due; what
+ * the watch tells of meanwhile goes on as ever. One such job a store. */
+static void
+retry_later(struct sst_record *r, struct sst_certs *certs, int64_t due)
+{
+	struct sst_lane *lane = sst_certs_lane(certs);
+	struct job *j;
+
+	if (due < 0 || lane->retries || r->set->certs != certs)
+		return;
+	j = job_new(r, NULL, RETRY);
+	if (j == NULL)
+		return;
+	lane->retries = 1;
+	sst_loop_arm(&r->relay->loop, &j->poll, r->relay->loop.now + due, retry_then);
+}
+
+static void
 done(struct sst_job *job)
 {
 	struct job *j = SST_HOLDER(job, struct job, job);
@@ -235,6 +266,8 @@ done(struct sst_job *job)
 	drop_old(j->relay, j->certs);
 	if (r != NULL && j->rc == SST_OK && sst_certs_is_unread(j->certs, j->id))
 		read_later(r, j->id);
+	if (r != NULL)
+		retry_later(r, j->certs, j->due);
 	if (r != NULL) {
 		r->n_jobs--;
 		if (r->listener != NULL && r->state == SST_REC_LISTENING) {
