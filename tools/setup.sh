@@ -22,6 +22,7 @@ SST_PACKAGES_ALL=(
 	hitch stunnel4 haproxy openbsd-inetd
 	libevent-dev libuv1-dev python3-tornado libpythonVERSION-testsuite
 	python3-cryptography-vectors
+	lego uacme dehydrated
 )
 
 sst_say() { printf '%s\n' "$*" >&2; }
@@ -93,6 +94,12 @@ sst_missing()
 		pkg-config --exists "$module" 2>/dev/null ||
 			printf '%s ' "${module%% *}-headers"
 	done
+	# A renewal by certbot: elsewhere pebble is no package, and it is left out.
+	if command -v apt-get >/dev/null; then
+		for tool in certbot pebble; do
+			command -v "$tool" >/dev/null || printf '%s ' "$tool"
+		done
+	fi
 	[[ $1 == test ]] || return 0
 	pkg-config --exists cmocka 2>/dev/null || printf 'cmocka '
 	for tool in gnutls-cli python3 mandoc; do
@@ -108,7 +115,7 @@ sst_packages()
 		printf '%s ' gcc g++ libc6-dev cmake ninja-build pkg-config \
 			libssl-dev libsqlite3-dev libidn2-dev libjansson-dev \
 			libcurl4-openssl-dev libconfig-dev \
-			openssl curl
+			openssl curl certbot pebble
 		[[ $1 == test ]] &&
 			printf '%s ' libcmocka-dev gnutls-bin python3 mandoc
 		;;
