@@ -3,9 +3,12 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -198,6 +201,31 @@ memory_charged(const char *cgroup)
 	    number_in(cgroup, "memory.kmem.tcp.usage_in_bytes", "") +
 	    number_in(cgroup, "memory.stat", "kernel ") +
 	    number_in(cgroup, "memory.stat", "sock ");
+}
+
+uint64_t
+memory_cached(const char *path)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = 0, n = 0;
+	unsigned char *in = NULL;
+	void *at = MAP_FAILED;
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
+		pages = ((size_t)st.st_size + page - 1) / page;
+		at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		in = calloc(pages, 1);
+	}
+	if (at != MAP_FAILED && in != NULL && mincore(at, (size_t)st.st_size, in) == 0)
+		for (size_t i = 0; i < pages; i++)
+			n += in[i] & 1;
+	if (at != MAP_FAILED)
+		(void)munmap(at, (size_t)st.st_size);
+	if (fd >= 0)
+		(void)close(fd);
+	free(in);
+	return n * page;
 }
 
 double

@@ -28,6 +28,8 @@ uint64_t memory_of_kernel(void);
 /* Kernel memory that is charged to the memory cgroup in this folder (version 1 or
  * 2): objects, stacks, page tables, socket buffers; not what its slabs waste. */
 uint64_t memory_charged(const char *cgroup);
+/* Bytes of this file that are in the page cache. */
+uint64_t memory_cached(const char *path);
 /* Microseconds of the monotonic clock. */
 double	now_us(void);
 

@@ -2,7 +2,7 @@
 /*
  * hsclient - TLS 1.3 handshakes, names drawn uniformly.
  *
- *	hsclient certs DIR N		writes DIR/NAME.pem for N names
+ *	hsclient certs DIR N		writes DIR/NAME.pem for N names (forest.h)
  *	hsclient check PORT N		one handshake; prints what the server does
  *	hsclient warm PORT N		one handshake for each name
  *	hsclient load PORT N COUNT	COUNT handshakes, 32 at once; prints the rate
@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #include "cpu.h"
-#include "support/pki.h"
+#include "support/forest.h"
 
 enum { AT_ONCE = 32 };
 
@@ -46,21 +46,10 @@ struct call {
 static void
 certs(const char *dir, int n)
 {
-	struct pki_cert *ca = pki_issue(NULL,
-	    &(struct pki_spec){ .cn = "Bench Root", .ca = 1 });
-	struct pki_cert *middle = pki_issue(ca,
-	    &(struct pki_spec){ .cn = "Bench Intermediate", .ca = 1 });
-	char name[64];
+	struct forest *f = forest_new();
 
-	for (int i = 0; i < n; i++) {
-		struct pki_cert *leaf;
-
-		snprintf(name, sizeof(name), "n%05d.bench.example", i);
-		leaf = pki_issue(middle, &(struct pki_spec){ .san = name });
-		strcat(name, ".pem");
-		pki_write_pair(dir, name, leaf);
-		pki_free(leaf);
-	}
+	forest_grow(f, dir, 0, n, FOREST_FLAT);
+	forest_free(f);
 }
 
 static int
@@ -74,16 +63,15 @@ on_session(SSL *ssl, SSL_SESSION *session)
 static void
 call_start(struct call *c, int which, int flags)
 {
-	char name[64];
+	char name[FOREST_NAME];
 
-	snprintf(name, sizeof(name), "n%05d.bench.example", which);
 	c->fd = socket(AF_INET, SOCK_STREAM | flags, 0);
 	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0 &&
 	    errno != EINPROGRESS)
 		err(1, "connect");
 	c->ssl = SSL_new(ctx);
 	SSL_set_fd(c->ssl, c->fd);
-	SSL_set_tlsext_host_name(c->ssl, name);
+	SSL_set_tlsext_host_name(c->ssl, forest_name(which, name));
 	if (sessions != NULL && sessions[which] != NULL)
 		SSL_set_session(c->ssl, sessions[which]);
 	SSL_set_connect_state(c->ssl);

@@ -4,6 +4,7 @@
  *
  *	usage PID...
  *	usage charged FOLDER	kernel memory charged to a memory cgroup, in bytes
+ *	usage cached FILE...	bytes of files that are in the page cache
  *
  * The keeper and the relay of a program of way 1 are nobody's children. Prints
  * processor time in us, theirs with it; proportional set sizes in bytes, theirs
@@ -23,9 +24,15 @@ main(int argc, char **argv)
 	pid_t pid;
 
 	if (argc < 2)
-		errx(64, "usage: usage PID... | charged FOLDER");
+		errx(64, "usage: usage PID... | charged FOLDER | cached FILE...");
 	if (argc == 3 && strcmp(argv[1], "charged") == 0) {
 		printf("%llu\n", (unsigned long long)memory_charged(argv[2]));
+		return 0;
+	}
+	if (strcmp(argv[1], "cached") == 0) {
+		for (int i = 2; i < argc; i++)
+			own += memory_cached(argv[i]);
+		printf("%llu\n", (unsigned long long)own);
 		return 0;
 	}
 	for (int i = 1; i < argc; i++) {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * way1server DIR - the loop of hsloop.c on sockets of ours: accept, wait for
+ * way1server DIR [now] - the loop of hsloop.c on sockets of ours: accept, wait for
  * the client's end, close. Prints its port, and at SIGTERM handshakes, failures
  * and CPU microseconds per handshake of this process, keeper and relay together.
+ *
+ * The port is printed when the directory is loaded; with `now` at once, and a line
+ * "loaded MS" follows when it is, counted from the start of the program.
  */
 #include <securesockets.h>
 
@@ -36,23 +39,20 @@ cpu_of_all(void)
 	return cpu_of(getpid()) + sum_over_pair(getpid(), cpu_of);
 }
 
-/* A directory goes on loading behind the call: wait until it is done. */
-static void
-await_all(int fd)
+/* A directory goes on loading behind the call that named it. */
+static int
+is_loading(int fd)
 {
 	char text[256];
-	socklen_t len;
+	socklen_t len = sizeof(text);
 
-	do {
-		(void)usleep(20000);
-		len = sizeof(text);
-		if (getsockopt(fd, IPPROTO_TLS, TLS_CERTIFICATE_STATUS, text, &len) < 0)
-			err(1, "TLS_CERTIFICATE_STATUS");
-	} while (strstr(text, "\"loading\":true") != NULL);
+	if (getsockopt(fd, IPPROTO_TLS, TLS_CERTIFICATE_STATUS, text, &len) < 0)
+		err(1, "TLS_CERTIFICATE_STATUS");
+	return strstr(text, "\"loading\":true") != NULL;
 }
 
 static int
-listener_new(const char *dir)
+listener_new(const char *dir, int now)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -68,7 +68,8 @@ listener_new(const char *dir)
 	    listen(fd, 1024) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&at, &len) < 0)
 		err(1, "%s", dir);
-	await_all(fd);
+	while (!now && is_loading(fd))
+		(void)usleep(20000);
 	printf("%u\n", ntohs(at.sin_port));
 	(void)fflush(stdout);
 	return fd;
@@ -95,20 +96,27 @@ main(int argc, char **argv)
 {
 	struct epoll_event events[64], e = { .events = EPOLLIN };
 	unsigned long finished = 0;
-	int ep = epoll_create1(0), listener, n;
+	int ep = epoll_create1(0), listener, n, loading;
+	double began = now_us();
 	uint64_t before;
 	char byte;
 
-	if (argc != 2)
-		errx(64, "usage: way1server DIR");
-	listener = listener_new(argv[1]);
+	if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "now") != 0))
+		errx(64, "usage: way1server DIR [now]");
+	loading = argc == 3;
+	listener = listener_new(argv[1], loading);
 	(void)signal(SIGTERM, on_signal);
 	(void)signal(SIGUSR1, on_signal);
 	e.data.fd = listener;
 	(void)epoll_ctl(ep, EPOLL_CTL_ADD, listener, &e);
 	before = cpu_of_all();
 	while (!over) {
-		n = epoll_wait(ep, events, 64, -1);
+		n = epoll_wait(ep, events, 64, loading ? 100 : -1);
+		if (loading && !is_loading(listener)) {
+			loading = 0;
+			printf("loaded %.0f\n", (now_us() - began) / 1e3);
+			(void)fflush(stdout);
+		}
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.fd == listener)
 				finished += take(listener, ep);
