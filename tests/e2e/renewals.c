@@ -31,8 +31,7 @@ enum {
 	GOING = 4,		/* lineages that are renewed again and again, */
 	STOPPED = 5,		/* and those that are given up */
 	LINES = GOING + STOPPED,
-	CALLS = 8,		/* of one renewal, */
-	KEY_IS_NEW = 4,		/* after so many of them the key is the new one */
+	CALLS = 8,		/* of one renewal */
 	WITHIN = 20,		/* handshakes in each window */
 	PAUSE_MS = 50,
 	RENEWALS = 48 / WORLD_SLOW,
@@ -261,16 +260,15 @@ by_value(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* All were seen; of one that was given up the version before, or the new one where
- * its certificate and its key are a pair already. */
+/* All were seen. Of one that was given up the version before, unless all that is left
+ * is the new one: then fullchain.pem is missing, and the others are a whole version. */
 static int
 ended_well(const struct line *l)
 {
 	int last = 1 + l->renewals;
 
-	if (l->gives_up == 0)
-		return l->shown == last;
-	return l->shown == last - 1 || (l->shown == last && l->gives_up >= KEY_IS_NEW);
+	return l->shown == (l->gives_up > 0 ? last - 1 : last) ||
+	    (l->gives_up == CALLS - 1 && l->shown == last);
 }
 
 /* Says what was seen, and that a renewal is seen within a second, as a rule. */
