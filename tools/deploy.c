@@ -122,9 +122,11 @@ prefetch(struct deploy *d)
 	struct sst_prefetched got;
 	char when[32];
 	json_t *o;
+	int none;	/* a certificate that lives for days may name no source */
 
 	sst_deploy_prefetch(d->pair.chain, d->trust, FETCH_MS, &got);
-	if (!got.good)
+	none = strcmp(got.verdict, "no_source") == 0;
+	if (!got.good && !none)
 		(void)warn(d, "evidence: %s%s%s", got.verdict, *got.verdict ? ": " : "",
 		    got.why);
 	if (d->json) {
@@ -137,6 +139,8 @@ prefetch(struct deploy *d)
 		json_object_set_new(o, "until", got.until == 0 ? json_null() :
 		    json_integer(got.until));
 		sst_out_json(o);
+	} else if (none) {
+		puts("evidence  none: its CA names no source");
 	} else if (got.good) {
 		printf("evidence  %s", *got.verdict ? got.verdict : "good");
 		if (got.until != 0)

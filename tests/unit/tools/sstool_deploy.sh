@@ -352,7 +352,12 @@ evidence_is_fetched_and_is_no_condition()
 	exits 0 deploy "$LIVE"
 	complains 'warning: evidence: error: the chain does not verify'
 	exits 0 deploy --trust ca.pem --json "$LIVE"
-	json '[x for x in o if x["step"] == "evidence"][0]["good"] in (False, True)'
+	json '[x for x in o if x["step"] == "evidence"][0]["good"] == False and
+	    [x for x in o if x["step"] == "evidence"][0]["verdict"] == "no_source"'
+	quiet
+	exits 0 deploy --trust ca.pem "$LIVE"
+	says '^evidence  none: its CA names no source$'
+	quiet
 	exits 0 deploy --trust nowhere.pem "$LIVE"
 	complains 'warning: evidence: no trust anchors in nowhere\.pem'
 	# in the cache there is what says good
