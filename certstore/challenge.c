@@ -146,6 +146,17 @@ newest_first(const void *a, const void *b)
 	return (l->id < r->id) - (l->id > r->id);
 }
 
+/*
+ * The certificate itself decides: a row is a hint. notBefore may be a second ahead of
+ * us, for whoever made it has a clock of its own, and no ACME server looks at it.
+ */
+static int
+is_good(const struct sst_identity *id, const char *key, time_t now)
+{
+	return sst_identity_covers(id, key) && ASN1_TIME_cmp_time_t(
+	    X509_get0_notAfter(sst_identity_leaf(id)), now) >= 0;
+}
+
 int
 sst_store_challenge(struct sst_store *s, const char *key, time_t now,
     struct sst_identity **ret, struct sst_error *err)
@@ -161,17 +172,10 @@ sst_store_challenge(struct sst_store *s, const char *key, time_t now,
 	if (rows.n > 1)
 		qsort(rows.v, rows.n, sizeof(*rows.v), newest_first);
 	for (size_t i = 0; rc == SST_OK && i < rows.n; i++) {
-		const struct sst_row *row = &rows.v[i];
-
-		/* notBefore may be a second ahead of us: whoever made it has a clock of
-		 * its own, and no ACME server looks at it. */
-		if (row->not_after < now)
-			continue;
-		rc = sst_row_identity(s, row, &id, err);
+		rc = sst_row_identity(s, &rows.v[i], &id, err);
 		if (rc == SST_E_NOMEM)
 			break;
-		if (rc == SST_OK && memcmp(sst_identity_digest(id), row->digest, 32) == 0 &&
-		    sst_identity_covers(id, key)) {
+		if (rc == SST_OK && is_good(id, key, now)) {
 			*ret = id;
 			rc = 1;
 			break;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* Challenges of an ACME server (RFC 8737, 8738): kept, found, and served to nobody. */
+#include <glob.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "certstore/challenge.h"
 #include "certstore/identity.h"
+#include "certstore/store.h"
 #include "certstore/store_leaves.h"
 #include "each.h"
 #include "support/acme.h"
@@ -272,6 +275,156 @@ dehydrateds_directory_is_read_as_it_is(void **state)
 	pki_free(b);
 }
 
+/* Of most of a large directory only the facts are read. */
+static void
+a_challenge_in_a_large_directory_is_found_and_changed_alone(void **state)
+{
+	struct pki_cert *www = leaf(PKI_P256, "a.example");
+	struct pki_cert *a = acme_cert("a.example", PKI_P256, 0);
+	struct pki_cert *b = acme_cert("b.example", PKI_RSA, 0);
+	char path[64];
+
+	(void)state;
+	for (int i = 0; i < 400; i++) {
+		(void)snprintf(path, sizeof(path), "%03d/pair.pem", i);
+		pki_write_pair(dir, path, www);
+	}
+	pki_write_pair(dir, "acme-challenge/a.example.pem", a);
+	add(dir);
+	assert_true(given("a.example", a));
+	expect(ask(store, NULL, &(struct client){ .name = "a.example" }),
+	    SST_TIER_EXACT, www);
+	pki_write_pair(dir, "acme-challenge/b.example.pem", b);
+	assert_int_equal(sst_store_rescan_below(store, dir, "acme-challenge", NULL), 0);
+	assert_true(given("a.example", a));
+	assert_true(given("b.example", b));
+	assert_int_equal(unlink(pki_path(dir, "acme-challenge/a.example.pem")), 0);
+	assert_int_equal(sst_store_rescan_below(store, dir, "acme-challenge", NULL), 0);
+	assert_true(none("a.example"));
+	assert_true(given("b.example", b));
+	pki_free(www);
+	pki_free(a);
+	pki_free(b);
+}
+
+/* Somebody writes into the index that is kept in that directory. */
+static void
+poison(const char *place, const char *sql)
+{
+	char pattern[300], *text = NULL;
+	sqlite3 *db = NULL;
+	glob_t found;
+
+	(void)snprintf(pattern, sizeof(pattern), "%s/index-*/*.db", place);
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	assert_int_equal(found.gl_pathc, 1);
+	assert_int_equal(sqlite3_open(found.gl_pathv[0], &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK)
+		fail_msg("%s: %s", sql, text);
+	(void)sqlite3_close(db);
+	globfree(&found);
+}
+
+/* Rows are hints: whatever the index says, who asks is given what is for his name. */
+static void
+an_index_that_lies_gives_nobody_another_challenge(void **state)
+{
+	static const char *const lies[] = {
+	    "UPDATE names SET name='x' WHERE name='acme:a.example';"
+	    "UPDATE names SET name='acme:a.example' WHERE name='acme:b.example';"
+	    "UPDATE names SET name='acme:b.example' WHERE name='x'",
+	    /* a challenge as a server's certificate, and the other way round */
+	    "INSERT INTO names SELECT 'c.example',id FROM names WHERE"
+	    " name='acme:a.example'",
+	    "UPDATE identities SET state=1 WHERE state=4;"
+	    "INSERT INTO names SELECT substr(name,6),id FROM names WHERE name LIKE"
+	    " 'acme:%'",
+	    "INSERT INTO names SELECT 'acme:c.example',id FROM identities",
+	    "UPDATE identities SET na=na+4000000000",
+	};
+	struct pki_cert *www = leaf(PKI_P256, "www.example");
+	struct pki_cert *a = acme_cert("a.example", PKI_P256, 0);
+	struct pki_cert *b = acme_cert("b.example", PKI_P256, 0);
+	struct pki_cert *old = acme_cert("old.example", PKI_P256, PKI_NOW - 1);
+	static const char *const names[] = { "a.example", "b.example", "c.example",
+	    "old.example" };
+	char path[64];
+
+	(void)state;
+	for (int i = 0; i < 80; i++) {
+		(void)snprintf(path, sizeof(path), "%03d/pair.pem", i);
+		pki_write_pair(dir, path, www);
+	}
+	pki_write_pair(dir, "acme-challenge/a.example.pem", a);
+	pki_write_pair(dir, "acme-challenge/b.example.pem", b);
+	pki_write_pair(dir, "acme-challenge/old.example.pem", old);
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		char *place = pki_dir_new();
+		const struct sst_store_config config = { .index_dir = place };
+
+		sst_store_unref(store);
+		store = store_make(&config);
+		add(dir);
+		sst_store_unref(store);
+		poison(place, lies[i]);
+		store = store_make(&config);
+		add(dir);
+		assert_true(sst_store_is_warm(store));
+		assert_true(none("a.example") || given("a.example", a));
+		assert_true(none("b.example") || given("b.example", b));
+		assert_true(none("c.example") && none("old.example"));
+		for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+			struct sst_choice *c = ask(store, NULL,
+			    &(struct client){ .name = names[k] });
+
+			assert_false(chose(c, a) || chose(c, b) || chose(c, old));
+		}
+		ask_reset();
+		pki_dir_free(place);
+	}
+	pki_free(www);
+	pki_free(a);
+	pki_free(b);
+	pki_free(old);
+}
+
+/* Another process finds it in the index that was kept. */
+static void
+a_challenge_is_found_in_an_index_that_was_kept(void **state)
+{
+	struct pki_cert *www = leaf(PKI_P256, "www.example");
+	struct pki_cert *a = acme_cert("a.example", PKI_P256, 0);
+	char *kept = pki_dir_new(), path[64];
+	const struct sst_store_config config = { .index_dir = kept };
+
+	(void)state;
+	for (int i = 0; i < 80; i++) {
+		(void)snprintf(path, sizeof(path), "%03d/pair.pem", i);
+		pki_write_pair(dir, path, www);
+	}
+	pki_write_pair(dir, "acme-challenge/a.example.pem", a);
+	for (int warm = 0; warm < 2; warm++) {
+		sst_store_unref(store);
+		store = store_make(&config);
+		add(dir);
+		assert_int_equal(sst_store_is_warm(store), warm);
+		assert_true(given("a.example", a));
+		assert_true(none("www.example"));
+		expect_alert(ask(store, &(struct sst_choose_policy){ .strict = 1 },
+		    &(struct client){ .name = "a.example" }), 112);
+	}
+	/* and not when its file is another by then */
+	sst_store_unref(store);
+	pki_write_pair(dir, "acme-challenge/a.example.pem", www);
+	store = store_make(&config);
+	add(dir);
+	assert_true(sst_store_is_warm(store));
+	assert_true(none("a.example"));
+	pki_free(www);
+	pki_free(a);
+	pki_dir_free(kept);
+}
+
 static void
 the_newest_challenge_of_a_name_is_given(void **state)
 {
@@ -444,6 +597,9 @@ main(void)
 		EACH(a_challenge_that_rfc_8737_does_not_know_is_refused),
 		EACH(a_challenge_may_be_a_ca_and_a_server_may_not),
 		EACH(dehydrateds_directory_is_read_as_it_is),
+		EACH(a_challenge_in_a_large_directory_is_found_and_changed_alone),
+		EACH(a_challenge_is_found_in_an_index_that_was_kept),
+		EACH(an_index_that_lies_gives_nobody_another_challenge),
 		EACH(the_newest_challenge_of_a_name_is_given),
 		EACH(a_challenge_takes_nobodys_place_and_is_watched_by_nobody),
 		EACH(a_file_that_became_another_is_not_given),
