@@ -45,7 +45,7 @@ struct sst_found {
 	int		 code;		/* refused: SST_E_* */
 	int		 sys_errno;
 	int		 folder;	/* refused: a folder that cannot be listed */
-	struct sst_identity *identity;	/* usable (but for facts_only) or challenge:
+	struct sst_identity *identity;	/* usable or challenge, but for facts_only:
 					   the pair itself */
 	STACK_OF(X509)	*certs;		/* staged: leaf first */
 };
