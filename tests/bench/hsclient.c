@@ -211,7 +211,9 @@ main(int argc, char **argv)
 	    !SSL_CTX_set1_groups_list(ctx, "X25519"))
 		errx(1, "SSL_CTX");
 	if (getenv("HS_VERSION") != NULL && strcmp(getenv("HS_VERSION"), "1.2") == 0 &&
-	    (!SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) ||
+	    /* there the certificate's curve must be among the groups */
+	    (!SSL_CTX_set1_groups_list(ctx, "X25519:P-256") ||
+	    !SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) ||
 	    !SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION)))
 		errx(1, "TLS 1.2");
 	to.sin_family = AF_INET;
