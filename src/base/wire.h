@@ -108,7 +108,7 @@ enum sst_wire_verb {
 				   "" or "status" for the document, "events [follow]
 				   [since SEQ]" for events. [stream connection]: write
 				   the answer there and close it */
-	SST_CHAN_SAY,		/* data: one sentence for the log, NUL */
+	SST_CHAN_SAY,		/* data: one sentence for the log, NUL. a: SST_SAY_* */
 	/* relay to keeper, on the channel */
 	SST_CHAN_HOT,		/* id; data: names in the source that are served, each
 				   with NUL: they get a watch first */
@@ -124,6 +124,8 @@ enum sst_wire_verb {
 };
 
 #define SST_NEW_FORCED		1	/* a policy's doing: SO_PROTOCOL says TCP */
+#define SST_SAY_WATCH		0	/* how files are watched */
+#define SST_SAY_DEPLOYED	1	/* somebody said that they changed */
 #define SST_MODE_TLS		0
 #define SST_MODE_PLAIN		1	/* bytes pass as they are */
 #define SST_UPGRADE_CLIENT	0

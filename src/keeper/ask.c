@@ -118,6 +118,23 @@ put_watches(const struct sst_keeper *k, FILE *out)
 	(void)fprintf(out, "],\"more\":%zu}\n", more);
 }
 
+/* How many sources are read again for it; then that is an event of the relay's. */
+static unsigned
+nudge(struct sst_keeper *k, const char *path)
+{
+	const unsigned told = sst_watch_nudge(k->watch, path, sst_clock_ms());
+	char shown[300], text[400];
+	struct sst_wire_head head;
+
+	sst_wire_init(&head, SST_CHAN_SAY);
+	head.a = SST_SAY_DEPLOYED;
+	(void)snprintf(text, sizeof(text), "%s: it is read again at once",
+	    sst_escape(shown, sizeof(shown), path, strlen(path)));
+	if (told > 0 && k->channel.fd >= 0)
+		(void)sst_channel_send(k, &head, text, strlen(text) + 1, NULL, 0);
+	return told;
+}
+
 /* Sends the answer; what the socket does not take at once is cut. */
 static void
 answer(struct sst_keeper *k, int fd, const char *nudged)
@@ -132,8 +149,7 @@ answer(struct sst_keeper *k, int fd, const char *nudged)
 	if (nudged == NULL)
 		put_watches(k, out);
 	else
-		(void)fprintf(out, "{\"schema\":1,\"told\":%u}\n",
-		    sst_watch_nudge(k->watch, nudged, sst_clock_ms()));
+		(void)fprintf(out, "{\"schema\":1,\"told\":%u}\n", nudge(k, nudged));
 	if (fclose(out) == 0) {
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 		(void)send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -145,13 +161,13 @@ answer(struct sst_keeper *k, int fd, const char *nudged)
 static void
 act(struct sst_keeper *k, struct sst_asker *a)
 {
-	static const char nudge[] = "nudge ";
+	static const char word[] = "nudge ";
 	struct sst_wire_head head;
 
 	a->line[a->len] = '\0';
 	a->line[strcspn(a->line, "\n")] = '\0';
-	if (strncmp(a->line, nudge, sizeof(nudge) - 1) == 0)
-		answer(k, a->ev.fd, a->line + sizeof(nudge) - 1);
+	if (strncmp(a->line, word, sizeof(word) - 1) == 0)
+		answer(k, a->ev.fd, a->line + sizeof(word) - 1);
 	else if (strcmp(a->line, "watches") == 0)
 		answer(k, a->ev.fd, NULL);
 	else if (k->ready) {

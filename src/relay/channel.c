@@ -89,7 +89,8 @@ act(struct sst_relay *relay, const struct sst_wire_head *head, size_t len,
 		break;
 	case SST_CHAN_SAY:
 		relay->scratch[len] = '\0';
-		sst_log_event(&relay->log, SST_LOG_WATCH, sst_clock_ms(), "%s",
+		sst_log_event(&relay->log, head->a == SST_SAY_DEPLOYED ?
+		    SST_LOG_DEPLOYED : SST_LOG_WATCH, sst_clock_ms(), "%s",
 		    (const char *)relay->scratch);
 		break;
 	default:

@@ -458,6 +458,17 @@ asked(struct pair *k, const char *line, char *out, size_t size)
 	return 1;
 }
 
+/* The next that the relay hears is that this is deployed. */
+static void
+is_said_as_deployed(struct pair *k, const char *path)
+{
+	assert_true(heard(k, NULL, 0) > 0);
+	assert_int_equal(k->reply.verb, SST_CHAN_SAY);
+	assert_int_equal(k->reply.a, SST_SAY_DEPLOYED);
+	assert_int_equal(strncmp(k->data, path, strlen(path)), 0);
+	assert_int_equal(k->data[strlen(path)], ':');
+}
+
 static void
 a_change_in_a_directory_is_named_and_can_be_told_of_at_the_door(void **state)
 {
@@ -484,11 +495,13 @@ a_change_in_a_directory_is_named_and_can_be_told_of_at_the_door(void **state)
 	if (!asked(k, line, text, sizeof(text)))
 		return;		/* no such directory for this user */
 	assert_string_equal(text, "{\"schema\":1,\"told\":1}\n");
+	is_said_as_deployed(k, at(k->p, "tls/b/cert"));
 	assert_int_equal(heard(k, NULL, 0), 2);
 	assert_int_equal(k->reply.verb, SST_CHAN_CHANGED);
 	assert_string_equal(k->data, "b");
 	(void)snprintf(line, sizeof(line), "nudge %s\n", at(k->p, "tls"));
 	assert_true(asked(k, line, text, sizeof(text)));
+	is_said_as_deployed(k, at(k->p, "tls"));
 	assert_int_equal(heard(k, NULL, 0), 0);
 	assert_int_equal(k->reply.verb, SST_CHAN_CHANGED);
 	assert_true(asked(k, "nudge /somewhere/else\n", text, sizeof(text)));
