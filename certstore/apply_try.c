@@ -70,15 +70,16 @@ displaces(struct sst_store *s, const struct sst_row *row, struct sst_error *err)
 int
 sst_try_found(struct sst_store *s, const struct sst_found *f, struct sst_error *err)
 {
+	const sst_try_fn on_try = atomic_load(&s->on_try);
 	struct sst_error why = { .code = SST_OK };
 	int rc;
 
-	if (s->on_try == NULL || f->row.state != SST_ENTRY_USABLE || f->identity == NULL)
+	if (on_try == NULL || f->row.state != SST_ENTRY_USABLE || f->identity == NULL)
 		return SST_OK;
 	rc = displaces(s, &f->row, err);
 	if (rc != 1)
 		return rc;
-	rc = s->on_try(s->try_arg, f->identity, f->row.names == NULL ? "" :
+	rc = on_try(atomic_load(&s->try_arg), f->identity, f->row.names == NULL ? "" :
 	    f->row.names, &why);
 	if (rc >= 0)
 		return SST_OK;

@@ -195,8 +195,14 @@ sst_store_unref(struct sst_store *s)
 void
 sst_store_on_try(struct sst_store *s, sst_try_fn fn, void *arg)
 {
-	s->on_try = fn;
-	s->try_arg = arg;
+	atomic_store(&s->try_arg, arg);
+	atomic_store(&s->on_try, fn);
+}
+
+int
+sst_store_is_tried(struct sst_store *s)
+{
+	return atomic_load(&s->on_try) != NULL;
 }
 
 uint64_t

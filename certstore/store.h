@@ -78,8 +78,8 @@ struct sst_store {
 	atomic_int	 doubt;		/* a row of the index that is kept lied */
 	atomic_int	 mended;	/* a broken index was left; to be told */
 	char		*index_dir;	/* constant */
-	sst_try_fn	 on_try;	/* set before the first change; may be NULL */
-	void		*try_arg;
+	sst_try_fn _Atomic on_try;	/* may be NULL; try_arg is set before it */
+	void	*_Atomic try_arg;
 	struct sst_store *next, *prev;	/* list of all stores, for fork */
 
 	pthread_mutex_t	 mu;		/* guards the rest */
@@ -101,6 +101,8 @@ struct sst_store {
  * it nothing is tried, nor is what a directory holds when it is read first.
  */
 void	sst_store_on_try(struct sst_store *, sst_try_fn, void *arg);
+/* Whether somebody does. */
+int	sst_store_is_tried(struct sst_store *);
 
 /*
  * Reads again what `below` names in the source `path`: a folder of that directory, or

@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "base/ossl.h"
 #include "certstore/identity.h"
+#include "certstore/store.h"
 #include "ocsp/certkey.h"
 #include "ocsp/evidence.h"
 #include "ocsp/response.h"
@@ -263,4 +264,15 @@ sst_canary(void *canary, const struct sst_identity *id, const char *names,
 	SSL_CTX_free(t.server_ctx);
 	ERR_clear_error();
 	return rc;
+}
+
+void
+sst_canary_watch(struct sst_store *store, SSL_CTX *ctx)
+{
+	static struct sst_canary levels[] = { { .level = 0 }, { .level = 1 },
+	    { .level = 2 }, { .level = 3 }, { .level = 4 }, { .level = 5 } };
+	const int level = SSL_CTX_get_security_level(ctx);
+
+	if (level >= 0 && level <= 5 && !sst_store_is_tried(store))
+		sst_store_on_try(store, sst_canary, &levels[level]);
 }

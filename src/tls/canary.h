@@ -2,7 +2,8 @@
 /*
  * canary - a certificate is tried before it takes the place of one that serves.
  *
- *	store_change.c, before a row displaces another --> sst_canary()
+ *	apply_try.c, before an identity displaces another --> sst_canary()
+ *	src/relay/certs.c, sni.c --> the store has that done
  *	sst_canary() --> OpenSSL as server and as client, over a pair of BIOs
  *
  * A client that knows nothing but the chain's own end meets a server that has nothing
@@ -24,6 +25,7 @@
 #include <securesockets/error.h>
 
 struct sst_identity;
+struct sst_store;
 
 /* For whom it is tried. A constant while it is in use. */
 struct sst_canary {
@@ -41,5 +43,9 @@ struct sst_canary {
  */
 int	sst_canary(void *canary, const struct sst_identity *id, const char *names,
 	    struct sst_error *err);
+
+/* Has what this store takes in tried as a server of this SSL_CTX would serve it, unless
+ * it is tried already. */
+void	sst_canary_watch(struct sst_store *, SSL_CTX *);
 
 #endif

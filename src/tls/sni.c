@@ -11,6 +11,7 @@
 
 #include "base/ossl.h"
 #include "attach_serve.h"
+#include "canary.h"
 #include "certstore/dates.h"
 #include "certstore/identity.h"
 #include "challenge.h"
@@ -309,6 +310,7 @@ sst_sni_attach(SSL_CTX *ctx, const struct sst_sni_config *config, struct sst_err
 		rc = sst_fail_ossl(err, SST_E_NOMEM, "cannot attach the store");
 		goto out;
 	}
+	sst_canary_watch(a->store, ctx);
 	SSL_CTX_set_client_hello_cb(ctx, on_hello, a);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_servername);
 	SSL_CTX_set_tlsext_servername_arg(ctx, a);

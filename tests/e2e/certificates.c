@@ -201,6 +201,47 @@ SCENE(certificates_are_set_as_bytes_too)
 	(void)close(l);
 }
 
+/* An issuer for clients' certificates: the store sees nothing wrong, a client does. */
+SCENE(what_no_client_would_take_does_not_displace_what_serves)
+{
+	struct pki_cert *mid = pki_issue(world.ca, &(struct pki_spec){ .cn = "Mid",
+	    .ca = 1 });
+	struct pki_cert *user = pki_issue(world.ca, &(struct pki_spec){ .cn = "Users",
+	    .ca = 1, .eku = "clientAuth" });
+	struct pki_cert *four = pki_issue(mid, &(struct pki_spec){ .san = "four.example" });
+	struct pki_cert *fake = pki_issue(user, &(struct pki_spec){ .san = "four.example" });
+	struct pki_cert *next = pki_issue(mid, &(struct pki_spec){ .san = "four.example" });
+	struct pki_buf good = { 0 }, bad = { 0 };
+	struct addr at;
+	uint64_t g;
+	int l = strict_listener(&at);
+
+	pki_put_chain(&good, four);
+	pki_put_key(&good, four);
+	pki_put_chain(&bad, fake);
+	pki_put_key(&bad, fake);
+	want_eq(set_bytes(l, TLS_CERTIFICATE_CHAIN, &good), 0);
+	g = ours_generation(l);
+	want_served(&at, "four.example", NULL, four);
+	want_errno(set_bytes(l, TLS_CERTIFICATE_CHAIN, &bad), EPROTO);
+	want_has(ours_error(l), "a client would refuse it");
+	want_eq(ours_generation(l), g);
+	want_served(&at, "four.example", NULL, four);
+	pki_buf_free(&bad);
+	pki_put_chain(&bad, next);
+	pki_put_key(&bad, next);
+	want_eq(set_bytes(l, TLS_CERTIFICATE_CHAIN, &bad), 0);
+	want_served(&at, "four.example", NULL, next);
+	pki_buf_free(&bad);
+	pki_buf_free(&good);
+	pki_free(next);
+	pki_free(fake);
+	pki_free(four);
+	pki_free(user);
+	pki_free(mid);
+	(void)close(l);
+}
+
 SCENE(certificates_are_set_as_DER)
 {
 	struct addr at;
@@ -478,6 +519,7 @@ main(void)
 		cmocka_unit_test(certificates_are_added_replaced_and_removed_on_a_live_listener),
 		cmocka_unit_test(a_pair_is_removed_by_its_digest_and_all_by_a_star),
 		cmocka_unit_test(certificates_are_set_as_bytes_too),
+		cmocka_unit_test(what_no_client_would_take_does_not_displace_what_serves),
 		cmocka_unit_test(certificates_are_set_as_DER),
 		cmocka_unit_test(what_does_not_parse_is_refused_and_changes_nothing),
 		cmocka_unit_test(links_in_a_loop_are_the_kernels_error),

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "certstore/identity.h"
+#include <securesockets/openssl.h>
+
 #include "support/pki.h"
 #include "support/wall.h"
 #include "tls/canary.h"
@@ -312,6 +314,61 @@ a_staple_must_be_good_about_it_and_in_its_time(void **state)
 	pki_free(other);
 }
 
+/* 0, or why the store did not take it in place of what it has. */
+static int
+put(struct sst_store *store, struct pki_cert *const *up, size_t n, struct sst_error *err)
+{
+	struct pki_buf b = { 0 };
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		pki_put_cert(&b, up[i]);
+	pki_put_key(&b, up[0]);
+	*err = (struct sst_error){ 0 };
+	rc = sst_store_add_bytes(store, b.data, b.len, err);
+	pki_buf_free(&b);
+	return rc;
+}
+
+static void
+a_store_that_is_attached_tries_what_comes_in_anothers_place(void **state)
+{
+	struct pki_cert *user = pki_issue(w.root, &(struct pki_spec){ .cn = "Users",
+	    .ca = 1, .eku = "clientAuth" });
+	struct pki_cert *fake = pki_issue(user, &(struct pki_spec){ .san = HOST });
+	struct pki_cert *next = pki_issue(w.mid, &(struct pki_spec){ .san = HOST });
+	struct pki_cert *weak = pki_issue(w.mid, &(struct pki_spec){ .san = HOST,
+	    .key = PKI_RSA });
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	struct sst_store *store = NULL, *alone = NULL;
+	struct sst_error err;
+
+	(void)state;
+	SSL_CTX_set_security_level(ctx, 3);
+	assert_int_equal(sst_store_new(NULL, &store, NULL), 0);
+	assert_int_equal(sst_store_new(NULL, &alone, NULL), 0);
+	assert_int_equal(sst_openssl_attach_store(ctx, store, NULL, NULL), 0);
+	/* what comes first takes nobody's place */
+	assert_int_equal(put(store, (struct pki_cert *[]){ w.www, w.mid }, 2, &err), 0);
+	assert_int_equal(put(alone, (struct pki_cert *[]){ w.www, w.mid }, 2, &err), 0);
+	assert_int_equal(put(store, (struct pki_cert *[]){ fake, user }, 2, &err),
+	    SST_E_REFUSED);
+	assert_non_null(strstr(err.text, "a client would refuse it"));
+	assert_int_equal(put(alone, (struct pki_cert *[]){ fake, user }, 2, &err), 0);
+	/* by the rules of that SSL_CTX */
+	assert_int_equal(put(store, (struct pki_cert *[]){ weak, w.mid }, 2, &err),
+	    SST_E_REFUSED);
+	assert_int_equal(put(store, (struct pki_cert *[]){ next, w.mid }, 2, &err), 0);
+	assert_int_equal(sst_store_generation(store), 2);
+	sst_store_unref(store);
+	sst_store_unref(alone);
+	SSL_CTX_free(ctx);
+	pki_free(weak);
+	pki_free(next);
+	pki_free(fake);
+	pki_free(user);
+}
+
 int
 main(void)
 {
@@ -326,6 +383,7 @@ main(void)
 		cmocka_unit_test(dates_are_for_the_choice_to_look_at),
 		cmocka_unit_test_teardown(a_staple_must_be_good_about_it_and_in_its_time,
 		    forget),
+		cmocka_unit_test(a_store_that_is_attached_tries_what_comes_in_anothers_place),
 	};
 
 	return cmocka_run_group_tests(tests, make, unmake);
