@@ -245,8 +245,22 @@ source_find(void *arg, int64_t id, enum sst_source_kind kind, const char *path)
 	return w->path == NULL ? SST_E_NOMEM : SST_OK;
 }
 
+/* What the row came from is read again: its folder, or, where a row lied, everything
+ * that it could have come from. */
+static int
+row_reread(struct sst_store *s, const struct sst_row *row, const char *source)
+{
+	const size_t len = strlen(source);
+	const char *below = "";
+
+	if (!atomic_load(&s->doubt) && strncmp(row->path, source, len) == 0 &&
+	    row->path[len] == '/')
+		below = row->path + len + 1;
+	return sst_store_rescan_below(s, source, below, NULL) == SST_OK;
+}
+
 /*
- * A row pointed to what is not there: its source (and no other) is read again,
+ * A row pointed to what is not there: its folder (and no other) is read again,
  * once in a while at most, and the question is asked anew.
  */
 static int
@@ -268,7 +282,7 @@ heal(struct sst_store *s, struct sst_ask *a, const struct sst_row *stale)
 	(void)sst_index_sources(s->index, source_find, &w, NULL);
 	sst_store_unlock(s);
 	if (w.path != NULL)
-		healed = sst_store_rescan(s, w.path, NULL) == SST_OK;
+		healed = row_reread(s, stale, w.path);
 	if (healed)
 		sst_keep_wait(s, before);
 	free(w.path);
