@@ -67,7 +67,10 @@ document() { python3 good.py "$1"; }
 
 without_a_program_it_is_a_text_all_the_same()
 {
-	exits 0 metrics
+	local code=0
+	# there may be programs of root, which only root may ask
+	(($(id -u) != 0)) && compgen -G '/run/securesockets/*.sock' >/dev/null && code=2
+	exits $code metrics
 	is 'one("programs") >= 0 and types["securesockets_handshakes"] == "counter"'
 	exits 64 metrics now
 	exits 64 metrics --frob
