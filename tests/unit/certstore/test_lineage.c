@@ -495,6 +495,22 @@ files_that_are_no_links_of_certbots_are_paired_as_ever(void **state)
 	assert_int_equal(sst_store_retry_due(store), -1);
 }
 
+/* A number says something in one archive only. */
+static void
+links_into_two_archives_are_paired_as_ever(void **state)
+{
+	(void)state;
+	pki_certbot(dir, "site", one, 1);
+	pki_certbot_archive(dir, "other", one, 1);
+	/* its own archive has another key of that number */
+	pki_write_key(dir, "archive/site/privkey1.pem", three);
+	pki_certbot_unlink(dir, "site", "privkey");
+	pki_link(dir, "live/site/privkey.pem", "../../archive/other/privkey1.pem");
+	add_live();
+	assert_true(serves(one));
+	assert_int_equal(sst_store_retry_due(store), -1);
+}
+
 /* An archive's link may lead to an older key beside it, and nowhere else. */
 static void
 cs_51_a_key_of_the_archive_that_leads_out_of_it_is_refused(void **state)
@@ -534,6 +550,7 @@ main(void)
 		T(cs_44_links_that_lead_back_to_a_valid_version_are_followed_after_a_minute),
 		T(cs_44_what_a_failed_renewal_leaves_behind_is_passed_over),
 		T(files_that_are_no_links_of_certbots_are_paired_as_ever),
+		T(links_into_two_archives_are_paired_as_ever),
 		T(cs_51_a_key_of_the_archive_that_leads_out_of_it_is_refused),
 	};
 
