@@ -331,6 +331,8 @@ cs_51_a_folder_that_is_a_link_out_of_the_directory_is_not_read(void **state)
 	assert_false(serves("mail.example.com", mail));
 	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
 	assert_non_null(strstr(events.text, "leaves the directory"));
+	/* the link is refused: what it leads to is not even listed */
+	assert_string_equal(events.source, pki_path(dir, "d/mail"));
 	assert_int_equal(unlink(pki_path(dir, "d/mail")), 0);
 	pki_write_pair(dir, "d/.in/pair.pem", mail);
 	pki_link(dir, "d/mail", ".in");
