@@ -10,6 +10,7 @@
 #include "index_gen.h"
 #include "intern.h"
 #include "store_keep.h"
+#include "watcher.h"
 
 #define CACHE_DEFAULT	((size_t)32 << 20)
 
@@ -22,6 +23,8 @@ static void
 before_fork(void)
 {
 	(void)pthread_mutex_lock(&all_mu);
+	for (struct sst_store *s = all; s != NULL; s = s->next)
+		sst_watcher_lock(s->watcher);
 	for (struct sst_store *s = all; s != NULL; s = s->next) {
 		(void)pthread_mutex_lock(&s->mu);
 		sst_index_rest(s->index);
@@ -31,7 +34,7 @@ before_fork(void)
 }
 
 static void
-unlock_all(void)
+unlock_stores(void)
 {
 	for (struct sst_store *s = all; s != NULL; s = s->next) {
 		sst_intern_unlock(s->env.intern);
@@ -42,18 +45,28 @@ unlock_all(void)
 }
 
 static void
-after_fork_in_child(void)
+after_fork_in_parent(void)
 {
 	for (struct sst_store *s = all; s != NULL; s = s->next)
+		sst_watcher_unlock(s->watcher);
+	unlock_stores();
+}
+
+static void
+after_fork_in_child(void)
+{
+	for (struct sst_store *s = all; s != NULL; s = s->next) {
+		sst_watcher_forked(s->watcher);
 		if (s->gen != NULL)
 			sst_gen_forked(s->gen);
-	unlock_all();
+	}
+	unlock_stores();
 }
 
 static void
 watch_forks(void)
 {
-	(void)pthread_atfork(before_fork, unlock_all, after_fork_in_child);
+	(void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 static void
@@ -105,6 +118,7 @@ sst_store_new(const struct sst_store_config *config, struct sst_store **ret_stor
 static void
 store_free(struct sst_store *s)
 {
+	sst_watcher_free(s->watcher);
 	for (size_t i = 0; i < s->n_pins; i++) {
 		sst_identity_unref(s->pins[i].identity);
 		sk_X509_pop_free(s->pins[i].certs, X509_free);
@@ -164,6 +178,10 @@ sst_store_new_from(const struct sst_store_config *config,
 		if (rc < 0)
 			goto out;
 		atomic_store(&s->generation, s->config.generation);
+	}
+	if (s->config.watch && (s->watcher = sst_watcher_new(s)) == NULL) {
+		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
+		goto out;
 	}
 	s->env.ops = ops;
 	s->env.ctx = ctx;

@@ -13,12 +13,13 @@
  *	store_revoked.c	what is known to be revoked
  *	store_dates.c	what is to be renewed, and what has expired
  *	challenge.c	what answers an ACME server
+ *	watcher.c	a thread that has what changed read again
  *
  * Always true:
  *   1. A change is built aside, with no lock held; `mu` is then held while the
  *      rows and the pinned identities change together.
  *   2. No lock is held over file access or an event.
- *   3. Order of locks: the list of stores, mu, cache, intern.
+ *   3. Order of locks: the list of stores, the watcher's, mu, cache, intern.
  * Threads: `mu` guards what is below it.
  */
 #ifndef SST_CERTSTORE_STORE_H
@@ -80,6 +81,7 @@ struct sst_store {
 	char		*index_dir;	/* constant */
 	sst_try_fn _Atomic on_try;	/* may be NULL; try_arg is set before it */
 	void	*_Atomic try_arg;
+	struct sst_watcher *watcher;	/* constant; or NULL */
 	struct sst_store *next, *prev;	/* list of all stores, for fork */
 
 	pthread_mutex_t	 mu;		/* guards the rest */

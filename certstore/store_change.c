@@ -21,6 +21,7 @@
 #include "store_change.h"
 #include "store_dir.h"
 #include "store_keep.h"
+#include "watcher.h"
 
 int
 sst_path_settle(const struct sst_store *s, const char *path, char *out,
@@ -256,14 +257,21 @@ int
 sst_store_add(struct sst_store *s, const char *path, struct sst_error *err)
 {
 	char settled[SST_PATH_SIZE];
-	int rc;
+	int rc, watched = 0;
 
 	rc = sst_path_settle(s, path, settled, err);
+	/* before the first byte is read: what changes from now on is noticed */
 	if (rc == SST_OK)
+		rc = watched = sst_watcher_add(s->watcher, settled, 0, err);
+	if (rc >= 0)
 		rc = sst_keep_attach(s, settled, err);
-	if (rc != 0)
-		return rc < 0 ? rc : SST_OK;
-	return path_load(s, settled, 0, err);
+	if (rc == 0)
+		rc = path_load(s, settled, 0, err);
+	else if (rc == 1)
+		sst_watcher_nudge(s->watcher, settled);
+	if (rc < 0 && watched == 1)
+		sst_watcher_drop(s->watcher, settled, 0);
+	return rc < 0 ? rc : SST_OK;
 }
 
 int
@@ -306,8 +314,12 @@ sst_store_remove(struct sst_store *s, const char *what, struct sst_error *err)
 	rc = sst_keep_turn(s, NULL, err);
 	if (rc < 0)
 		return rc;
-	if (strcmp(what, "*") == 0)
-		return sst_apply_remove(s, SST_FIND_ALL, NULL, 0, what, err);
+	if (strcmp(what, "*") == 0) {
+		rc = sst_apply_remove(s, SST_FIND_ALL, NULL, 0, what, err);
+		if (rc == SST_OK)
+			sst_watcher_drop(s->watcher, NULL, 0);
+		return rc;
+	}
 	if (sst_hex_digest(what, digest))
 		return sst_apply_remove(s, SST_FIND_DIGEST, digest, sizeof(digest),
 		    what, err);
@@ -317,8 +329,10 @@ sst_store_remove(struct sst_store *s, const char *what, struct sst_error *err)
 	rc = sst_path_settle(s, what, settled, err);
 	if (rc < 0)
 		return rc;
-	return sst_apply_remove(s, SST_FIND_PATH, settled, strlen(settled), settled,
-	    err);
+	rc = sst_apply_remove(s, SST_FIND_PATH, settled, strlen(settled), settled, err);
+	if (rc == SST_OK)
+		sst_watcher_drop(s->watcher, settled, 0);
+	return rc;
 }
 
 struct paths {

@@ -15,6 +15,7 @@
 #include "store.h"
 #include "store_ask.h"
 #include "store_keep.h"
+#include "watcher.h"
 
 #define RESCAN_MS	1000
 #define DEGRADED_KEPT	1024	/* certificates of which it is known that it was told */
@@ -453,6 +454,7 @@ sst_store_choose(struct sst_store *s, const struct sst_choose_policy *policy,
 	struct sst_ask a;
 	int alert, rc;
 
+	sst_watcher_tend(s->watcher);
 	a.policy = policy == NULL ? &lax : policy;
 	a.hello = hello;
 	a.now = now;

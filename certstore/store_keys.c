@@ -18,6 +18,7 @@
 #include "key.h"
 #include "store_change.h"
 #include "store_keep.h"
+#include "watcher.h"
 
 /* Certificates of a staged or present row: pinned, or read again. */
 static int
@@ -215,7 +216,9 @@ sst_store_add_key(struct sst_store *s, const char *path, struct sst_error *err)
 	if (rc < 0)
 		return rc;
 	(void)sst_escape(shown, sizeof(shown), settled, strlen(settled));
-	rc = keys_join(s, &pem, shown, settled, err);
+	rc = sst_watcher_add(s->watcher, settled, 1, err);
+	if (rc >= 0)
+		rc = keys_join(s, &pem, shown, settled, err);
 	if (rc == SST_OK && open_key) {
 		char *keys[1] = { settled };
 		struct sst_scan scan = { .open_keys = keys, .n_open_keys = 1 };

@@ -102,6 +102,14 @@ struct sst_store_config {
 	void		(*on_progress)(void *event_arg, const struct sst_store_progress *);
 	unsigned	threads;	/* that read such a directory; 0: as many as
 					   there are cores, at most 8 */
+	/*
+	 * 1: what changes in the files and directories that are added is taken in by
+	 * itself, at once where the kernel has watches for them and within about 10 s
+	 * elsewhere. A thread does it, which starts with the first path: events of such
+	 * changes come from it, and may not give back the last reference. After fork()
+	 * a child has a thread of its own as soon as it uses the store.
+	 */
+	int		 watch;
 };
 
 /* On SST_OK the caller owns *ret_store (one reference). */
