@@ -18,9 +18,12 @@
 #include "base/below.h"
 #include "base/clock.h"
 #include "base/fail.h"
+#include "dates.h"
 #include "links.h"
 #include "store.h"
 #include "watch/watch.h"
+
+#define DATES_MS	60000	/* what came in is looked at after so long */
 
 struct path {
 	struct path	*next;
@@ -41,6 +44,8 @@ struct sst_watcher {
 	uint32_t	 last_id;
 	int		 wake;		/* eventfd */
 	int		 running, stop;
+	int64_t		 dates_at;	/* the thread's: when to look at dates; ms */
+	uint64_t	 dates_of;	/* ... the generation that it looked at */
 	pthread_t	 thread;
 };
 
@@ -119,6 +124,21 @@ read_again(struct sst_watcher *w)
 		(void)sst_store_retry(w->store, NULL);
 }
 
+/* What is to be renewed, and what has expired, is told. */
+static void
+look_at_dates(struct sst_watcher *w)
+{
+	const uint64_t generation = sst_store_generation(w->store);
+	const int64_t now = sst_clock_ms();
+	int64_t next;
+
+	if (now < w->dates_at && generation == w->dates_of)
+		return;
+	w->dates_of = generation;
+	next = (int64_t)sst_store_dates(w->store, sst_dates_wall()) * 1000;
+	w->dates_at = now + (next < DATES_MS ? next : DATES_MS);
+}
+
 /* Waits for the kernel, for a deadline, or for who changes something. 0: the end. */
 static int
 watch_on(struct sst_watcher *w, int first)
@@ -136,6 +156,8 @@ watch_on(struct sst_watcher *w, int first)
 	(void)pthread_mutex_unlock(&w->mu);
 	if (retry >= 0 && retry < left)
 		left = retry;
+	if (w->dates_at - now < left)
+		left = w->dates_at - now;
 	if (!first)
 		(void)poll(p, 2, left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left);
 	(void)pthread_mutex_lock(&w->mu);
@@ -155,8 +177,10 @@ run(void *arg)
 {
 	struct sst_watcher *w = arg;
 
-	for (int first = 1; watch_on(w, first); first = 0)
+	for (int first = 1; watch_on(w, first); first = 0) {
 		read_again(w);
+		look_at_dates(w);
+	}
 	return NULL;
 }
 

@@ -26,7 +26,7 @@ static char *dir;
 static struct {
 	pthread_mutex_t	 mu;
 	pthread_cond_t	 more;
-	unsigned	 renewed, added, removed;
+	unsigned	 renewed, added, removed, expired;
 } seen = { .mu = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
 static void
@@ -37,6 +37,7 @@ note(void *arg, const struct sst_store_event *e)
 	seen.renewed += e->kind == SST_STORE_RENEWED;
 	seen.added += e->kind == SST_STORE_ADDED;
 	seen.removed += e->kind == SST_STORE_REMOVED;
+	seen.expired += e->kind == SST_STORE_EXPIRED;
 	(void)pthread_cond_broadcast(&seen.more);
 	(void)pthread_mutex_unlock(&seen.mu);
 }
@@ -154,6 +155,23 @@ a_renewal_on_disk_is_served_by_a_store_that_watches(void **state)
 }
 
 static void
+what_expired_is_told_of_by_who_watches(void **state)
+{
+	struct pki_cert *late = pki_issue(world_ca, &(struct pki_spec){
+	    .san = "late.example.com", .not_after = PKI_NOW - 7 * 365 * PKI_DAY });
+	struct sst_store *s = watching(1);
+
+	(void)state;
+	pki_write_pair(dir, "www.pem", old);
+	add(s, dir);
+	pki_write_pair(dir, "late.pem", late);
+	assert_true(comes_after(&seen.expired, 0));
+	assert_int_equal(seen.expired, 1);
+	sst_store_unref(s);
+	pki_free(late);
+}
+
+static void
 a_file_and_the_key_that_came_apart_are_read_again(void **state)
 {
 	struct sst_store *s = watching(1);
@@ -261,6 +279,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_renewal_on_disk_is_served_by_a_store_that_watches),
+		T(what_expired_is_told_of_by_who_watches),
 		T(a_file_and_the_key_that_came_apart_are_read_again),
 		T(after_fork_both_processes_watch),
 		T(a_child_that_uses_nothing_leaves_the_watches_alone),
