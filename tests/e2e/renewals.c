@@ -77,21 +77,20 @@ issue(struct line *l, int version)
 	    .serial_len = sizeof(serial), .not_after = PKI_NOW + version * PKI_DAY });
 }
 
-/* The files of a version. With --reuse-key its key is a link to the last one's. */
+/* The files of a version. With --reuse-key its key is a link to the first one's. */
 static void
 archive(struct line *l, int version)
 {
 	struct pki_cert *c = issue(l, version);
-	char file[128], target[32];
+	char file[128];
 
 	l->written = version;
 	pki_certbot_archive(etc, l->name, c, version);
 	if (l->reuse_key && version > 1) {
 		(void)snprintf(file, sizeof(file), "archive/%s/privkey%d.pem", l->name,
 		    version);
-		(void)snprintf(target, sizeof(target), "privkey%d.pem", version - 1);
 		want_eq(unlink(pki_path(etc, file)), 0);
-		pki_link(etc, file, target);
+		pki_link(etc, file, "privkey1.pem");
 	}
 	pki_free(c);
 }
