@@ -38,25 +38,49 @@ ready(void)
 	return pthread_once(&once, prepare) == 0 && aes != NULL && sha256 != NULL;
 }
 
+/* What is to be digested; gathered, since many small updates cost more than the work. */
+struct mix {
+	EVP_MD_CTX	*md;
+	size_t		 n;
+	uint8_t		 buf[512];
+};
+
+static int
+flush(struct mix *m)
+{
+	const size_t n = m->n;
+
+	m->n = 0;
+	return n == 0 || EVP_DigestUpdate(m->md, m->buf, n) == 1;
+}
+
 /* Each piece with its length before it, so that none runs into the next. */
 static int
-put(EVP_MD_CTX *md, const void *bytes, size_t len)
+put(struct mix *m, const void *bytes, size_t len)
 {
 	const uint32_t prefix = (uint32_t)len;
 
-	return EVP_DigestUpdate(md, &prefix, sizeof(prefix)) == 1 &&
-	    (len == 0 || EVP_DigestUpdate(md, bytes, len) == 1);
+	if (sizeof(m->buf) - m->n < sizeof(prefix) && !flush(m))
+		return 0;
+	memcpy(m->buf + m->n, &prefix, sizeof(prefix));
+	m->n += sizeof(prefix);
+	if (len > sizeof(m->buf) - m->n)
+		return flush(m) && EVP_DigestUpdate(m->md, bytes, len) == 1;
+	if (len > 0)
+		memcpy(m->buf + m->n, bytes, len);
+	m->n += len;
+	return 1;
 }
 
 static int
-put_number(EVP_MD_CTX *md, int v)
+put_number(struct mix *m, int v)
 {
-	return put(md, &v, sizeof(v));
+	return put(m, &v, sizeof(v));
 }
 
 /* The keys, not the certificates: a renewal that keeps its key keeps its sessions. */
 static int
-put_keys(EVP_MD_CTX *md, const struct sst_choice *choice)
+put_keys(struct mix *m, const struct sst_choice *choice)
 {
 	const size_t n = sst_choice_count(choice);
 	const ASN1_BIT_STRING *bits;
@@ -64,38 +88,38 @@ put_keys(EVP_MD_CTX *md, const struct sst_choice *choice)
 	for (size_t i = 0; i < n; i++) {
 		bits = X509_get0_pubkey_bitstr(
 		    sst_identity_leaf(sst_choice_identity(choice, i)));
-		if (bits == NULL || !put(md, bits->data, (size_t)bits->length))
+		if (bits == NULL || !put(m, bits->data, (size_t)bits->length))
 			return 0;
 	}
-	return put_number(md, (int)n);
+	return put_number(m, (int)n);
 }
 
 static int
-put_policy(EVP_MD_CTX *md, const struct sst_choose_policy *p)
+put_policy(struct mix *m, const struct sst_choose_policy *p)
 {
-	return put_number(md, (p->strict != 0) | (p->refuse_expired != 0) << 1 |
+	return put_number(m, (p->strict != 0) | (p->refuse_expired != 0) << 1 |
 	    (p->refuse_revoked != 0) << 2);
 }
 
 /* Where the name says it all the address is not looked at. */
 static int
-put_local(EVP_MD_CTX *md, const struct sst_ticket_facts *f)
+put_local(struct mix *m, const struct sst_ticket_facts *f)
 {
 	const struct sockaddr *local = f->local;
 
 	if (local != NULL && sst_choice_tier(f->choice) == SST_TIER_IP) {
 		if (local->sa_family == AF_INET)
-			return put(md, &((const struct sockaddr_in *)
+			return put(m, &((const struct sockaddr_in *)
 			    (const void *)local)->sin_addr, sizeof(struct in_addr));
 		if (local->sa_family == AF_INET6)
-			return put(md, &((const struct sockaddr_in6 *)
+			return put(m, &((const struct sockaddr_in6 *)
 			    (const void *)local)->sin6_addr, sizeof(struct in6_addr));
 	}
-	return put(md, NULL, 0);
+	return put(m, NULL, 0);
 }
 
 static int
-put_names(EVP_MD_CTX *md, const STACK_OF(X509_NAME) *names)
+put_names(struct mix *m, const STACK_OF(X509_NAME) *names)
 {
 	const int n = names == NULL ? 0 : sk_X509_NAME_num(names);
 	const unsigned char *der;
@@ -103,9 +127,9 @@ put_names(EVP_MD_CTX *md, const STACK_OF(X509_NAME) *names)
 
 	for (int i = 0; i < n; i++)
 		if (X509_NAME_get0_der(sk_X509_NAME_value(names, i), &der, &len) != 1 ||
-		    !put(md, der, len))
+		    !put(m, der, len))
 			return 0;
-	return put_number(md, n);
+	return put_number(m, n);
 }
 
 /* RFC 8701: a value that is drawn anew each time, and means nothing. */
@@ -117,7 +141,7 @@ is_grease(const uint8_t *item, size_t len)
 
 /* In the client's order; a list that does not parse is OpenSSL's to refuse. */
 static int
-put_offer(EVP_MD_CTX *md, const uint8_t *ext, size_t len)
+put_offer(struct mix *m, const uint8_t *ext, size_t len)
 {
 	size_t at = 2, item;
 
@@ -125,10 +149,10 @@ put_offer(EVP_MD_CTX *md, const uint8_t *ext, size_t len)
 		item = ext[at];
 		if (item >= len - at)
 			break;
-		if (!is_grease(ext + at + 1, item) && !put(md, ext + at + 1, item))
+		if (!is_grease(ext + at + 1, item) && !put(m, ext + at + 1, item))
 			return 0;
 	}
-	return put(md, NULL, 0);
+	return put(m, NULL, 0);
 }
 
 int
@@ -136,19 +160,19 @@ sst_ticket_digest(const struct sst_ticket_facts *f, uint8_t out[32])
 {
 	static const char label[] = "securesockets ticket 1";
 	const char *name = sst_choice_name(f->choice);
-	EVP_MD_CTX *md = ready() ? EVP_MD_CTX_new() : NULL;
+	struct mix m = { .md = ready() ? EVP_MD_CTX_new() : NULL };
 	int ok;
 
-	ok = md != NULL && EVP_DigestInit_ex2(md, sha256, NULL) == 1 &&
-	    put(md, label, sizeof(label)) && put(md, name, strlen(name)) &&
-	    put_number(md, (int)sst_choice_tier(f->choice)) &&
-	    put_number(md, sst_choice_revoked(f->choice)) &&
-	    put_local(md, f) && put_keys(md, f->choice) && put_policy(md, f->policy) &&
-	    put_number(md, f->verify_mode) && put_number(md, f->verify_depth) &&
-	    put_names(md, f->cas) && put(md, f->ours, f->ours_len) &&
-	    put_offer(md, f->theirs, f->theirs_len) &&
-	    EVP_DigestFinal_ex(md, out, NULL) == 1;
-	EVP_MD_CTX_free(md);
+	ok = m.md != NULL && EVP_DigestInit_ex2(m.md, sha256, NULL) == 1 &&
+	    put(&m, label, sizeof(label)) && put(&m, name, strlen(name)) &&
+	    put_number(&m, (int)sst_choice_tier(f->choice)) &&
+	    put_number(&m, sst_choice_revoked(f->choice)) &&
+	    put_local(&m, f) && put_keys(&m, f->choice) && put_policy(&m, f->policy) &&
+	    put_number(&m, f->verify_mode) && put_number(&m, f->verify_depth) &&
+	    put_names(&m, f->cas) && put(&m, f->ours, f->ours_len) &&
+	    put_offer(&m, f->theirs, f->theirs_len) &&
+	    flush(&m) && EVP_DigestFinal_ex(m.md, out, NULL) == 1;
+	EVP_MD_CTX_free(m.md);
 	return ok;
 }
 
