@@ -335,6 +335,67 @@ sessions_that_the_program_keeps_are_bound_as_well(void **state)
 	sst_store_unref(store);
 }
 
+/* Comes again with bytes before the handshake; what of them the server got. */
+static size_t
+early(SSL_CTX *server, const struct visit *v, SSL_SESSION *first, char *got, size_t size)
+{
+	SSL_SESSION *session = SSL_SESSION_dup(first);
+	SSL_CTX *client = visit_client(v);
+	struct duo d;
+	size_t n = 0;
+	char byte;
+
+	/* whatever the ticket says */
+	assert_int_equal(SSL_SESSION_set_max_early_data(session, 1000), 1);
+	duo_begin(&d, client, server, session);
+	(void)SSL_set_tlsext_host_name(d.client, v->sni);
+	assert_int_equal(SSL_write_early_data(d.client, "buy", 3, &n), 1);
+	n = 0;
+	if (SSL_read_early_data(d.server, got, size, &n) != SSL_READ_EARLY_DATA_SUCCESS)
+		n = 0;
+	duo_shake(&d);
+	assert_true(d.client_ok && d.server_ok);
+	assert_int_equal(SSL_get_early_data_status(d.client), n > 0 ?
+	    SSL_EARLY_DATA_ACCEPTED : SSL_EARLY_DATA_REJECTED);
+	/* and nothing of it comes later */
+	assert_int_equal(SSL_write(d.client, "!", 1), 1);
+	assert_int_equal(SSL_read(d.server, &byte, 1), 1);
+	assert_int_equal(byte, '!');
+	duo_done(&d);
+	SSL_SESSION_free(session);
+	SSL_CTX_free(client);
+	return n;
+}
+
+/* Who was revoked since is not heard before that is known: nobody is. */
+static void
+rv_52_no_data_is_taken_before_the_handshake(void **state)
+{
+	struct sst_store *store = meet_store(&t.a, 1);
+	struct visit v = { .sni = "a.example", .version = TLS1_3_VERSION };
+	struct server ours = { .ctx = visit_ctx(store, NULL) };
+	struct server plain = { .ctx = SSL_CTX_new(TLS_server_method()) };
+	SSL_SESSION *session;
+	char got[8];
+
+	(void)state;
+	session = visit_first(&ours, v);
+	assert_int_equal(SSL_SESSION_get_max_early_data(session), 0);
+	assert_int_equal(early(ours.ctx, &v, session, got, sizeof(got)), 0);
+	SSL_SESSION_free(session);
+	/* the same client at a server that takes it */
+	assert_int_equal(SSL_CTX_use_certificate(plain.ctx, t.a->cert), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(plain.ctx, t.a->key), 1);
+	assert_int_equal(SSL_CTX_set_max_early_data(plain.ctx, 1000), 1);
+	session = visit_first(&plain, v);
+	assert_int_equal(early(plain.ctx, &v, session, got, sizeof(got)), 3);
+	assert_memory_equal(got, "buy", 3);
+	SSL_SESSION_free(session);
+	server_done(&plain);
+	server_done(&ours);
+	sst_store_unref(store);
+}
+
 #define EACH(f)	cmocka_unit_test_teardown(f, visit_teardown)
 
 int
@@ -349,6 +410,7 @@ main(void)
 		EACH(who_wants_no_tickets_has_none),
 		EACH(an_ssl_that_is_used_again_decides_again),
 		EACH(sessions_that_the_program_keeps_are_bound_as_well),
+		EACH(rv_52_no_data_is_taken_before_the_handshake),
 	};
 
 	(void)unsetenv("SECURESOCKETS_CONF");
