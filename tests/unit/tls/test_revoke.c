@@ -484,6 +484,30 @@ what_is_missing_is_fetched_once_and_kept(void **state)
 	sst_revoke_unref(by);
 }
 
+/* Whoever is listed leaves the list when he expires: no source is asked about him. */
+static void
+rv_110_about_an_expired_leaf_no_source_is_consulted(void **state)
+{
+	struct sst_revoke *by = judge(SST_REVOCATION_SOFT, NULL, 0);
+	const int before = responder_requests(w.crls);
+	struct pki_cert *expired = pki_issue(w.root, &(struct pki_spec){ .cn = "expired",
+	    .san = HOST, .not_after = w.now - PKI_DAY,
+	    .crl = responder_url(w.crls, "/list") });
+	struct meet m;
+
+	(void)state;
+	assert_int_equal(meet(&m, by, expired, NULL, 0), SST_STEP_FAILED);
+	is_refused(&m, "expired");
+	meet_done(&m);
+	assert_int_equal(responder_requests(w.crls), before);
+	/* the same leaf in time */
+	assert_int_equal(meet_fetching(&m, by), SST_STEP_DONE);
+	meet_done(&m);
+	assert_int_equal(responder_requests(w.crls), before + 1);
+	pki_free(expired);
+	sst_revoke_unref(by);
+}
+
 static void
 what_is_fetched_may_refuse(void **state)
 {
@@ -654,6 +678,7 @@ main(void)
 		EACH(a_list_that_the_program_named_is_verified_for_its_first_connection),
 		EACH(lists_are_read_in_der_and_pem_one_or_many_and_nothing_else),
 		EACH(what_is_missing_is_fetched_once_and_kept),
+		EACH(rv_110_about_an_expired_leaf_no_source_is_consulted),
 		EACH(what_is_fetched_may_refuse),
 		EACH(a_wait_that_is_given_up_is_not_told),
 		EACH(a_call_that_is_under_way_is_waited_for),
