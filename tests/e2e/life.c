@@ -573,20 +573,28 @@ SCENE(sk_92_a_passed_descriptor_works_and_its_end_is_clean)
 	link_close(&k);
 }
 
-/* What sstool prints about this program's pair, asked for this. */
+/* What sstool prints about this program's pair, asked for this: what other programs of
+ * the machine do is theirs. */
 static void
 sstool_says(const char *verb, char *out, size_t size)
 {
 	const char *sstool = getenv("SSTOOL");
-	char command[900];
-	size_t n;
+	char command[900], pid[32], *line = NULL;
+	size_t n = 0, room = 0;
+	ssize_t len;
 	FILE *f;
 
+	(void)snprintf(pid, sizeof(pid), "\"pid\":%d,", (int)getpid());
 	(void)snprintf(command, sizeof(command), "%s %s --json", sstool, verb);
 	f = popen(command, "re");
 	want(f != NULL);
-	n = fread(out, 1, size - 1, f);
+	while ((len = getline(&line, &room, f)) > 0)
+		if (strstr(line, pid) != NULL && n + (size_t)len < size) {
+			memcpy(out + n, line, (size_t)len);
+			n += (size_t)len;
+		}
 	out[n] = '\0';
+	free(line);
 	(void)pclose(f);
 }
 
@@ -620,9 +628,9 @@ SCENE(sstool_status_shows_the_listeners)
 
 SCENE(sstool_events_shows_what_happened_to_certificates)
 {
-	static char text[1 << 20];
+	static char text[65536];
 	struct addr at;
-	char path[32], pid[32];
+	char path[32];
 	int l;
 
 	if (getenv("SSTOOL") == NULL)
@@ -631,13 +639,12 @@ SCENE(sstool_events_shows_what_happened_to_certificates)
 	if (geteuid() != 0 && access(path, W_OK) != 0)
 		world_skip("needs root or a run-time directory of the user");
 	l = ours_listener(&at, world.families[0], world.one_file, NULL);
-	(void)snprintf(pid, sizeof(pid), "\"pid\":%d,", (int)getpid());
 	sstool_says("events", text, sizeof(text));
-	want_has(text, pid);
 	want_has(text, "\"kind\":\"added\"");
 	want_has(text, "/one.pem\",");
+	/* A number of a former relay: all that this one keeps. */
 	sstool_says("events --since 1000000", text, sizeof(text));
-	want_has(text, pid);
+	want_has(text, "/one.pem\",");
 	(void)close(l);
 }
 
