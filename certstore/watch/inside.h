@@ -117,7 +117,7 @@ int	sst_named_watch(struct sst_watch *, struct sst_target *, const char *name,
 	    struct sst_seen_name *);
 /* Gives its watches up. */
 void	sst_named_drop(struct sst_watch *, struct sst_target *, struct sst_seen_name *);
-/* It is served, or was renewed just now: it gets a watch, if need be the coldest one's. */
+/* It was renewed just now: it gets a watch, if need be the coldest one's. */
 void	sst_named_hot(struct sst_watch *, struct sst_target *, const char *name,
 	    int64_t now);
 /* An event in the directory of a watch. */

@@ -255,15 +255,6 @@ sst_named_hot(struct sst_watch *w, struct sst_target *t, const char *name, int64
 		sst_target_mark(w, t, name, now + SST_WATCH_QUIET_MS);
 }
 
-void
-sst_watch_hot(struct sst_watch *w, uint32_t id, const char *folder, int64_t now)
-{
-	const struct sst_ref *ref = (struct sst_ref *)sst_table_get(&w->refs, id);
-
-	if (ref != NULL && ref->t->is_dir)
-		sst_named_hot(w, ref->t, folder, now);
-}
-
 /* The kernel gave the watch up. */
 static void
 lose(struct sst_watch *w, struct sst_named *r)

@@ -17,7 +17,7 @@
  *   2. A change is told after the watches were set anew: what comes after it
  *      is told again.
  *   3. The directories above a source, the source itself, and as many names in it as
- *      the plan allows have a watch, the names that are served first. Where there is
+ *      the plan allows have a watch, those that changed last before others. Where there is
  *      none the name is looked at every SST_WATCH_SWEEP_MS, its files about once in
  *      a minute, and never for more than 2 % of a core.
  *   4. Events that were lost, a watch that was, a directory that cannot be watched: all
@@ -85,8 +85,6 @@ void	sst_watch_read(struct sst_watch *, int64_t now);
 int64_t	sst_watch_due(const struct sst_watch *);
 /* Does what is due, and tells. */
 void	sst_watch_step(struct sst_watch *, int64_t now, sst_watch_told, void *arg);
-/* The name `folder` below the source is served: it gets a watch before others. */
-void	sst_watch_hot(struct sst_watch *, uint32_t id, const char *folder, int64_t now);
 /* Somebody says that `path` changed: what it is, is in or contains is told in the next
  * step(). The number of sources. */
 unsigned sst_watch_nudge(struct sst_watch *, const char *path, int64_t now);

@@ -109,9 +109,6 @@ enum sst_wire_verb {
 				   [since SEQ]" for events. [stream connection]: write
 				   the answer there and close it */
 	SST_CHAN_SAY,		/* data: one sentence for the log, NUL. a: SST_SAY_* */
-	/* relay to keeper, on the channel */
-	SST_CHAN_HOT,		/* id; data: names in the source that are served, each
-				   with NUL: they get a watch first */
 
 	/* relay to keeper, on the file channel: one question, one answer */
 	SST_OPEN_PATH = 128,	/* id: source; data: absolute path, NUL. The

@@ -35,16 +35,6 @@ set_idle(struct sst_keeper *k, int idle)
 		k->idle_at = sst_clock_ms() + ms;
 }
 
-/* Names below a source that are served. */
-static void
-take_hot(struct sst_keeper *k, uint32_t id, size_t len)
-{
-	if (len == 0 || k->data[len - 1] != '\0')
-		return;
-	for (size_t at = 0; at < len; at += strlen(k->data + at) + 1)
-		sst_watch_hot(k->watch, id, k->data + at, sst_clock_ms());
-}
-
 static void
 take_message(struct sst_keeper *k, const struct sst_wire_head *head, size_t len,
     int fds[SST_HELD_FDS])
@@ -71,9 +61,6 @@ take_message(struct sst_keeper *k, const struct sst_wire_head *head, size_t len,
 		break;
 	case SST_CHAN_IDLE:
 		set_idle(k, head->a);
-		break;
-	case SST_CHAN_HOT:
-		take_hot(k, head->id, len);
 		break;
 	case SST_WIRE_REPLY:
 		/* Before it is ready: why it never will be. */
