@@ -304,6 +304,19 @@ sst_store_add_bytes(struct sst_store *s, const void *bytes, size_t len,
 	return rc;
 }
 
+/* Nothing of a source (NULL: of any) is looked at any more. */
+static void
+source_forget(struct sst_store *s, const char *path)
+{
+	sst_watcher_drop(s->watcher, path, 0);
+	sst_store_lock(s);
+	if (path == NULL)
+		sst_waits_done(&s->waits);
+	else
+		sst_waits_drop_source(&s->waits, path);
+	sst_store_unlock(s);
+}
+
 int
 sst_store_remove(struct sst_store *s, const char *what, struct sst_error *err)
 {
@@ -317,7 +330,7 @@ sst_store_remove(struct sst_store *s, const char *what, struct sst_error *err)
 	if (strcmp(what, "*") == 0) {
 		rc = sst_apply_remove(s, SST_FIND_ALL, NULL, 0, what, err);
 		if (rc == SST_OK)
-			sst_watcher_drop(s->watcher, NULL, 0);
+			source_forget(s, NULL);
 		return rc;
 	}
 	if (sst_hex_digest(what, digest))
@@ -331,7 +344,7 @@ sst_store_remove(struct sst_store *s, const char *what, struct sst_error *err)
 		return rc;
 	rc = sst_apply_remove(s, SST_FIND_PATH, settled, strlen(settled), settled, err);
 	if (rc == SST_OK)
-		sst_watcher_drop(s->watcher, settled, 0);
+		source_forget(s, settled);
 	return rc;
 }
 

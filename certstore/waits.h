@@ -2,7 +2,8 @@
 /*
  * waits - folders that are to be looked at again soon, and when.
  *
- * store_change.c notes what a scan found (scan.h: seen), and reads again what is due.
+ * store_again.c notes what a scan found (scan.h: seen), and reads again what is due;
+ * store_change.c drops what is taken out.
  *
  * Always true:
  *   1. A folder is in it once; what is whole is not in it.

@@ -398,6 +398,29 @@ cs_44_files_that_are_no_pair_keep_the_old_version_and_are_read_again(void **stat
 	assert_int_equal(sst_store_retry_due(store), -1);
 }
 
+static void
+what_is_taken_out_waits_no_more(void **state)
+{
+	static const char *const what[] = { "live", "*" };
+
+	(void)state;
+	pki_certbot(dir, "site", one, 1);
+	pki_certbot_archive(dir, "site", three, 2);
+	pki_certbot_unlink(dir, "site", "privkey");
+	pki_certbot_link(dir, "site", "privkey", 2);
+	for (size_t i = 0; i < 2; i++) {
+		add_live();
+		assert_in_range(sst_store_retry_due(store), 100, 200);
+		/* what stays waits on */
+		assert_int_equal(sst_store_remove(store, pki_path(dir, "other"), NULL),
+		    SST_E_NOT_FOUND);
+		assert_in_range(sst_store_retry_due(store), 100, 200);
+		assert_int_equal(sst_store_remove(store, i == 0 ? pki_path(dir, what[i]) :
+		    what[i], NULL), SST_OK);
+		assert_int_equal(sst_store_retry_due(store), -1);
+	}
+}
+
 /* A renewal that failed and was undone, as certbot does by mistake. */
 static void
 cs_44_links_that_lead_back_to_an_expired_version_are_not_followed(void **state)
@@ -546,6 +569,7 @@ main(void)
 		T(cs_44_a_server_that_starts_between_two_versions_serves_the_one_that_is_left),
 		T(cs_44_certbot_stops_in_the_middle_and_goes_on_later),
 		T(cs_44_files_that_are_no_pair_keep_the_old_version_and_are_read_again),
+		T(what_is_taken_out_waits_no_more),
 		T(cs_44_links_that_lead_back_to_an_expired_version_are_not_followed),
 		T(cs_44_links_that_lead_back_to_a_valid_version_are_followed_after_a_minute),
 		T(cs_44_what_a_failed_renewal_leaves_behind_is_passed_over),
