@@ -98,7 +98,8 @@ static const char *const texts[S_ALL] = {
 	    "?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)",
 	[S_PUT_NAME] = "INSERT OR IGNORE INTO names(name,id) VALUES(?1,?2)",
 	[S_STRAY_NAMES] = "DELETE FROM names WHERE id NOT IN(SELECT id FROM identities)",
-	[S_COUNT_NAMES] = "UPDATE counts SET n=(SELECT count(*) FROM names) WHERE what=0",
+	[S_COUNT_NAMES] = "UPDATE counts SET n=(SELECT count(*) FROM names n CROSS JOIN"
+	    " identities i ON i.id=n.id WHERE i.state=1) WHERE what=0",
 	[S_ITEM] = "SELECT state,item,names FROM identities WHERE id=?1",
 	[S_DROP] = "DELETE FROM identities WHERE id=?1",
 	[S_DROP_NAME] = "DELETE FROM names WHERE name=?1 AND id=?2",

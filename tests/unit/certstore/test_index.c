@@ -326,6 +326,28 @@ figures_follow_each_row_that_comes_and_goes(void **state)
 	sst_row_done(&row);
 }
 
+static void
+names_are_counted_anew_without_those_of_challenges(void **state)
+{
+	struct sst_index_figures f;
+	struct sst_row row;
+
+	(void)state;
+	put_range(0, 10);
+	certbot_row(&row, 20);
+	row.state = SST_ENTRY_CHALLENGE;
+	assert_int_equal(sst_index_put(ix, &row, NULL), 0);
+	assert_int_equal(sqlite3_exec(ix->db, "INSERT INTO names VALUES('stray',4711);"
+	    "UPDATE counts SET n=77 WHERE what=0", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sst_index_clear_strays(ix, NULL), 0);
+	assert_int_equal(sst_index_figures(ix, PKI_NOW, &f, NULL), 0);
+	assert_int_equal(f.names, 10);
+	assert_int_equal(sst_index_drop(ix, row.id, NULL), 0);
+	assert_int_equal(sst_index_figures(ix, PKI_NOW, &f, NULL), 0);
+	assert_int_equal(f.names, 10);
+	sst_row_done(&row);
+}
+
 /* Steps of SQLite's machine that one look-up of this name takes. */
 static int
 steps(const char *name, size_t found)
@@ -610,6 +632,7 @@ main(void)
 		T(a_folder_has_its_own_rows_and_no_others),
 		T(pages_of_a_listing_have_every_row_once_and_in_order),
 		T(figures_follow_each_row_that_comes_and_goes),
+		T(names_are_counted_anew_without_those_of_challenges),
 		T(cs_68_a_look_up_goes_down_a_tree_whatever_the_names_are),
 		T(a_name_costs_at_most_400_bytes_of_file),
 		T(cs_69_one_renewal_writes_as_few_pages_among_many_names),
