@@ -61,7 +61,8 @@ sst_apply_remove(struct sst_store *s, enum sst_find by, const void *key, size_t 
 	for (size_t i = 0; rc == SST_OK && i < w.old.n; i++) {
 		w.touched = w.changed = 1;
 		rc = sst_work_drop_locked(&w, w.old.v[i].id);
-		if (rc == SST_OK)
+		/* those that are taken out as a whole go below */
+		if (rc == SST_OK && by != SST_FIND_ALL && w.old.v[i].source != w.source)
 			rc = sst_index_source_drop(s->index, w.old.v[i].source, err);
 		if (w.old.v[i].state != SST_ENTRY_REFUSED)
 			sst_work_tell(&w, SST_STORE_REMOVED, &w.old.v[i], NULL);

@@ -60,6 +60,8 @@ sst_index_source_set(struct sst_index *ix, const char *path,
 int
 sst_index_source_drop(struct sst_index *ix, int64_t id, struct sst_error *err)
 {
+	if (id == 0)
+		return sst_index_run(ix, sst_index_ready(ix, S_SOURCES_SWEEP), 0, err);
 	return sst_index_run_id(ix, S_SOURCE_DROP, id, err);
 }
 

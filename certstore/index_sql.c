@@ -25,6 +25,7 @@
 #define TYPED	JOINED "LEFT JOIN texts k ON k.id=i.key_type "
 #define SELECT	"SELECT " COLUMNS LISTED " FROM identities i" TYPED \
 	"LEFT JOIN texts u ON u.id=i.issuer "
+#define UNUSED	" NOT EXISTS(SELECT 1 FROM identities WHERE source=sources.id)"
 #define PREFIX	",1,8)"			/* of a digest, in an index of its own */
 
 static const char file_settings[] =
@@ -75,8 +76,8 @@ static const char *const texts[S_ALL] = {
 	[S_KEY] = "SELECT whole,key FROM meta",
 	[S_SOURCE_PUT] = "INSERT INTO sources(path,kind) VALUES(?1,?2)",
 	[S_SOURCE_GET] = "SELECT id,kind FROM sources WHERE path=?1",
-	[S_SOURCE_DROP] = "DELETE FROM sources WHERE (id=?1 OR ?1=0) AND NOT EXISTS"
-	    "(SELECT 1 FROM identities WHERE source=sources.id)",
+	[S_SOURCE_DROP] = "DELETE FROM sources WHERE id=?1 AND" UNUSED,
+	[S_SOURCES_SWEEP] = "DELETE FROM sources WHERE" UNUSED,
 	[S_SOURCES] = "SELECT id,kind,path FROM sources ORDER BY id",
 	[S_SOURCES_BELOW] = "SELECT id FROM sources WHERE path>?1 AND path<?2",
 	[S_PATHS] = "SELECT i.item,s.path,x.text FROM identities i" JOINED

@@ -348,6 +348,42 @@ names_are_counted_anew_without_those_of_challenges(void **state)
 	sst_row_done(&row);
 }
 
+static int
+source_count(void *arg, int64_t id, enum sst_source_kind kind, const char *path)
+{
+	(void)id;
+	(void)kind;
+	(void)path;
+	(*(int *)arg)++;
+	return 0;
+}
+
+static void
+a_source_without_rows_goes_and_no_other_is_looked_at(void **state)
+{
+	int64_t ids[100];
+	char path[32];
+	int n = 0;
+
+	(void)state;
+	put_range(0, 1);
+	for (int i = 0; i < 100; i++) {
+		(void)snprintf(path, sizeof(path), "/file%d", i);
+		assert_int_equal(sst_index_source_set(ix, path, SST_SOURCE_FILE, &ids[i],
+		    NULL), 0);
+	}
+	assert_int_equal(sst_index_source_drop(ix, ids[50], NULL), 0);
+	assert_int_equal(sst_index_source_drop(ix, source, NULL), 0);
+	assert_int_equal(sqlite3_stmt_status(ix->st[S_SOURCE_DROP],
+	    SQLITE_STMTSTATUS_FULLSCAN_STEP, 0), 0);
+	assert_int_equal(sst_index_sources(ix, source_count, &n, NULL), 0);
+	assert_int_equal(n, 100);
+	assert_int_equal(sst_index_source_drop(ix, 0, NULL), 0);
+	n = 0;
+	assert_int_equal(sst_index_sources(ix, source_count, &n, NULL), 0);
+	assert_int_equal(n, 1);
+}
+
 /* Steps of SQLite's machine that one look-up of this name takes. */
 static int
 steps(const char *name, size_t found)
@@ -632,6 +668,7 @@ main(void)
 		T(a_folder_has_its_own_rows_and_no_others),
 		T(pages_of_a_listing_have_every_row_once_and_in_order),
 		T(figures_follow_each_row_that_comes_and_goes),
+		T(a_source_without_rows_goes_and_no_other_is_looked_at),
 		T(names_are_counted_anew_without_those_of_challenges),
 		T(cs_68_a_look_up_goes_down_a_tree_whatever_the_names_are),
 		T(a_name_costs_at_most_400_bytes_of_file),
