@@ -98,7 +98,7 @@ static int
 put_policy(struct mix *m, const struct sst_choose_policy *p)
 {
 	return put_number(m, (p->strict != 0) | (p->refuse_expired != 0) << 1 |
-	    (p->refuse_revoked != 0) << 2);
+	    (p->refuse_revoked != 0) << 2 | (p->refuse_unstapled != 0) << 3);
 }
 
 /* Where the name says it all the address is not looked at. */

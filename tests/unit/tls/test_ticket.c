@@ -266,7 +266,7 @@ static void
 cs_59_a_policy_that_was_tightened_begins_anew(void **state)
 {
 	static const struct sst_choose_policy lax = { 0 }, tight[] = { { .strict = 1 },
-	    { .refuse_expired = 1 }, { .refuse_revoked = 1 } };
+	    { .refuse_expired = 1 }, { .refuse_revoked = 1 }, { .refuse_unstapled = 1 } };
 	struct sst_store *store = meet_store(&t.a, 1);
 
 	(void)state;
