@@ -16,10 +16,10 @@
 #include "cert_files.h"
 #include "certs_inside.h"
 #include "log.h"
+#include "tls/conf.h"
 #include "tls/ours.h"
 #include "tls/ticket_key.h"
 
-#define SECURITY_LEVEL	2	/* of a server's context (conf.c) */
 
 struct sst_cert_source *
 sst_cert_source_new(uint32_t id, int option, int watched, const char *path,
@@ -127,7 +127,7 @@ sst_certs_new(struct sst_files *files, struct sst_log *log, int key_event,
 		sst_certs_unref(certs);
 		return rc;
 	}
-	certs->canary = (struct sst_canary){ .level = SECURITY_LEVEL,
+	certs->canary = (struct sst_canary){ .level = SST_TLS_LEVEL,
 	    .staple = sst_certs_staple, .arg = certs };
 	sst_store_on_try(certs->store, sst_canary, &certs->canary);
 	*ret_certs = certs;

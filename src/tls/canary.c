@@ -11,6 +11,7 @@
 #include "base/ossl.h"
 #include "certstore/identity.h"
 #include "certstore/store.h"
+#include "context.h"
 #include "ocsp/certkey.h"
 #include "ocsp/evidence.h"
 #include "ocsp/response.h"
@@ -23,16 +24,18 @@ struct trial {
 	const struct sst_canary *canary;
 	const struct sst_identity *id;
 	const char	*names;
-	SSL_CTX		*server_ctx, *client_ctx;
 	X509_STORE	*anchor;
 	struct sst_error *err;
 };
 
+static _Atomic(SSL_CTX *) server_ctx, client_ctx;
+
 static int
 on_status_request(SSL *ssl, void *arg)
 {
-	const struct sst_canary *canary = arg;
+	const struct sst_canary *canary = SSL_get_app_data(ssl);
 
+	(void)arg;
 	return canary->staple(ssl, canary->arg);
 }
 
@@ -53,31 +56,35 @@ anchor_new(const struct sst_identity *id)
 	return store;
 }
 
-static int
-contexts_make(struct trial *t)
+static void
+server_ready(SSL_CTX *ctx)
 {
-	X509_VERIFY_PARAM *param;
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	SSL_CTX_set_num_tickets(ctx, 0);
+	SSL_CTX_set_tlsext_status_cb(ctx, on_status_request);
+}
 
-	t->server_ctx = SSL_CTX_new(TLS_server_method());
-	t->client_ctx = SSL_CTX_new(TLS_client_method());
-	t->anchor = anchor_new(t->id);
-	if (t->server_ctx == NULL || t->client_ctx == NULL || t->anchor == NULL)
-		return sst_fail_ossl(t->err, SST_E_NOMEM, "cannot try a certificate");
-	SSL_CTX_set_security_level(t->server_ctx, t->canary->level);
-	SSL_CTX_set_security_level(t->client_ctx, t->canary->level);
-	SSL_CTX_set_options(t->server_ctx, SSL_OP_NO_TICKET);
-	SSL_CTX_set_num_tickets(t->server_ctx, 0);
-	SSL_CTX_set_verify(t->client_ctx, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set1_cert_store(t->client_ctx, t->anchor);
-	param = SSL_CTX_get0_param(t->client_ctx);
-	(void)X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN |
-	    X509_V_FLAG_NO_CHECK_TIME);
-	if (t->canary->staple != NULL) {
-		SSL_CTX_set_tlsext_status_cb(t->server_ctx, on_status_request);
-		SSL_CTX_set_tlsext_status_arg(t->server_ctx, (void *)t->canary);
-		SSL_CTX_set_tlsext_status_type(t->client_ctx, TLSEXT_STATUSTYPE_ocsp);
+static void
+client_ready(SSL_CTX *ctx)
+{
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	(void)X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx),
+	    X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
+}
+
+/* One end, for one version; all that is of this try is set here. NULL: OpenSSL failed. */
+static SSL *
+end_new(struct trial *t, SSL_CTX *ctx)
+{
+	SSL *ssl = ctx == NULL ? NULL : SSL_new(ctx);
+
+	if (ssl != NULL && SSL_set_app_data(ssl, t->canary) != 1) {
+		SSL_free(ssl);
+		return NULL;
 	}
-	return SST_OK;
+	if (ssl != NULL)
+		SSL_set_security_level(ssl, t->canary->level);
+	return ssl;
 }
 
 static const char *
@@ -222,10 +229,14 @@ ends_join(struct trial *t, SSL *server, SSL *client)
 static int
 version_try(struct trial *t, int version)
 {
-	SSL *server = SSL_new(t->server_ctx), *client = SSL_new(t->client_ctx);
+	SSL *server = end_new(t, sst_context(&server_ctx, TLS_server_method(), server_ready));
+	SSL *client = end_new(t, sst_context(&client_ctx, TLS_client_method(), client_ready));
 	int rc;
 
 	if (server == NULL || client == NULL ||
+	    SSL_set1_verify_cert_store(client, t->anchor) != 1 ||
+	    (t->canary->staple != NULL &&
+	    SSL_set_tlsext_status_type(client, TLSEXT_STATUSTYPE_ocsp) != 1) ||
 	    SSL_set_min_proto_version(client, version) != 1 ||
 	    SSL_set_max_proto_version(client, version) != 1) {
 		rc = sst_fail_ossl(t->err, SST_E_NOMEM, "cannot try a certificate");
@@ -251,17 +262,16 @@ int
 sst_canary(void *canary, const struct sst_identity *id, const char *names,
     struct sst_error *err)
 {
-	struct trial t = { .canary = canary, .id = id, .names = names, .err = err };
+	struct trial t = { .canary = canary, .id = id, .names = names,
+	    .anchor = anchor_new(id), .err = err };
 	int rc;
 
-	rc = contexts_make(&t);
-	if (rc == SST_OK)
-		rc = version_try(&t, TLS1_3_VERSION);
+	if (t.anchor == NULL)
+		return sst_fail_ossl(err, SST_E_NOMEM, "cannot try a certificate");
+	rc = version_try(&t, TLS1_3_VERSION);
 	if (rc == SST_OK)
 		rc = version_try(&t, TLS1_2_VERSION);
 	X509_STORE_free(t.anchor);
-	SSL_CTX_free(t.client_ctx);
-	SSL_CTX_free(t.server_ctx);
 	ERR_clear_error();
 	return rc;
 }

@@ -2,7 +2,6 @@
 #include "challenge.h"
 
 #include <openssl/err.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include <securesockets/certstore.h>
@@ -11,6 +10,8 @@
 #include "certstore/challenge.h"
 #include "certstore/hello.h"
 #include "certstore/identity.h"
+#include "conf.h"
+#include "context.h"
 
 /* As it is in a list (RFC 7301 3.1), which then is the whole list. */
 static const unsigned char wire[] = "\012acme-tls/1";
@@ -118,38 +119,17 @@ on_info(const SSL *ssl, int where, int value)
 	SSL_set_shutdown(over, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
-static SSL_CTX *
-context_new(void)
+static void
+context_ready(SSL_CTX *ctx)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-
-	if (ctx == NULL)
-		return NULL;
-	SSL_CTX_set_security_level(ctx, 2);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_security_level(ctx, SST_TLS_LEVEL);
 	SSL_CTX_set_client_hello_cb(ctx, on_second_hello, NULL);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
-	return ctx;
 }
 
-/* One for all stores: it holds no certificate. Made by the first challenge. */
+/* One for all stores: it holds no certificate. */
 static _Atomic(SSL_CTX *) shared;
-
-static SSL_CTX *
-context(void)
-{
-	SSL_CTX *ctx = atomic_load(&shared), *other = NULL;
-
-	if (ctx != NULL)
-		return ctx;
-	ctx = context_new();
-	if (ctx != NULL && !atomic_compare_exchange_strong(&shared, &other, ctx)) {
-		SSL_CTX_free(ctx);
-		ctx = other;
-	}
-	return ctx;
-}
 
 /*
  * SSL_set_SSL_CTX() takes the certificates and what hangs on them to the new
@@ -160,7 +140,7 @@ static int
 take_over(SSL *ssl, const struct sst_identity *id)
 {
 	static const unsigned char session[] = "acme-tls/1";
-	SSL_CTX *ctx = context();
+	SSL_CTX *ctx = sst_context(&shared, TLS_server_method(), context_ready);
 
 	if (ctx == NULL || SSL_set_SSL_CTX(ssl, ctx) != ctx)
 		return -1;

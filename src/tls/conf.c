@@ -114,7 +114,7 @@ ctx_common(struct sst_tls_conf *conf)
 {
 	SSL_CTX *ctx = conf->ctx;
 
-	SSL_CTX_set_security_level(ctx, 2);
+	SSL_CTX_set_security_level(ctx, SST_TLS_LEVEL);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
 	/* A truncated stream must never read as its end (conn.h, 2). */
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);

@@ -21,6 +21,8 @@
 #include <securesockets/certstore.h>
 #include <securesockets/error.h>
 
+#define SST_TLS_LEVEL	2	/* OpenSSL's security level of all contexts */
+
 struct ssl_ctx_st;	/* OpenSSL's SSL_CTX */
 struct sst_ours;	/* ours.h; shared */
 struct sst_staples;	/* staple.h; shared */
