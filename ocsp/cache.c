@@ -141,7 +141,8 @@ sst_cache_mode(const struct sst_cache *c)
 static int
 is_stale(const struct sst_cache *c)
 {
-	return atomic_load(&c->reopen) || atomic_load(&c->opening) || c->pid != getpid() || c->uid != geteuid();
+	return atomic_load(&c->reopen) || atomic_load(&c->opening) || c->pid != getpid() ||
+	    c->uid != geteuid();
 }
 
 /* Both mutexes are held. */
@@ -234,6 +235,12 @@ sst_cache_leave_change(struct sst_cache *c, struct sst_db *s)
 	(void)pthread_mutex_unlock(s == &c->change ? &c->wmu : &c->mu);
 }
 
+/* How long changes of this thread wait for other processes, beyond wait_ms. */
+static _Thread_local int patience_ms;
+/* It waited to the end for a process that holds the file, so it waits no more until it
+ * finds the file free: who stopped in the middle would stop the thread at each change. */
+static _Thread_local int in_vain;
+
 static int
 bump(struct sst_db *s, enum sst_bump what, int64_t now)
 {
@@ -271,6 +278,8 @@ sst_cache_transaction(struct sst_cache *c, struct sst_db *s, enum sst_bump what,
 		done = sst_db_commit(s);
 	if (rc >= 0 && done < 0)
 		rc = done;
+	if (rc >= 0 && s == &c->change)
+		in_vain = 0;
 	sst_db_rollback(s);
 	if (rc >= 0 && what != SST_BUMP_NONE)
 		atomic_fetch_add(&c->generation, 1);
@@ -314,9 +323,6 @@ sst_cache_memory(struct sst_cache *c)
 	return SST_OK;
 }
 
-/* How long changes of this thread wait for other processes, beyond wait_ms. */
-static _Thread_local int patience_ms;
-
 void
 sst_cache_patient(int ms)
 {
@@ -328,7 +334,11 @@ sst_cache_waits(int code, int64_t until)
 {
 	const struct timespec pause = { .tv_nsec = 2000000 };
 
-	if ((code & 0xff) != SQLITE_BUSY || sst_clock_ms() >= until)
+	if ((code & 0xff) != SQLITE_BUSY)
+		return 0;
+	if (patience_ms > 0 && sst_clock_ms() >= until)
+		in_vain = 1;
+	if (in_vain || sst_clock_ms() >= until)
 		return 0;
 	(void)nanosleep(&pause, NULL);
 	return 1;

@@ -67,7 +67,7 @@ int	sst_cache_opening(struct sst_cache *);
 void	sst_cache_settle(struct sst_cache *);
 /* From now on changes of the calling thread wait up to `ms` for other processes before
  * they go to memory, opening included: what only this process has, others fetch once
- * more. */
+ * more. After a wait in vain none follows until the file was found free. */
 void	sst_cache_patient(int ms);
 enum sst_cache_mode sst_cache_mode(const struct sst_cache *);
 const char *sst_cache_why(const struct sst_cache *);	/* "" or one line */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <semaphore.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -235,6 +236,47 @@ who_may_fetch_waits_a_moment_for_the_cache(void **state)
 	(void)sem_destroy(&done);
 }
 
+/* A process that stopped in the middle of a change: it costs the checker's thread one
+ * wait, and not one for each that asks. */
+static void
+a_file_that_stays_locked_holds_up_the_thread_once(void **state)
+{
+	enum { N = 6 };
+	const struct sst_revocation_policy hard = { .mode = SST_REVOCATION_HARD,
+	    .budget_ms = 10000 };
+	struct world *w = *state;
+	struct pki_cert *leaf[N];
+	struct sst_checker *checker = checker_of(w, 0);
+	struct sst_check *k[N];
+	sqlite3 *other = NULL;
+	sem_t done;
+
+	let_go(w);
+	(void)sem_init(&done, 0, 0);
+	assert_string_not_equal(sst_checker_cache(checker), "memory");
+	assert_int_equal(sqlite3_open(pki_path(w->dir, "c/live.db"), &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	for (int i = 0; i < N; i++) {
+		leaf[i] = pki_issue(w->root, &(struct pki_spec){ .cn = "other",
+		    .ocsp = responder_url(w->responder, "/ocsp") });
+		(void)sk_X509_set(w->chain, 0, leaf[i]->cert);
+		k[i] = check_with(w, checker, &hard);
+		assert_int_equal(sst_check_start(k[i], post, &done, NULL), SST_OK);
+	}
+	for (int i = 0; i < N; i++)
+		(void)sem_wait(&done);
+	/* nobody's time was up before he was asked */
+	assert_true(responder_requests(w->responder) >= N);
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(sst_check_now(k[i], NULL), SST_E_REFUSED);
+		sst_check_free(k[i]);
+		pki_free(leaf[i]);
+	}
+	(void)sqlite3_close(other);
+	sst_checker_unref(checker);
+	(void)sem_destroy(&done);
+}
+
 int
 main(void)
 {
@@ -244,6 +286,7 @@ main(void)
 		T(who_fetches_nothing_fetches_nothing_after_it_either),
 		T(a_cache_that_stays_locked_ends_with_the_budget),
 		T(who_may_fetch_waits_a_moment_for_the_cache),
+		T(a_file_that_stays_locked_holds_up_the_thread_once),
 	};
 
 	atomic_store(&wall, PKI_NOW);
