@@ -46,11 +46,11 @@ the_command_line_is_judged()
 	exits 64 deploy a b c
 	exits 64 deploy --frob "$LIVE"
 	for mode in 0644 0660 0240 640x 0 755 4640; do
-		exits 64 deploy --mode $mode "$LIVE"
+		exits 64 deploy --to "$OUT" --group "$ME" --mode $mode "$LIVE"
 		complains 'others must not read'
 	done
 	exits 64 deploy --wait soon "$LIVE"
-	exits 69 deploy --no-fetch --group no_such_group "$LIVE"
+	deploy 69 --to "$OUT" --group no_such_group "$LIVE"
 	complains 'there is no group no_such_group: groupadd'
 	deploy 64 --to "$OUT" --group "$ME" --name ../up "$LIVE"
 	deploy 64 --to "$OUT" --group "$ME" --name .hidden "$LIVE"
