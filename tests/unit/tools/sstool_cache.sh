@@ -3,8 +3,8 @@
 #
 # sstool_cache - sstool cache: a list fetched from a server on loopback, what is kept
 # of it, and the service.
-# shellcheck source=tests/install/common.sh disable=SC1091
-. "$SST_SOURCE/tests/install/common.sh"
+# shellcheck source=tests/unit/tools/tool.sh disable=SC1091
+. "$SST_SOURCE/tests/unit/tools/tool.sh"
 
 if [ -n "${SST_NEEDS_IPV4:-}" ] && ! python3 -c '
 import socket
@@ -12,51 +12,16 @@ socket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind(("127.0.0.1", 0))' 2>/dev/
 	exit 77
 fi
 
-SSTOOL=$SST_BUILD/tools/sstool
-LD_LIBRARY_PATH=$(dirname "$(library securesockets)"):$(dirname "$(library securesockets-openssl)")
-export LD_LIBRARY_PATH
-export XDG_CACHE_HOME=$SST_TMP/home
 export SECURESOCKETS_CONF=$SST_TMP/conf
-unset SSL_CERT_FILE SSL_CERT_DIR
 [[ -e /etc/securesockets.conf || -d /etc/securesockets.conf.d ]] && {
 	sst_say "this machine has a file of its own"
 	exit 77
 }
 chmod 755 "$SST_TMP"
-cd "$SST_TMP" || exit 1
 
-# exits CODE ARGUMENTS...: of sstool cache; output to out and said
-exits()
-{
-	local want=$1 got
-	shift
-	"$SSTOOL" cache "$@" >out 2>said </dev/null
-	got=$?
-	((got == want)) || {
-		wrong "sstool cache $*: exit $got, not $want"
-		cat out said >&2
-	}
-}
-says() { grep -qE -- "$1" out || wrong "not said: $1 ($(cat out))"; }
-never() { grep -qE -- "$1" out && wrong "said: $1"; }
-complains()
-{
-	grep -qE -- "$1" said || wrong "not complained: $1 ($(cat said))"
-	(($(wc -l <said) == 1)) || wrong "not one line of trouble"
-}
-# json EXPRESSION: of the lines of the last output, as the list `o`
-json()
-{
-	python3 -c 'import json, sys
-o = [json.loads(line) for line in open(sys.argv[1])]
-assert all(x["schema"] == 1 for x in o) and eval("(" + sys.argv[2] + ")"), o' out "$1" 2>jsaid || {
-		wrong "not so: $1"
-		tail -n 1 jsaid >&2
-	}
-}
+cache() { exits "$1" cache "${@:2}"; }
 met() { wc -l <met.log; }
 
-EC=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
 # issue NAME SERIAL EXTENSIONS
 issue()
 {
@@ -118,39 +83,39 @@ OWNER=$(id -u)
 the_command_line_is_judged()
 {
 	local verb
-	exits 64
+	cache 64
 	complains 'list, show, stats, purge, prefetch or serve'
-	exits 64 frob
+	cache 64 frob
 	complains "sstool cache: no verb 'frob'"
 	for verb in list stats purge serve; do
-		exits 64 "$verb" more
-		exits 64 "$verb" --frob
+		cache 64 "$verb" more
+		cache 64 "$verb" --frob
 		complains "no option '--frob'"
 	done
-	exits 64 list --limit x
-	exits 64 show
+	cache 64 list --limit x
+	cache 64 show
 	complains 'CERT or SERIAL'
-	exits 64 prefetch --dir cache
+	cache 64 prefetch --dir cache
 	complains 'which FILE or DIRECTORY'
-	exits 64 serve --idle soon
-	exits 64 serve
+	cache 64 serve --idle soon
+	cache 64 serve
 	complains '--socket'
-	exits 2 list --issuer nowhere.pem
-	exits 2 prefetch nowhere.pem
+	cache 2 list --issuer nowhere.pem
+	cache 2 prefetch nowhere.pem
 	complains 'nowhere.pem'
-	exits 2 prefetch --trust nowhere.pem good.pem
+	cache 2 prefetch --trust nowhere.pem good.pem
 }
 
 prefetch_says_what_each_is()
 {
-	exits 1 prefetch --dir cache --trust good.pem bad.pem
+	cache 1 prefetch --dir cache --trust good.pem bad.pem
 	says '^error +bad.pem'
 	says 'the chain does not verify'
 	(($(met) == 0)) || wrong "something was fetched for a chain without an anchor"
-	exits 0 prefetch --dir cache --trust ca.pem good.pem
+	cache 0 prefetch --dir cache --trust ca.pem good.pem
 	says '^good +good.pem$'
 	(($(met) == 1)) || wrong "not fetched once"
-	exits 1 prefetch --dir cache --trust ca.pem --json good.pem bad.pem plain.pem
+	cache 1 prefetch --dir cache --trust ca.pem --json good.pem bad.pem plain.pem
 	json 'sorted((x["path"], x["verdict"]) for x in o) ==
 	    [("bad.pem", "revoked"), ("good.pem", "good"), ("plain.pem", "good")]'
 	(($(met) == 1)) || wrong "fetched again: $(cat met.log)"
@@ -166,62 +131,62 @@ prefetch_looks_into_directories()
 	cp good.pem tree/again.pem
 	cp ca.key tree/key.pem
 	echo junk >tree/README
-	exits 0 prefetch --dir cache --trust ca.pem --json tree
+	cache 0 prefetch --dir cache --trust ca.pem --json tree
 	json 'len(o) == 1 and o[0]["verdict"] == "good" and o[0]["until"] > 1700000000'
 	mkdir empty
-	exits 1 prefetch --dir cache --trust ca.pem empty
+	cache 1 prefetch --dir cache --trust ca.pem empty
 	complains 'no certificate'
 }
 
 list_shows_what_is_kept()
 {
-	exits 0 list --dir cache
+	cache 0 list --dir cache
 	says "^list +crl .*1 revoked +number 05 .*http://127.0.0.1:$PORT/ca.crl"
 	says '^ok +source .*HTTP 200'
-	exits 0 list --dir cache --json
+	cache 0 list --dir cache --json
 	json 'any(x["kind"] == "crl" and x["serial"] is None and x["entries"] == 1 and
 	    x["crl_number"] == "05" and x["fresh"] and x["cache"] == "directory" for x in o)'
 	json 'any(x["kind"] == "source" and x["http_status"] == 200 and
 	    x["fault"] == "none" for x in o)'
-	exits 0 list --dir cache --issuer ca.pem --json
+	cache 0 list --dir cache --issuer ca.pem --json
 	json 'len(o) > 0 and all(x["issuer_key_sha256"] is not None for x in o)'
-	exits 0 list --dir cache --issuer good.pem --json
+	cache 0 list --dir cache --issuer good.pem --json
 	json 'o == []'
-	exits 0 list --dir cache --limit 1
+	cache 0 list --dir cache --limit 1
 	says '^1 of [2-9]'
-	exits 0 list --dir empty --json
+	cache 0 list --dir empty --json
 	json 'o == []'
 }
 
 show_knows_one_certificate()
 {
-	exits 0 show --dir cache chain.pem
+	cache 0 show --dir cache chain.pem
 	says '^verdict good'
 	says '^list +crl'
-	exits 0 show --dir cache bad.pem
+	cache 0 show --dir cache bad.pem
 	says 'list +crl'
 	cat bad.pem ca.pem >badchain.pem
-	exits 0 show --dir cache --json badchain.pem
+	cache 0 show --dir cache --json badchain.pem
 	json 'o[0]["verdict"] == "revoked"'
-	exits 0 show --dir cache 1002
+	cache 0 show --dir cache 1002
 	says '^revoked +crl +serial 1002 .*keyCompromise'
-	exits 0 show --dir cache 10:02
-	exits 1 show --dir cache 1001ff
-	exits 1 show --dir empty bad.pem
-	exits 2 show --dir cache nowhere.pem
+	cache 0 show --dir cache 10:02
+	cache 1 show --dir cache 1001ff
+	cache 1 show --dir empty bad.pem
+	cache 2 show --dir cache nowhere.pem
 }
 
 stats_says_where()
 {
-	exits 0 stats --dir cache
+	cache 0 stats --dir cache
 	says "^directory written cache"
 	says '1 lists of 1 entries'
-	exits 0 stats --dir cache --json
+	cache 0 stats --dir cache --json
 	json 'len(o) == 1 and o[0]["writer"] and o[0]["lists"] == 1 and o[0]["bytes"] > 0'
-	exits 0 stats --json
+	cache 0 stats --json
 	json 'o[0]["cache"] in ("user", "machine", "snapshot", "memory")'
 	ln -s cache link
-	exits 0 stats --dir link
+	cache 0 stats --dir link
 	says '^memory'
 	says 'why: .*symbolic link'
 }
@@ -232,18 +197,18 @@ purge_keeps_what_is_revoked()
 sys.exit(pty.spawn(sys.argv[1:]) >> 8)' "$SSTOOL" cache purge --dir cache >out 2>&1 </dev/null
 	(($? == 64)) || wrong "on a terminal it asks nothing"
 	says '--yes'
-	exits 0 purge --dir cache --issuer good.pem
+	cache 0 purge --dir cache --issuer good.pem
 	says '^0 removed'
-	exits 0 purge --dir cache
+	cache 0 purge --dir cache
 	says '^[1-9][0-9]* removed'
-	exits 0 list --dir cache --json
+	cache 0 list --dir cache --json
 	json 'all(x["verdict"] == "revoked" for x in o) and len(o) == 1'
-	exits 0 list --dir cache --revoked
+	cache 0 list --dir cache --revoked
 	says '1002'
-	exits 0 purge --dir cache --revoked --yes
-	exits 0 list --dir cache --json
+	cache 0 purge --dir cache --revoked --yes
+	cache 0 list --dir cache --json
 	json 'o == []'
-	exits 69 purge --dir link
+	cache 69 purge --dir link
 }
 
 # Root becomes the owner of the directory that the machine's file names.
@@ -253,12 +218,12 @@ the_machines_file_says_where()
 	((OWNER == 31000)) && chown 31000:31000 named
 	cp conf conf.old
 	printf 'cache: { dir = "%s"; };\n' "$SST_TMP/named" >>conf
-	exits 0 prefetch --trust ca.pem good.pem
+	cache 0 prefetch --trust ca.pem good.pem
 	[[ $(stat -c %u named/live.db) == "$OWNER" ]] ||
 		wrong "the file is not the cache's owner's"
-	exits 0 stats --json
+	cache 0 stats --json
 	json 'len(o) == 1 and o[0]["writer"] and o[0]["lists"] == 1'
-	exits 0 stats --dir empty --json
+	cache 0 stats --dir empty --json
 	json 'o[0]["lists"] == 0'
 	mv conf.old conf
 }
@@ -284,15 +249,15 @@ the_service_runs_as_the_caches_owner()
 	[[ $(ps -o uid= -p $SERVICE | tr -d ' ') == "$OWNER" ]] ||
 		wrong "it runs as $(ps -o uid= -p $SERVICE)"
 	grep -q '^NoNewPrivs:.*1' /proc/$SERVICE/status || wrong "it may get new rights"
-	exits 69 serve --dir cache --socket sock --trust ca.pem
+	cache 69 serve --dir cache --socket sock --trust ca.pem
 	complains 'in use'
 	kill $SERVICE
 	wait $SERVICE || wrong "SIGTERM: $(cat served)"
 	[[ -s cache/snapshot.db ]] || wrong "nothing was published"
 	serve --idle 1
 	wait $SERVICE || wrong "idle: $(cat served)"
-	exits 69 serve --dir cache --socket sock2 --trust nowhere.pem
-	exits 69 serve --dir link --socket sock3 --trust ca.pem
+	cache 69 serve --dir cache --socket sock2 --trust nowhere.pem
+	cache 69 serve --dir link --socket sock3 --trust ca.pem
 	complains 'symbolic link|does not run as root'
 }
 

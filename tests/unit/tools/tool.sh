@@ -4,13 +4,18 @@
 # tool - sstool in a directory of the test's own: what it says, and certificates.
 # Includes tests/install/common.sh.
 #
-# Root sees the doors of all programs of the machine, so as root it all runs with a
-# /run of its own, where that can be had.
+# Root sees the doors of all programs of the machine, and may write where certificates
+# are published, so as root it all runs with a /run and a /var/lib of its own, where
+# that can be had.
 if [[ $(id -u) == 0 && -z ${SST_APART:-} ]] &&
 	unshare --mount --propagation private mount -t tmpfs tmpfs /run 2>/dev/null; then
 	SST_APART=1 exec unshare --mount --propagation private bash "$0"
 fi
-[[ -z ${SST_APART:-} ]] || mount -t tmpfs tmpfs /run || exit 1
+if [[ -n ${SST_APART:-} ]]; then
+	mount -t tmpfs tmpfs /run || exit 1
+	[[ $SST_SOURCE:$SST_BUILD:${TMPDIR:-} == */var/lib/* ]] ||
+		mount -t tmpfs -o mode=755 tmpfs /var/lib || exit 1
+fi
 # shellcheck source=tests/install/common.sh disable=SC1091
 . "$SST_SOURCE/tests/install/common.sh"
 
