@@ -136,6 +136,24 @@ expect_alert(const struct sst_choice *c, int alert)
 		fail_msg("wanted alert %d, got: %s", alert, text);
 }
 
+void
+ok(int rc, const struct sst_error *err)
+{
+	if (rc < 0)
+		fail_msg("%s", err->text);
+}
+
+int
+serves_in(struct sst_store *s, const char *name, const struct pki_cert *cert)
+{
+	struct sst_choice *c = ask(s, &(struct sst_choose_policy){ .strict = 1 },
+	    &(struct client){ .name = name });
+	int yes = sst_choice_count(c) == 1 && chose(c, cert);
+
+	ask_reset();
+	return yes;
+}
+
 static void
 on_event(void *arg, const struct sst_store_event *e)
 {

@@ -62,6 +62,11 @@ void	expect(const struct sst_choice *, enum sst_tier, const struct pki_cert *);
 /* Nothing is chosen, and this alert is to be sent. */
 void	expect_alert(const struct sst_choice *, int alert);
 
+/* Fails the test with the error's text when `rc` is one. */
+void	ok(int rc, const struct sst_error *);
+/* This certificate alone is served to who asks for the name; forgets what was asked. */
+int	serves_in(struct sst_store *, const char *name, const struct pki_cert *);
+
 /* A store that must come to be. Its events are counted in `events`. */
 struct sst_store *store_make(const struct sst_store_config *);
 /* Adds a pair by bytes. */

@@ -24,3 +24,9 @@ each_teardown(void **state)
 	pki_dir_free(dir);
 	return 0;
 }
+
+int
+serves(const char *name, const struct pki_cert *cert)
+{
+	return serves_in(store, name, cert);
+}

@@ -5,11 +5,16 @@
 
 #include <securesockets/certstore.h>
 
+struct pki_cert;
+
 extern struct sst_store *store;
 extern char *dir;
 
 /* CMocka's test fixtures; the second forgets what was asked, too. */
 int	each_setup(void **state);
 int	each_teardown(void **state);
+
+/* serves_in() of this store. */
+int	serves(const char *name, const struct pki_cert *);
 
 #endif

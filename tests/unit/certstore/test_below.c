@@ -13,8 +13,6 @@
 #include "each.h"
 #include "world.h"
 
-static const struct sst_choose_policy strict = { .strict = 1 };
-
 static struct pki_cert *www, *next, *rsa, *mail;
 
 static int
@@ -39,13 +37,6 @@ below_teardown(void **state)
 }
 
 static void
-ok(int rc, const struct sst_error *err)
-{
-	if (rc < 0)
-		fail_msg("%s", err->text);
-}
-
-static void
 add(const char *name)
 {
 	struct sst_error err = { .code = SST_OK };
@@ -59,22 +50,6 @@ again(const char *source, const char *below)
 	struct sst_error err = { .code = SST_OK };
 
 	ok(sst_store_rescan_below(store, pki_path(dir, source), below, &err), &err);
-}
-
-static int
-serves_in(struct sst_store *s, const char *name, const struct pki_cert *cert)
-{
-	struct sst_choice *c = ask(s, &strict, &(struct client){ .name = name });
-	int yes = sst_choice_count(c) == 1 && chose(c, cert);
-
-	ask_reset();
-	return yes;
-}
-
-static int
-serves(const char *name, const struct pki_cert *cert)
-{
-	return serves_in(store, name, cert);
 }
 
 /* `n` folders of certbot's; the keys are one and the same, to be quick. */

@@ -60,14 +60,6 @@ add_fails(const char *path, int code, const char *text)
 	assert_int_equal(sst_store_generation(store), generation);
 }
 
-static int
-serves(const char *name, const struct pki_cert *cert)
-{
-	struct sst_choice *c = ask(store, &strict, &(struct client){ .name = name });
-
-	return sst_choice_count(c) == 1 && chose(c, cert);
-}
-
 static void
 cs_45_text_about_the_blocks_does_not_matter(void **state)
 {

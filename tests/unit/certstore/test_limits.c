@@ -38,23 +38,6 @@ limits_teardown(void **state)
 }
 
 static void
-ok(int rc, const struct sst_error *err)
-{
-	if (rc < 0)
-		fail_msg("%s", err->text);
-}
-
-static int
-serves(const char *name, const struct pki_cert *cert)
-{
-	struct sst_choice *c = ask(store, &strict, &(struct client){ .name = name });
-	int yes = sst_choice_count(c) == 1 && chose(c, cert);
-
-	ask_reset();
-	return yes;
-}
-
-static void
 a_chain_waits_for_its_key(void **state)
 {
 	struct sst_error err = { .code = SST_OK };

@@ -61,13 +61,6 @@ clock_teardown(void **state)
 }
 
 static void
-ok(int rc, const struct sst_error *err)
-{
-	if (rc < 0)
-		fail_msg("%s", err->text);
-}
-
-static void
 add_live(void)
 {
 	struct sst_error err = { .code = SST_OK };
@@ -93,7 +86,7 @@ retry(void)
 
 /* What is served is this leaf, and its own issuer stands above it. */
 static int
-serves(const struct pki_cert *cert)
+serves_whole(const struct pki_cert *cert)
 {
 	struct sst_choice *c = ask(store, &strict,
 	    &(struct client){ .name = "www.example.com" });
@@ -277,7 +270,7 @@ renew_step_by_step(const struct pki_cert *from, const struct pki_cert *to, int r
 
 	pki_certbot(dir, "site", from, 1);
 	add_live();
-	assert_true(serves(from));
+	assert_true(serves_whole(from));
 	if (reuse)
 		archive_reused(to, 2, 1);
 	else
@@ -285,11 +278,11 @@ renew_step_by_step(const struct pki_cert *from, const struct pki_cert *to, int r
 	for (int i = 0; i < 4; i++) {
 		pki_certbot_unlink(dir, "site", order[i]);
 		rescan_site();
-		taken |= serves(to);
-		assert_true(serves(from) || (i == 3 && serves(to)));
+		taken |= serves_whole(to);
+		assert_true(serves_whole(from) || (i == 3 && serves_whole(to)));
 		pki_certbot_link(dir, "site", order[i], 2);
 		rescan_site();
-		assert_true(i < 3 ? serves(from) : serves(to));
+		assert_true(i < 3 ? serves_whole(from) : serves_whole(to));
 	}
 	/* cert.pem and chain.pem are whole without fullchain.pem */
 	assert_true(taken);
@@ -327,7 +320,7 @@ cs_44_a_server_that_starts_between_two_versions_serves_the_one_that_is_left(void
 		sst_store_unref(store);
 		store = store_make(NULL);
 		add_live();
-		if (!serves(step < 6 ? one : three))
+		if (!serves_whole(step < 6 ? one : three))
 			fail_msg("after step %d", step);
 		/* it waits while the links disagree */
 		assert_int_equal(sst_store_retry_due(store) >= 0, step >= 2 && step < 6);
@@ -353,7 +346,7 @@ cs_44_certbot_stops_in_the_middle_and_goes_on_later(void **state)
 		assert_int_equal(events.count[SST_STORE_KEPT], i >= 5);
 		wall_ahead += delays[i];
 		retry();
-		assert_true(serves(one));
+		assert_true(serves_whole(one));
 	}
 	/* it is told once, and says what it waits for */
 	assert_int_equal(events.count[SST_STORE_KEPT], 1);
@@ -364,10 +357,10 @@ cs_44_certbot_stops_in_the_middle_and_goes_on_later(void **state)
 	relink("fullchain", 2);
 	/* no watch says so: the next look does, and not before its time */
 	retry();
-	assert_true(serves(one));
+	assert_true(serves_whole(one));
 	wall_ahead += 10000;
 	retry();
-	assert_true(serves(three));
+	assert_true(serves_whole(three));
 	assert_int_equal(sst_store_retry_due(store), -1);
 	assert_int_equal(events.count[SST_STORE_RENEWED], 1);
 }
@@ -385,7 +378,7 @@ cs_44_files_that_are_no_pair_keep_the_old_version_and_are_read_again(void **stat
 	pki_put_key(&key, old);
 	pki_write(dir, "archive/site/privkey2.pem", 0600, &key);
 	rescan_site();
-	assert_true(serves(one));
+	assert_true(serves_whole(one));
 	assert_int_equal(events.count[SST_STORE_KEPT], 1);
 	assert_in_range(sst_store_retry_due(store), 100, 200);
 	pki_buf_free(&key);
@@ -394,7 +387,7 @@ cs_44_files_that_are_no_pair_keep_the_old_version_and_are_read_again(void **stat
 	pki_buf_free(&key);
 	wall_ahead = 200;
 	retry();
-	assert_true(serves(three));
+	assert_true(serves_whole(three));
 	assert_int_equal(sst_store_retry_due(store), -1);
 }
 
@@ -429,13 +422,13 @@ cs_44_links_that_lead_back_to_an_expired_version_are_not_followed(void **state)
 	pki_certbot(dir, "site", old, 1);
 	pki_certbot(dir, "site", one, 2);
 	add_live();
-	assert_true(serves(one));
+	assert_true(serves_whole(one));
 	for (int i = 0; i < 4; i++)
 		relink(order[i], 1);
 	for (int i = 0; i < 20; i++) {
 		rescan_site();
 		retry();
-		assert_true(serves(one));
+		assert_true(serves_whole(one));
 		wall_ahead += 10000;
 	}
 	assert_int_equal(events.count[SST_STORE_KEPT], 1);
@@ -443,11 +436,11 @@ cs_44_links_that_lead_back_to_an_expired_version_are_not_followed(void **state)
 	/* also when the served one's files are gone: it is kept in memory */
 	assert_int_equal(unlink(pki_path(dir, "archive/site/privkey2.pem")), 0);
 	rescan_site();
-	assert_true(serves(one));
+	assert_true(serves_whole(one));
 	/* forward again: nothing is to be waited for */
 	pki_certbot(dir, "site", three, 3);
 	rescan_site();
-	assert_true(serves(three));
+	assert_true(serves_whole(three));
 	assert_int_equal(sst_store_retry_due(store), -1);
 }
 
@@ -461,23 +454,23 @@ cs_44_links_that_lead_back_to_a_valid_version_are_followed_after_a_minute(void *
 	for (int i = 0; i < 4; i++)
 		relink(order[i], 1);
 	rescan_site();
-	assert_true(serves(three));
+	assert_true(serves_whole(three));
 	wall_ahead = 59000;
 	retry();
-	assert_true(serves(three));
+	assert_true(serves_whole(three));
 	wall_ahead = 70000;
 	retry();
-	assert_true(serves(one));
+	assert_true(serves_whole(one));
 	assert_int_equal(sst_store_retry_due(store), -1);
 	/* at once where the higher one's files are gone */
 	pki_certbot(dir, "site", three, 2);
 	rescan_site();
-	assert_true(serves(three));
+	assert_true(serves_whole(three));
 	assert_int_equal(unlink(pki_path(dir, "archive/site/fullchain2.pem")), 0);
 	for (int i = 0; i < 4; i++)
 		relink(order[i], 1);
 	rescan_site();
-	assert_true(serves(one));
+	assert_true(serves_whole(one));
 }
 
 static void
@@ -492,7 +485,7 @@ cs_44_what_a_failed_renewal_leaves_behind_is_passed_over(void **state)
 	    "../../archive/site/privkey2.pem");
 	pki_write_text(dir, "live/site/README", "This directory\n");
 	add_live();
-	assert_true(serves(one));
+	assert_true(serves_whole(one));
 	assert_int_equal(events.count[SST_STORE_ADDED], 1);
 	assert_int_equal(events.count[SST_STORE_REFUSED], 0);
 }
@@ -505,7 +498,7 @@ files_that_are_no_links_of_certbots_are_paired_as_ever(void **state)
 	pki_write_chain(dir, "live/site/fullchain.pem", one);
 	pki_write_key(dir, "live/site/privkey.pem", one);
 	add_live();
-	assert_true(serves(one));
+	assert_true(serves_whole(one));
 	assert_int_equal(sst_store_retry_due(store), -1);
 	pki_write_chain(dir, "archive/site/full-7.pem", three);
 	pki_write_key(dir, "archive/site/key-8.pem", three);
@@ -514,7 +507,7 @@ files_that_are_no_links_of_certbots_are_paired_as_ever(void **state)
 	pki_link(dir, "live/site/fullchain.pem", "../../archive/site/full-7.pem");
 	pki_link(dir, "live/site/privkey.pem", "../../archive/site/key-8.pem");
 	rescan_site();
-	assert_true(serves(three));
+	assert_true(serves_whole(three));
 	assert_int_equal(sst_store_retry_due(store), -1);
 }
 
@@ -530,7 +523,7 @@ links_into_two_archives_are_paired_as_ever(void **state)
 	pki_certbot_unlink(dir, "site", "privkey");
 	pki_link(dir, "live/site/privkey.pem", "../../archive/other/privkey1.pem");
 	add_live();
-	assert_true(serves(one));
+	assert_true(serves_whole(one));
 	assert_int_equal(sst_store_retry_due(store), -1);
 }
 
@@ -544,13 +537,13 @@ cs_51_a_key_of_the_archive_that_leads_out_of_it_is_refused(void **state)
 	assert_int_equal(unlink(pki_path(dir, "archive/site/privkey2.pem")), 0);
 	pki_link(dir, "archive/site/privkey2.pem", "../../secret/privkey1.pem");
 	add_live();
-	assert_false(serves(three));
+	assert_false(serves_whole(three));
 	assert_non_null(strstr(events.text, "no private key"));
 	pki_write_key(dir, "archive/site/privkey1.pem", three);
 	assert_int_equal(unlink(pki_path(dir, "archive/site/privkey2.pem")), 0);
 	pki_link(dir, "archive/site/privkey2.pem", "privkey1.pem");
 	rescan_site();
-	assert_true(serves(three));
+	assert_true(serves_whole(three));
 }
 
 #define T(f)	cmocka_unit_test_setup_teardown(f, clock_setup, clock_teardown)

@@ -22,8 +22,6 @@
 
 #define SITES	700	/* more than one step, and more than are made ready */
 
-static const struct sst_choose_policy strict = { .strict = 1 };
-
 static struct pki_cert *www, *sites[SITES];
 static char *trees;	/* a directory with live/ in it, that no test changes */
 
@@ -61,23 +59,6 @@ pool_teardown(void **state)
 	return world_teardown(state);
 }
 
-static void
-ok(int rc, const struct sst_error *err)
-{
-	if (rc < 0)
-		fail_msg("%s", err->text);
-}
-
-static int
-serves(struct sst_store *s, const char *name, const struct pki_cert *cert)
-{
-	struct sst_choice *c = ask(s, &strict, &(struct client){ .name = name });
-	int yes = sst_choice_count(c) == 1 && chose(c, cert);
-
-	ask_reset();
-	return yes;
-}
-
 /* Every `step`th site is served. */
 static void
 serves_all(struct sst_store *s, size_t step)
@@ -86,7 +67,7 @@ serves_all(struct sst_store *s, size_t step)
 
 	for (size_t i = 0; i < SITES; i += step) {
 		site_name(name, i);
-		if (!serves(s, name, sites[i]))
+		if (!serves_in(s, name, sites[i]))
 			fail_msg("%s is not served", name);
 	}
 }
@@ -194,7 +175,7 @@ a_large_directory_that_changed_is_brought_up_to_date(void **state)
 	}
 	ok(sst_store_add(s, pki_path(dir, "live"), &err), &err);
 	/* what was never served is not in memory, and cannot outlive its file */
-	assert_true(serves(s, "site0301.example.com", sites[301]));
+	assert_true(serves_in(s, "site0301.example.com", sites[301]));
 	pki_write_pair(dir, "live/new/pair.pem", extra);
 	pki_write_pair(dir, "live/0300/pair.pem", renewed);
 	pki_write_text(dir, "live/0301/pair.pem", "soon\n");
@@ -202,12 +183,12 @@ a_large_directory_that_changed_is_brought_up_to_date(void **state)
 	assert_int_equal(rmdir(pki_path(dir, "live/0302")), 0);
 	assert_int_equal(unlink(pki_path(dir, "live/0303/pair.pem")), 0);
 	ok(sst_store_rescan(s, NULL, &err), &err);
-	assert_true(serves(s, "extra.example.com", extra));
-	assert_true(serves(s, "site0300.example.com", renewed));
-	assert_true(serves(s, "site0301.example.com", sites[301]));
-	assert_false(serves(s, "site0302.example.com", sites[302]));
-	assert_false(serves(s, "site0303.example.com", sites[303]));
-	assert_true(serves(s, "site0304.example.com", sites[304]));
+	assert_true(serves_in(s, "extra.example.com", extra));
+	assert_true(serves_in(s, "site0300.example.com", renewed));
+	assert_true(serves_in(s, "site0301.example.com", sites[301]));
+	assert_false(serves_in(s, "site0302.example.com", sites[302]));
+	assert_false(serves_in(s, "site0303.example.com", sites[303]));
+	assert_true(serves_in(s, "site0304.example.com", sites[304]));
 	assert_int_equal(events.count[SST_STORE_RENEWED], 1);
 	assert_int_equal(events.count[SST_STORE_ADDED], 401);
 	assert_int_equal(events.count[SST_STORE_REMOVED], 2);
@@ -242,15 +223,15 @@ what_changed_in_a_large_directory_is_tried_and_nothing_else(void **state)
 		pki_write_pair(dir, path, sites[i]);
 	}
 	ok(sst_store_add(s, pki_path(dir, "live"), &err), &err);
-	assert_true(serves(s, "site0290.example.com", sites[290]));
+	assert_true(serves_in(s, "site0290.example.com", sites[290]));
 	pki_write_pair(dir, "live/0290/pair.pem", renewed);
 	ok(sst_store_rescan(s, NULL, &err), &err);
 	assert_int_equal(asked, 1);
-	assert_true(serves(s, "site0290.example.com", sites[290]));
+	assert_true(serves_in(s, "site0290.example.com", sites[290]));
 	assert_int_equal(events.count[SST_STORE_KEPT], 1);
 	sst_store_on_try(s, NULL, NULL);
 	ok(sst_store_rescan(s, NULL, &err), &err);
-	assert_true(serves(s, "site0290.example.com", renewed));
+	assert_true(serves_in(s, "site0290.example.com", renewed));
 	sst_store_unref(s);
 	pki_free(renewed);
 }
@@ -277,8 +258,8 @@ files_beside_many_folders_pair_with_each_other(void **state)
 	pki_write_pair(dir, "d/default/pair.pem", www);
 	pki_write_text(dir, "d/broken.pem", "-----BEGIN CERTIFICATE-----\nx\n");
 	ok(sst_store_add(s, pki_path(dir, "d"), &err), &err);
-	assert_true(serves(s, "mail.example.com", mail));
-	assert_true(serves(s, "site0299.example.com", sites[299]));
+	assert_true(serves_in(s, "mail.example.com", mail));
+	assert_true(serves_in(s, "site0299.example.com", sites[299]));
 	assert_int_equal(events.count[SST_STORE_ADDED], 302);
 	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
 	/* the entry `default` is the default */
@@ -286,8 +267,8 @@ files_beside_many_folders_pair_with_each_other(void **state)
 	ask_reset();
 	assert_int_equal(unlink(pki_path(dir, "d/aa.pem")), 0);
 	ok(sst_store_rescan(s, NULL, &err), &err);
-	assert_false(serves(s, "mail.example.com", mail));
-	assert_true(serves(s, "site0299.example.com", sites[299]));
+	assert_false(serves_in(s, "mail.example.com", mail));
+	assert_true(serves_in(s, "site0299.example.com", sites[299]));
 	assert_int_equal(events.count[SST_STORE_REMOVED], 1);
 	sst_store_unref(s);
 	pki_free(mail);

@@ -17,8 +17,6 @@
 
 #define PATIENCE_S	20
 
-static const struct sst_choose_policy strict = { .strict = 1 };
-
 static struct pki_cert *old, *new, *other;
 static char *dir;
 
@@ -109,14 +107,6 @@ watching(int watch)
 	return s;
 }
 
-static int
-serves(struct sst_store *s, const char *name, const struct pki_cert *cert)
-{
-	struct sst_choice *c = ask(s, &strict, &(struct client){ .name = name });
-
-	return sst_choice_count(c) == 1 && chose(c, cert);
-}
-
 static void
 add(struct sst_store *s, const char *path)
 {
@@ -137,16 +127,16 @@ a_renewal_on_disk_is_served_by_a_store_that_watches(void **state)
 	(void)snprintf(live, sizeof(live), "%s/live", dir);
 	add(s, live);
 	add(still, live);
-	assert_true(serves(s, "www.example.com", old));
-	assert_true(serves(still, "www.example.com", old));
+	assert_true(serves_in(s, "www.example.com", old));
+	assert_true(serves_in(still, "www.example.com", old));
 	pki_certbot(dir, "www", new, 2);
 	assert_true(comes_after(&seen.renewed, 0));
-	assert_true(serves(s, "www.example.com", new));
+	assert_true(serves_in(s, "www.example.com", new));
 	assert_int_equal(sst_store_generation(still), 1);
 	/* One that comes, and one that goes. */
 	pki_certbot(dir, "other", other, 1);
 	assert_true(comes_after(&seen.added, 2));
-	assert_true(serves(s, "other.example.com", other));
+	assert_true(serves_in(s, "other.example.com", other));
 	/* What is removed is watched no more; who watches on is told all the same. */
 	assert_int_equal(sst_store_remove(s, live, NULL), SST_OK);
 	assert_int_equal(sst_store_generation(still), 1);
@@ -184,12 +174,12 @@ a_file_and_the_key_that_came_apart_are_read_again(void **state)
 	pki_write_key(dir, "www.key", old);
 	add(s, chain);
 	assert_int_equal(sst_store_add_key(s, key, NULL), SST_OK);
-	assert_true(serves(s, "www.example.com", old));
+	assert_true(serves_in(s, "www.example.com", old));
 	/* The chain first: then it waits for its key. */
 	pki_write_chain(dir, "www.crt", new);
 	pki_write_key(dir, "www.key", new);
 	assert_true(comes_after(&seen.renewed, 0));
-	assert_true(serves(s, "www.example.com", new));
+	assert_true(serves_in(s, "www.example.com", new));
 	sst_store_unref(s);
 }
 
@@ -200,13 +190,13 @@ child(struct sst_store *s, int ready, int changed)
 	char c;
 
 	/* Its first use of the store makes it watch. */
-	if (!serves(s, "www.example.com", old))
+	if (!serves_in(s, "www.example.com", old))
 		return 2;
 	if (write(ready, "r", 1) != 1 || read(changed, &c, 1) != 1)
 		return 3;
 	if (!comes_after(&seen.renewed, 0))
 		return 4;
-	return serves(s, "www.example.com", new) ? 0 : 5;
+	return serves_in(s, "www.example.com", new) ? 0 : 5;
 }
 
 static void
@@ -223,7 +213,7 @@ after_fork_both_processes_watch(void **state)
 	pki_certbot(dir, "www", old, 1);
 	(void)snprintf(live, sizeof(live), "%s/live", dir);
 	add(s, live);
-	assert_true(serves(s, "www.example.com", old));
+	assert_true(serves_in(s, "www.example.com", old));
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
@@ -232,7 +222,7 @@ after_fork_both_processes_watch(void **state)
 	pki_certbot(dir, "www", new, 2);
 	assert_int_equal(write(changed[1], "c", 1), 1);
 	assert_true(comes_after(&seen.renewed, 0));
-	assert_true(serves(s, "www.example.com", new));
+	assert_true(serves_in(s, "www.example.com", new));
 	assert_int_equal(waitpid(pid, &how, 0), pid);
 	assert_true(WIFEXITED(how));
 	assert_int_equal(WEXITSTATUS(how), 0);
@@ -268,7 +258,7 @@ a_child_that_uses_nothing_leaves_the_watches_alone(void **state)
 	assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
 	pki_certbot(dir, "www", new, 2);
 	assert_true(comes_after(&seen.renewed, 0));
-	assert_true(serves(s, "www.example.com", new));
+	assert_true(serves_in(s, "www.example.com", new));
 	sst_store_unref(s);
 }
 

@@ -48,17 +48,23 @@ hear(void *arg, const char *text)
 	(void)snprintf(t->text, sizeof(t->text), "%s", text);
 }
 
-/* Another watch, with so many watches. 0, or -1. */
+/* Another watch, with so many watches and this clock of its work. 0, or -1. */
 static int
-renew(struct scene *s, size_t most)
+renew_by(struct scene *s, size_t most, int64_t (*clock)(void))
 {
 	const struct sst_watch_plan plan = { .most = most, .say = hear,
-	    .arg = &s->told, .cpu_us = cpu_us };
+	    .arg = &s->told, .cpu_us = clock };
 
 	sst_watch_free(s->w);
 	s->most = most;
 	s->w = sst_watch_new(&plan, s->now);
 	return s->w == NULL ? -1 : 0;
+}
+
+static int
+renew(struct scene *s, size_t most)
+{
+	return renew_by(s, most, cpu_us);
 }
 
 static int
@@ -274,17 +280,24 @@ subdirectories_are_watched_also_those_that_come_later(void **state)
 	assert_int_equal(changes(s), 0);
 }
 
+/* The tree of certbot with one name, x, in it. */
 static void
-what_certbot_writes_into_the_archive_is_noticed(void **state)
+put_certbot(struct scene *s)
 {
-	struct scene *s = *state;
-
 	put_dir(s->p, "live");
 	put_dir(s->p, "archive");
 	put_dir(s->p, "archive/x");
 	put_file(s->p, "archive/x/cert1.pem", "one");
 	put_dir(s->p, "live/x");
 	put_link(s->p, "live/x/cert.pem", "../../archive/x/cert1.pem");
+}
+
+static void
+what_certbot_writes_into_the_archive_is_noticed(void **state)
+{
+	struct scene *s = *state;
+
+	put_certbot(s);
 	watch(s, "live", 1);
 	put_file(s->p, "archive/x/cert1.pem", "one, in place");
 	assert_int_equal(changes(s), 1);
@@ -697,12 +710,7 @@ an_archive_that_is_made_again_is_watched_again(void **state)
 {
 	struct scene *s = *state;
 
-	put_dir(s->p, "live");
-	put_dir(s->p, "archive");
-	put_dir(s->p, "archive/x");
-	put_file(s->p, "archive/x/cert1.pem", "one");
-	put_dir(s->p, "live/x");
-	put_link(s->p, "live/x/cert.pem", "../../archive/x/cert1.pem");
+	put_certbot(s);
 	watch(s, "live", 1);
 	assert_int_equal(unlink(at(s->p, "archive/x/cert1.pem")), 0);
 	assert_int_equal(rmdir(at(s->p, "archive/x")), 0);
@@ -726,14 +734,11 @@ static void
 the_files_of_all_names_have_their_turn(void **state)
 {
 	struct scene *s = *state;
-	const struct sst_watch_plan plan = { .cpu_us = busy_cpu_us };
 	char name[32];
 	size_t n = 0;
 	int passes = 0;
 
-	sst_watch_free(s->w);
-	s->w = sst_watch_new(&plan, s->now);
-	s->most = 0;
+	assert_int_equal(renew_by(s, 0, busy_cpu_us), 0);
 	put_names(s, 100);
 	watch(s, "tls", 1);
 	for (int i = 0; i < 100; i++) {
@@ -830,11 +835,9 @@ static void
 looking_never_takes_more_than_its_share_of_a_core(void **state)
 {
 	struct scene *s = *state;
-	const struct sst_watch_plan plan = { .cpu_us = slow_cpu_us };
 	int64_t start = s->now, before, at_us;
 
-	sst_watch_free(s->w);
-	s->w = sst_watch_new(&plan, s->now);
+	assert_int_equal(renew_by(s, 0, slow_cpu_us), 0);
 	put_names(s, 3);
 	place_tick();
 	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
