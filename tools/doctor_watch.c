@@ -39,6 +39,10 @@ report_rule(struct sst_doctor *d, const json_t *rule)
 	else if (swept == 0)
 		sst_find(d, SST_FINE, "watch", NULL, "%s: a change is seen at once; "
 		    "%lld directories have a watch", path, watched);
+	else if (strcmp(why, "no inotify instance is left") == 0)
+		sst_find(d, SST_WARN, "watch", "sysctl fs.inotify.max_user_instances=512",
+		    "%s: %lld names are looked at every %lld s: %s", path, swept,
+		    seconds, why);
 	else if (watched > 0 && strstr(why, "inotify") != NULL)
 		sst_find(d, SST_WARN, "watch",
 		    "sysctl fs.inotify.max_user_watches=1048576", "%s: %lld "

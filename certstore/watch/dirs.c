@@ -17,8 +17,6 @@ void
 sst_dirs_init(struct sst_dirs *d, size_t most)
 {
 	*d = (struct sst_dirs){ .inotify = -1, .most = most };
-	if (most > 0)
-		d->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 }
 
 static uint32_t
@@ -52,10 +50,14 @@ sst_dirs_watch(struct sst_dirs *d, const char *path)
 {
 	int wd;
 
-	if (d->inotify < 0) {
+	if (d->most == 0) {
 		errno = ENOSPC;
 		return -1;
 	}
+	if (d->inotify < 0)
+		d->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (d->inotify < 0)
+		return -1;
 	wd = inotify_add_watch(d->inotify, path, MASK);
 	if (wd < 0 || sst_dirs_find(d, wd) != NULL ||
 	    sst_table_get(&d->names, (uint32_t)wd) != NULL ||

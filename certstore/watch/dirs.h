@@ -57,14 +57,16 @@ struct sst_held_dirs {
 struct sst_dirs {
 	struct sst_table watched, looked;
 	struct sst_table names;		/* names.c's, by watch */
-	int		 inotify;	/* -1: none */
+	int		 inotify;	/* -1: none yet */
 	size_t		 most;
 	int		 error;		/* why the last watch was refused */
 };
 
-/* Opens inotify when `most` > 0; without it everything is looked at. */
+/* `most` watches; 0: everything is looked at. The first watch opens inotify: the kernel
+ * has few instances for a user, and most programs watch nothing. */
 void	sst_dirs_init(struct sst_dirs *, size_t most);
-/* Watches `path`: the watch, or -1 with errno (ENOSPC: the limit). */
+/* Watches `path`: the watch, or -1 with errno (ENOSPC: the limit; EMFILE: that of
+ * instances, or of descriptors). */
 int	sst_dirs_watch(struct sst_dirs *, const char *path);
 /* Gives the watch up, if nobody has it any more. */
 void	sst_dirs_release(struct sst_dirs *, int wd);

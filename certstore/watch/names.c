@@ -78,7 +78,7 @@ record(struct sst_watch *w, struct sst_target *t, const char *path, const char *
 	size_t n = strlen(name) + 1;
 
 	if (wd < 0) {
-		w->full |= errno == ENOSPC;
+		w->full |= errno == ENOSPC || errno == EMFILE;
 		if (errno != ENOENT && errno != ENOTDIR && t->error == 0)
 			t->error = errno;
 		return -1;

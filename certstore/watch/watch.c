@@ -40,8 +40,6 @@ sst_watch_new(const struct sst_watch_plan *plan, int64_t now)
 		return NULL;
 	w->plan = *plan;
 	sst_dirs_init(&w->dirs, plan->most);
-	if (w->dirs.inotify < 0)
-		w->plan.most = 0;
 	w->every_ms = SST_WATCH_SWEEP_MS;
 	w->sweep_at = now + SST_WATCH_SWEEP_MS;
 	return w;
@@ -51,6 +49,14 @@ int
 sst_watch_fd(const struct sst_watch *w)
 {
 	return w->dirs.inotify;
+}
+
+const char *
+sst_watch_why(int error)
+{
+	if (error == ENOSPC)
+		return "no inotify watch is left";
+	return error == EMFILE ? "no inotify instance is left" : strerror(error);
 }
 
 void
@@ -101,7 +107,7 @@ sst_watch_say(const struct sst_watch *w, struct sst_target *t)
 	else
 		(void)snprintf(text, sizeof(text), "%s is looked at every %d s: it "
 		    "cannot be watched: %s", shown, SST_WATCH_SWEEP_MS / 1000,
-		    t->error == ENOSPC ? "no watch is left" : strerror(t->error));
+		    sst_watch_why(t->error));
 	w->plan.say(w->plan.arg, text);
 }
 

@@ -72,8 +72,10 @@ struct sst_watch_rule {
 struct sst_watch *sst_watch_new(const struct sst_watch_plan *, int64_t now);
 /* A quarter of what the kernel allows this user. */
 size_t	sst_watch_share(void);
-/* The descriptor to poll, or -1. */
+/* The descriptor to poll, or -1: nothing has a watch yet. */
 int	sst_watch_fd(const struct sst_watch *);
+/* What struct sst_watch_rule says of itself, for people. */
+const char *sst_watch_why(int error);
 /* Several sources may have one path. What changes from now on is told, though the
  * names in it get their watches in step(). 0, or -1: out of memory. */
 int	sst_watch_add(struct sst_watch *, uint32_t id, const char *path, int is_dir,

@@ -74,8 +74,7 @@ put_rule(FILE *out, const struct sst_watch_rule *r)
 	if (r->error == 0)
 		(void)fputs("null}", out);
 	else {
-		put_string(out, r->error == ENOSPC ? "no inotify watch is left" :
-		    strerror(r->error));
+		put_string(out, sst_watch_why(r->error));
 		(void)fputc('}', out);
 	}
 }

@@ -85,6 +85,17 @@ inotify_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 	sst_watch_read(k->watch, sst_clock_ms());
 }
 
+/* The watch has a descriptor from its first source on. */
+static int
+hear_files(struct sst_keeper *k)
+{
+	int fd = sst_watch_fd(k->watch);
+
+	if (fd < 0 || fd == k->inotify.fd)
+		return 0;
+	return sst_keeper_add(k, &k->inotify, fd, inotify_ready);
+}
+
 static int64_t
 earlier(int64_t a, int64_t b)
 {
@@ -153,10 +164,9 @@ sst_keeper_run(struct sst_keeper *k)
 	fd = signalfd(-1, &mine, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0 || sst_keeper_add(k, &k->signals, fd, signal_ready) != 0)
 		return 1;
-	fd = sst_watch_fd(k->watch);
-	if (fd >= 0 && sst_keeper_add(k, &k->inotify, fd, inotify_ready) != 0)
-		return 1;
 	while (!k->done) {
+		if (hear_files(k) != 0)
+			return 1;
 		/* One at a time: what a handler closes is never reported. */
 		n = epoll_wait(k->epoll, &e, 1, patience(k, sst_clock_ms()));
 		if (n < 0 && errno != EINTR)

@@ -10,6 +10,7 @@
 #include "base/below.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 #define ID	7
 
@@ -564,6 +565,57 @@ cs_48_events_that_the_kernel_lost_are_a_change_of_everything(void **state)
 	assert_string_equal(told_name(s), "new");
 }
 
+/* From now on this process gets no new descriptor; what it had before. */
+static struct rlimit
+no_descriptors(void)
+{
+	struct rlimit was, none;
+	int next = dup(0);
+
+	assert_true(next >= 0);
+	(void)close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ .rlim_cur = (rlim_t)next, .rlim_max = was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	return was;
+}
+
+static void
+who_watches_nothing_takes_no_instance_and_who_gets_none_looks(void **state)
+{
+	struct scene *s = *state;
+	struct sst_watch_rule rule;
+	struct rlimit was;
+
+	put_dir(s->p, "tls");
+	put_file(s->p, "tls/cert.pem", "one");
+	assert_int_equal(sst_watch_fd(s->w), -1);
+	was = no_descriptors();
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(sst_watch_fd(s->w), -1);
+	assert_int_equal(sst_watch_rule(s->w, ID, &rule), 1);
+	assert_int_equal(rule.error, s->most > 0 ? EMFILE : ENOSPC);
+	assert_string_equal(sst_watch_why(rule.error), s->most > 0 ?
+	    "no inotify instance is left" : "no inotify watch is left");
+	settle(s);
+	put_file(s->p, "tls/cert.pem", "two!");
+	place_tick();
+	s->now += SST_WATCH_SWEEP_MS;
+	s->told.n = 0;
+	settle(s);
+	s->now += SST_WATCH_QUIET_MS;
+	settle(s);
+	assert_true(s->told.n >= 1);
+	/* The next source that comes finds an instance. */
+	put_dir(s->p, "more");
+	assert_int_equal(sst_watch_add(s->w, ID + 1, at(s->p, "more"), 1, s->now), 0);
+	settle(s);
+	assert_int_equal(sst_watch_fd(s->w) >= 0, s->most > 0);
+	assert_int_equal(sst_watch_rule(s->w, ID + 1, &rule), 1);
+	assert_int_equal(rule.error, s->most > 0 ? 0 : ENOSPC);
+}
+
 static void
 cs_48_a_directory_that_may_be_searched_and_not_read_is_looked_at(void **state)
 {
@@ -879,6 +931,7 @@ main(void)
 		SCENE(directories_beyond_the_limit_are_looked_at),
 		SCENE(cs_48_events_that_the_kernel_lost_are_a_change_of_everything),
 		SCENE(cs_48_a_directory_that_may_be_searched_and_not_read_is_looked_at),
+		SCENE(who_watches_nothing_takes_no_instance_and_who_gets_none_looks),
 		SCENE(names_that_change_get_a_watch_first_and_nobody_is_lost),
 		SCENE(the_watch_that_is_taken_is_the_coldest_names),
 		SCENE(an_archive_that_is_made_again_is_watched_again),
