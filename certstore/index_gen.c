@@ -30,25 +30,29 @@ struct sst_gen {
 	ino_t		 ino;
 };
 
-/* The file, of PAGE_BYTES at least: what is shorter must not be mapped. */
+/*
+ * The file, of PAGE_BYTES at least: what is shorter must not be mapped, and neither a
+ * page that the disk may have no room for when it is written to.
+ */
 static int
 file_open(const char *path, struct stat *st, struct sst_error *err)
 {
 	const char *fault = sst_index_fault(path, geteuid());
-	int fd;
+	int fd, code;
 
 	if (fault != NULL)
 		return sst_fail(err, SST_E_REFUSED, "%s: %s", path, fault);
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return sst_fail_errno(err, errno, "%s", path);
-	/* making it longer takes nothing from who made it longer meanwhile */
-	if (fstat(fd, st) < 0 || (st->st_size < PAGE_BYTES && ftruncate(fd, PAGE_BYTES) < 0)) {
-		(void)sst_fail_errno(err, errno, "%s", path);
-		(void)close(fd);
-		return SST_E_SYSTEM;
-	}
-	return fd;
+	/* it changes no byte of who made it longer meanwhile */
+	code = posix_fallocate(fd, 0, PAGE_BYTES);
+	if (code == 0 && fstat(fd, st) < 0)
+		code = errno;
+	if (code == 0)
+		return fd;
+	(void)close(fd);
+	return sst_fail_errno(err, code, "%s", path);
 }
 
 /* A descriptor to claim with, of the very same file. */

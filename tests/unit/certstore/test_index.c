@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* The index by itself: how rows are written, found, listed and counted, what a name
  * costs, and where a file of it may be. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -657,6 +659,57 @@ one_handle_writes_until_its_process_ends(void **state)
 	assert_int_equal(sst_gen_open(path, &a, NULL), SST_E_REFUSED);
 }
 
+/* Fills the file system that `path` is on, or makes `left` pages free again. */
+static void
+fill(const char *path, unsigned left)
+{
+	static const char junk[4096];
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+	struct stat st;
+
+	assert_true(fd >= 0 && lseek(fd, 0, SEEK_END) >= 0);
+	while (left == 0 && write(fd, junk, sizeof(junk)) > 0)
+		;
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(ftruncate(fd, st.st_size - (off_t)(left * sizeof(junk))), 0);
+	(void)close(fd);
+}
+
+static void
+a_page_that_the_disk_has_no_room_for_is_not_mapped(void **state)
+{
+	char at[PATH_MAX], page[PATH_MAX + 16], ballast[PATH_MAX + 16];
+	struct sst_error err = { .code = SST_OK };
+	struct sst_gen *g = NULL;
+
+	(void)state;
+	(void)snprintf(at, sizeof(at), "%s", pki_path(dir, "small"));
+	assert_int_equal(mkdir(at, 0700), 0);
+	if (mount("tmpfs", at, "tmpfs", 0, "size=64k,mode=0700") < 0)
+		skip();
+	(void)snprintf(page, sizeof(page), "%s/page", at);
+	(void)snprintf(ballast, sizeof(ballast), "%s/ballast", at);
+	/* new, and one that is long enough but has a hole */
+	for (int hole = 0; hole < 2; hole++) {
+		fill(ballast, 0);
+		if (hole) {
+			assert_int_equal(close(open(page, O_RDWR | O_CREAT, 0600)), 0);
+			assert_int_equal(truncate(page, 4096), 0);
+		}
+		assert_int_equal(sst_gen_open(page, &g, &err), SST_E_SYSTEM);
+		assert_int_equal(err.sys_errno, ENOSPC);
+		fill(ballast, 1);
+		assert_int_equal(sst_gen_open(page, &g, NULL), 0);
+		/* from now on it has its place, whoever takes the rest */
+		fill(ballast, 0);
+		sst_gen_set(g, 7);
+		assert_int_equal(atomic_load(sst_gen_word(g)), 7);
+		sst_gen_close(g);
+		assert_int_equal(unlink(page), 0);
+	}
+	assert_int_equal(umount(at), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, index_setup, index_teardown)
 
 int
@@ -678,6 +731,7 @@ main(void)
 		T(two_directories_of_one_path_have_two_files),
 		T(what_nobody_opened_for_a_month_is_removed),
 		T(one_handle_writes_until_its_process_ends),
+		T(a_page_that_the_disk_has_no_room_for_is_not_mapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
