@@ -86,14 +86,20 @@ struct asking {
 	struct sst_ask_count *count;
 	void	(*each)(void *arg, const char *path, json_t *answer);
 	void	*arg;
+	long long until;
 };
 
 static void
 ask_one(void *arg, const char *path)
 {
 	struct asking *a = arg;
-	json_t *answer = sst_ask(path, "");
+	json_t *answer;
 
+	if (sst_doors_ms() >= a->until) {
+		a->count->silent++;
+		return;
+	}
+	answer = sst_ask(path, "");
 	if (answer != NULL) {
 		a->count->answered++;
 		a->each(a->arg, path, answer);
@@ -109,7 +115,8 @@ void
 sst_ask_all(struct sst_ask_count *count,
     void (*each)(void *arg, const char *path, json_t *answer), void *arg)
 {
-	struct asking a = { .count = count, .each = each, .arg = arg };
+	struct asking a = { .count = count, .each = each, .arg = arg,
+	    .until = sst_doors_ms() + SST_ASK_ALL_MS };
 
 	sst_doors_each(ask_one, &a);
 }

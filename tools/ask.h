@@ -7,6 +7,8 @@
  * Always true:
  *   1. An answer is bounded in size and in time, and nothing of one is used before all
  *      of it parsed.
+ *   2. All doors together are bounded in time: the machine's and this user's own come
+ *      first, so that who makes others wait takes the time of doors like his.
  * Threads: one.
  */
 #ifndef SST_TOOLS_ASK_H
@@ -16,12 +18,13 @@
 #include <stddef.h>
 
 #define SST_ASK_MS	2000	/* for an answer */
+#define SST_ASK_ALL_MS	10000	/* for all of them: any user can have doors that are silent */
 
 /* Doors that gave none. */
 struct sst_ask_count {
 	size_t	answered;
 	size_t	forbidden;	/* another user's */
-	size_t	silent;		/* there, and no answer */
+	size_t	silent;		/* there, and no answer, or no time was left to ask */
 };
 
 /* Asks one door, one line without its end, or "" for the status. NULL: errno says why.

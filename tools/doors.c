@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,6 +98,8 @@ put_question(int fd, const char *question)
 int
 sst_door_open(const char *path, const char *question)
 {
+	/* for a place in the queue of who does not accept, and for the line */
+	const struct timeval patience = { .tv_sec = SST_DOOR_MS / 1000 };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd, error;
 
@@ -108,7 +111,8 @@ sst_door_open(const char *path, const char *question)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
+	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
 	    put_question(fd, question) == 0)
 		return fd;
 	error = errno;

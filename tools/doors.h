@@ -8,10 +8,14 @@
  * Always true:
  *   1. Nobody is asked whom this user may not ask; a door that is nobody's any more is
  *      passed over by who connects (ECONNREFUSED).
+ *   2. A door that does not open in SST_DOOR_MS is given up: whoever serves it may be
+ *      another user, for whom root does not wait for ever.
  * Threads: one.
  */
 #ifndef SST_TOOLS_DOORS_H
 #define SST_TOOLS_DOORS_H
+
+#define SST_DOOR_MS	2000	/* whole seconds */
 
 /* Calls `each` for every door: the machine's, this user's, and for root all users'. */
 void	sst_doors_each(void (*each)(void *arg, const char *path), void *arg);

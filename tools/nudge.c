@@ -77,6 +77,7 @@ sst_nudge_look(struct sst_nudge *n)
 void
 sst_nudge_ring(struct sst_nudge *n, const char *path)
 {
+	const long long until = sst_doors_ms() + SST_ASK_ALL_MS;
 	char line[4096];
 
 	if (snprintf(line, sizeof(line), "nudge %s", path) >= (int)sizeof(line) ||
@@ -84,8 +85,10 @@ sst_nudge_ring(struct sst_nudge *n, const char *path)
 		return;
 	for (size_t i = 0; i < n->n; i++) {
 		struct sst_nudged *d = &n->list[i];
-		json_t *answer = sst_ask(d->door, line), *told;
+		json_t *answer = NULL, *told;
 
+		if (sst_doors_ms() < until)
+			answer = sst_ask(d->door, line);
 		told = json_object_get(answer, "told");
 		if (json_is_integer(told) && d->sources >= 0)
 			d->sources += json_integer_value(told);
@@ -114,6 +117,8 @@ look_again(struct sst_nudged *d, time_t since)
 void
 sst_nudge_wait(struct sst_nudge *n, unsigned wait_ms, time_t since)
 {
+	/* one that takes its time leaves some for the others */
+	const long long most = wait_ms > SST_ASK_ALL_MS ? wait_ms : SST_ASK_ALL_MS;
 	const long long began = sst_doors_ms();
 	long long passed = 0;
 	size_t waiting = 1;
@@ -124,7 +129,8 @@ sst_nudge_wait(struct sst_nudge *n, unsigned wait_ms, time_t since)
 	for (; waiting > 0; passed = sst_doors_ms() - began) {
 		waiting = 0;
 		for (size_t i = 0; i < n->n; i++) {
-			if (n->list[i].state == SST_NUDGED_WAITING)
+			if (n->list[i].state == SST_NUDGED_WAITING &&
+			    sst_doors_ms() - began < most)
 				look_again(&n->list[i], since);
 			waiting += n->list[i].state == SST_NUDGED_WAITING;
 		}

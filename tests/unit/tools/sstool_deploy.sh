@@ -346,6 +346,52 @@ a_program_that_does_not_take_it_up_is_a_warning()
 	kill "${SST_JOBS[-1]}"
 }
 
+# deaf NAME N BACKLOG: N doors of somebody who never accepts; each is knocked at
+# BACKLOG + 1 times, so that its queue is full
+deaf()
+{
+	python3 - "$XDG_RUNTIME_DIR/securesockets" "$@" <<-'P' &
+	import os, signal, socket, sys
+	at, name, n, backlog = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+	os.makedirs(at, exist_ok=True)
+	doors = []
+	for i in range(n):
+	    door = socket.socket(socket.AF_UNIX)
+	    door.bind("%s/9%04d.sock" % (at, i))
+	    door.listen(backlog if backlog >= 0 else 100)
+	    doors.append(door)
+	    for _ in range(backlog + 1):
+	        doors.append(socket.socket(socket.AF_UNIX))
+	        doors[-1].connect(door.getsockname())
+	open(name, "w").close()
+	signal.pause()
+	P
+	SST_JOBS+=($!)
+	until [[ -e $1 ]]; do
+		kill -0 $! || exit 1
+	done
+}
+
+doors_that_nobody_opens_hold_nothing_up()
+{
+	local began
+	rm -f "$XDG_RUNTIME_DIR"/securesockets/*.sock
+	deaf deaf.full 1 0
+	timeout 60 "$SSTOOL" deploy --no-fetch "$LIVE" >out 2>said
+	(($? == 0)) || wrong "a queue that is full held it up"
+	complains 'warning: 1 programs did not answer'
+	kill "${SST_JOBS[-1]}"
+	rm -f "$XDG_RUNTIME_DIR"/securesockets/*.sock
+	# each would be waited for
+	deaf deaf.silent 60 -1
+	began=$SECONDS
+	exits 0 deploy --no-fetch "$LIVE"
+	((SECONDS - began < 60)) || wrong "60 silent doors: $((SECONDS - began)) s"
+	complains 'warning: 60 programs did not answer'
+	kill "${SST_JOBS[-1]}"
+	rm -f "$XDG_RUNTIME_DIR"/securesockets/*.sock
+}
+
 evidence_is_fetched_and_is_no_condition()
 {
 	[[ -e /etc/securesockets.conf || -d /etc/securesockets.conf.d ]] && return
@@ -405,5 +451,6 @@ a_full_disk_leaves_what_was_there
 one_that_is_killed_leaves_what_was_there
 programs_are_told_and_waited_for
 a_program_that_does_not_take_it_up_is_a_warning
+doors_that_nobody_opens_hold_nothing_up
 evidence_is_fetched_and_is_no_condition
 finish
