@@ -287,6 +287,32 @@ cs_50_a_kubernetes_secret_is_judged_by_reachability(void **state)
 	assert_int_equal(events.count[SST_STORE_REFUSED], 1);
 }
 
+struct refused {
+	const char	*end, *why;
+	int		 n;
+};
+
+static int
+refused_take(void *arg, const struct sst_entry *e)
+{
+	struct refused *r = arg;
+	const size_t len = strlen(e->source), end = strlen(r->end);
+
+	r->n += e->state == SST_ENTRY_REFUSED && len >= end &&
+	    strcmp(e->source + len - end, r->end) == 0 && strstr(e->why, r->why) != NULL;
+	return 0;
+}
+
+/* How many entries of a path that ends so are refused, and the text has this in it. */
+static int
+refused_as(const char *end, const char *why)
+{
+	struct refused r = { end, why, 0 };
+
+	assert_int_equal(sst_store_each(store, refused_take, &r, NULL), 0);
+	return r.n;
+}
+
 static void
 cs_51_links_lead_inside_the_directory_and_to_its_archive(void **state)
 {
@@ -309,6 +335,18 @@ cs_51_links_lead_inside_the_directory_and_to_its_archive(void **state)
 	pki_link(dir, "in/www.pem", pki_path(dir, "in/real/www.pem"));
 	assert_int_equal(sst_store_rescan(store, NULL, NULL), 0);
 	assert_true(serves("www.example.com", www));
+	/* the index keeps paths as lines: of one that is two, no part is opened */
+	pki_write_pair(dir, "in/real/two\nlines/www.pem", www);
+	(void)unlink(pki_path(dir, "in/www.pem"));
+	pki_link(dir, "in/www.pem", "real/two\nlines/www.pem");
+	assert_int_equal(sst_store_rescan(store, NULL, NULL), 0);
+	assert_int_equal(refused_as("/in/www.pem", "line"), 1);
+	(void)unlink(pki_path(dir, "in/www.pem"));
+	pki_write_pair(dir, "in/real/two lines/www.pem", www);
+	pki_link(dir, "in/www.pem", "real/two lines/www.pem");
+	assert_int_equal(sst_store_rescan(store, NULL, NULL), 0);
+	assert_true(serves("www.example.com", www));
+	assert_int_equal(refused_as("/in/www.pem", "line"), 0);
 	/* a file that is named itself may be any link */
 	sst_store_unref(store);
 	store = store_make(NULL);
