@@ -265,6 +265,12 @@ sst_line(const char *lines, size_t i, size_t *len)
 	return lines;
 }
 
+const char *
+sst_identity_names(const struct sst_identity *id)
+{
+	return id->names;
+}
+
 /* "ip:" and DNS names never look alike, so one comparison serves both. */
 int
 sst_identity_covers(const struct sst_identity *id, const char *name)

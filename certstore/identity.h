@@ -94,6 +94,8 @@ int	sst_identity_is(const struct sst_identity *, const uint8_t digest[32], int k
 	    time_t not_before, time_t not_after);
 /* Whether a name of the leaf covers `name` (folded, or "ip:"). */
 int	sst_identity_covers(const struct sst_identity *, const char *name);
+/* All names, folded, each ended by '\n'. */
+const char *sst_identity_names(const struct sst_identity *);
 /* Bytes that it holds in memory, counted on the safe side. */
 size_t	sst_identity_bytes(const struct sst_identity *);
 /* Marks of the cache: used since last looked at; thrown out of the cache. */

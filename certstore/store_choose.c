@@ -93,9 +93,10 @@ identity_fits(const struct sst_identity *id, const struct sst_row *row,
 {
 	if (!sst_identity_is(id, row->digest, row->kind, row->not_before, row->not_after))
 		return 0;
+	if (row->tier == SST_TIER_DEFAULT && a->policy->default_name == NULL)
+		return sst_ask_meets(a->policy, sst_identity_names(id));
 	if (row->tier == SST_TIER_DEFAULT)
-		return a->policy->default_name == NULL ||
-		    sst_identity_covers(id, a->policy->default_name);
+		return sst_identity_covers(id, a->policy->default_name);
 	return sst_identity_covers(id, row->tier == SST_TIER_IP ? a->ip : a->name);
 }
 

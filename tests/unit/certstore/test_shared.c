@@ -366,6 +366,38 @@ a_name_that_the_index_invents_is_not_served(void **state)
 	sst_store_unref(s);
 }
 
+static void
+a_listener_of_some_names_serves_no_other_to_who_names_none(void **state)
+{
+	static const char *const names[] = { "a.example" };
+	const struct sst_choose_policy some = { .names = names, .n_names = 1 };
+	struct sst_store *s;
+
+	(void)state;
+	pki_write_pair(dir, "d/default.pem", b);
+	assert_int_equal(unlink(pki_path(dir, "d/b.pem")), 0);
+	s = kept();
+	assert_int_equal(sst_choice_count(ask(s, &some, &(struct client){ .name = NULL })), 0);
+	ask_reset();
+	sst_store_unref(s);
+	/* nor when the index says that it is one of them */
+	poison("UPDATE identities SET names=(SELECT names FROM identities i WHERE"
+	    " i.is_default=0) WHERE is_default=1");
+	s = kept();
+	assert_int_equal(sst_store_is_warm(s), 1);
+	assert_int_equal(sst_choice_count(ask(s, &some, &(struct client){ .name = NULL })), 0);
+	assert_true(gives(s, "a.example", a) && gives(s, "b.example", b));
+	ask_reset();
+	sst_store_unref(s);
+	/* one of its names is enough */
+	pki_write_pair(dir, "d/default.pem", a_next);
+	s = kept();
+	reread(s);
+	assert_int_equal(sst_choice_count(ask(s, &some, &(struct client){ .name = NULL })), 1);
+	ask_reset();
+	sst_store_unref(s);
+}
+
 /* What becomes of an index file while nobody has it open. */
 static void
 overwrite(off_t from, off_t to)
@@ -793,6 +825,7 @@ main(void)
 		T(a_small_directory_and_a_file_have_no_index_on_disk),
 		T(names_that_are_swapped_in_the_index_serve_no_wrong_certificate),
 		T(a_name_that_the_index_invents_is_not_served),
+		T(a_listener_of_some_names_serves_no_other_to_who_names_none),
 		T(cs_55_an_index_that_is_torn_or_of_another_form_is_made_anew),
 		T(cs_55_an_index_that_is_overwritten_under_a_store_is_left),
 		T(cs_55_an_index_of_another_user_is_never_read),
