@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,20 +36,50 @@ fail(struct sst_error *err, int code, const char *path, const char *fmt, ...)
 	return code;
 }
 
+static int
+is_trusted(const struct stat *st)
+{
+	return st->st_uid == 0 || st->st_uid == geteuid();
+}
+
+/* The directory that `dir` is a name in. */
+static const char *
+above_of(const char *dir, char copy[4096])
+{
+	(void)snprintf(copy, 4096, "%s", dir);
+	return dirname(copy);
+}
+
+/* Why somebody else could put another directory in the place of this one; or NULL. */
+static const char *
+exchange_fault(const char *dir)
+{
+	char plain[4096], copy[4096];
+	struct stat st;
+	size_t n;
+
+	(void)snprintf(plain, sizeof(plain), "%s", dir);
+	for (n = strlen(plain); n > 1 && plain[n - 1] == '/'; n--)
+		plain[n - 1] = '\0';
+	if (lstat(plain, &st) == 0 && S_ISLNK(st.st_mode) && !is_trusted(&st))
+		return "it is a link of another user's";
+	if (stat(above_of(dir, copy), &st) != 0)
+		return NULL;
+	if (!is_trusted(&st))
+		return "the directory above belongs to another user, who could exchange it";
+	return (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0 ?
+	    "others may write to the directory above, and exchange it" : NULL;
+}
+
 /* Makes the directory, and the one above it: the default's is as new. */
 static int
 make(const struct sst_publish *to)
 {
-	char above[4096], *slash;
+	char copy[4096];
+	const char *above = above_of(to->dir, copy);
 
-	(void)snprintf(above, sizeof(above), "%s", to->dir);
-	slash = strrchr(above, '/');
-	if (slash != NULL && slash != above) {
-		*slash = '\0';
-		if (mkdir(above, 0755) == 0 ? chmod(above, 0755) != 0 :
-		    errno != EEXIST)
-			return -1;
-	}
+	if (mkdir(above, 0755) == 0 ? chmod(above, 0755) != 0 : errno != EEXIST)
+		return -1;
 	if (mkdir(to->dir, 0700) != 0)
 		return errno == EEXIST ? 0 : -1;
 	/* whatever the umask is */
@@ -62,9 +93,15 @@ static int
 enter(const struct sst_publish *to, struct sst_error *err)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	const char *fault = exchange_fault(to->dir);
 	struct stat st;
-	int fd = open(to->dir, flags);
+	int fd;
 
+	if (fault != NULL) {
+		(void)fail(err, SST_E_REFUSED, to->dir, "%s", fault);
+		return -1;
+	}
+	fd = open(to->dir, flags);
 	if (fd < 0 && errno == ENOENT && make(to) == 0)
 		fd = open(to->dir, flags);
 	if (fd < 0 || fstat(fd, &st) != 0) {
@@ -73,11 +110,10 @@ enter(const struct sst_publish *to, struct sst_error *err)
 			(void)close(fd);
 		return -1;
 	}
-	if ((st.st_uid == 0 || st.st_uid == geteuid()) &&
-	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+	if (is_trusted(&st) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
 		return fd;
 	(void)close(fd);
-	(void)fail(err, SST_E_REFUSED, to->dir, st.st_uid != 0 && st.st_uid != geteuid() ?
+	(void)fail(err, SST_E_REFUSED, to->dir, !is_trusted(&st) ?
 	    "it belongs to another user, who could put any certificate there" :
 	    "others may write there: chmod go-w");
 	return -1;

@@ -8,7 +8,8 @@
  *   1. The file appears whole, with its group and mode, in place of the one before:
  *      whoever opens it has the old pair or the new one. What fails, or is killed,
  *      leaves the old one.
- *   2. Nobody but root and who publishes can put anything into the directory.
+ *   2. Nobody but root and who publishes can put anything into the directory, or another
+ *      one in its place.
  *   3. What a killed one left behind is removed by the next.
  * Threads: one.
  */

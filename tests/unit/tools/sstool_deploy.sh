@@ -168,6 +168,10 @@ what_is_published_is_the_groups_and_nobody_elses()
 			wrong "--group"
 		publish 0
 	fi
+	# a new one is as closed, however its name is written
+	deploy 0 --to new/certs// --group "$ME" "$LIVE"
+	[[ $(stat -c %a new new/certs) == $'755\n750' ]] ||
+		wrong "new directories: $(stat -c '%n %a' new new/certs)"
 	# who has the file open keeps what it read
 	exec 8<"$OUT/www.example.pem"
 	links 2
@@ -200,6 +204,25 @@ a_directory_that_others_can_write_is_refused()
 		mkdir theirs && chown 31007 theirs
 		deploy 69 --to theirs --group "$ME" "$LIVE"
 		complains 'belongs to another user'
+		# who owns what is above it could exchange it, and led elsewhere
+		deploy 69 --to theirs/ours --group "$ME" "$LIVE"
+		complains 'the directory above belongs to another user'
+		mkdir ours && ln -s ../ours theirs/link
+		deploy 69 --to theirs/link --group "$ME" "$LIVE"
+		complains 'the directory above belongs to another user'
+		ln -s ours link && chown -h 31007 link
+		for slash in '' / //; do
+			deploy 69 --to link$slash --group "$ME" "$LIVE"
+			complains 'a link of another user'
+		done
+		chown -h 0 link
+		deploy 0 --to link --group "$ME" "$LIVE"
+		[[ -e ours/www.example.pem ]] || wrong "not where the link leads"
+		mkdir open && mkdir open/in && chmod 777 open
+		deploy 69 --to open/in --group "$ME" "$LIVE"
+		complains 'others may write to the directory above'
+		chmod 1777 open
+		deploy 0 --to open/in --group "$ME" "$LIVE"
 		# as one who may not write there
 		chmod 755 "$SST_TMP" "$OUT"
 		cp both.pem mine.pem && chown 31007 mine.pem
