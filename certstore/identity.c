@@ -11,6 +11,7 @@
 #include "base/fail.h"
 #include "base/ossl.h"
 #include "intern.h"
+#include "quick.h"
 
 /* Measured with malloc_usable_size over P-256 and RSA-2048 leaves: what the
  * parsed form adds to the DER, and what a key takes with its exported copy. */
@@ -148,8 +149,8 @@ sst_chain_content(X509 *leaf, STACK_OF(X509) *chain, uint8_t out[32],
  * asks OpenSSL to install the pair, and it compares the two: the same object in
  * no time, two that are equal by all numbers of their curves. Only a key of
  * libcrypto's older form (key.c) is written down as fast as that is worth.
- * Where the two would be written in another way (a point that is compressed)
- * the leaf keeps what it has.
+ * Where the two would be written in another way (a point that is compressed, or
+ * another key) the leaf keeps what it has.
  */
 static int
 one_key(X509 *leaf, EVP_PKEY *key, const uint8_t digest[32], struct sst_error *err)
@@ -181,6 +182,27 @@ one_key(X509 *leaf, EVP_PKEY *key, const uint8_t digest[32], struct sst_error *e
 	return rc;
 }
 
+/* The leaf with a public key, referenced; SST_E_MISMATCH: it is not that of `key`. */
+static int
+whole_leaf(X509 *leaf, EVP_PKEY *key, X509 **ret, struct sst_error *err)
+{
+	X509 *whole = sst_quick_whole(leaf);
+	EVP_PKEY *public;
+
+	if (whole == NULL || sst_leaf_settle(whole) < 0) {
+		X509_free(whole);
+		return sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
+	}
+	public = X509_get0_pubkey(whole);
+	if (public == NULL || EVP_PKEY_eq(public, key) != 1) {
+		X509_free(whole);
+		return sst_fail_ossl(err, SST_E_MISMATCH,
+		    "the private key is not the certificate's");
+	}
+	*ret = whole;
+	return SST_OK;
+}
+
 /*
  * The form that signs is made of such a key at its first use: here, and not
  * under the first client.
@@ -205,30 +227,24 @@ sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
     const struct sst_leaf_facts *facts, struct sst_identity **ret, struct sst_error *err)
 {
 	struct sst_identity *id = NULL;
-	EVP_PKEY *public = X509_get0_pubkey(leaf);
 	int rc, size;
 
-	if (public == NULL || EVP_PKEY_eq(public, key) != 1)
-		return sst_fail_ossl(err, SST_E_MISMATCH,
-		    "the private key is not the certificate's");
 	rc = one_key(leaf, key, facts->digest, err);
-	if (rc == SST_OK)
-		rc = warm(key, err);
 	if (rc < 0)
 		return rc;
 	id = calloc(1, sizeof(*id));
 	if (id == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	atomic_init(&id->refs, 1);
+	rc = whole_leaf(leaf, key, &id->leaf, err);
+	if (rc == SST_OK)
+		rc = warm(key, err);
+	if (rc < 0)
+		goto out;
 	id->names = strdup(facts->names);
 	id->chain = X509_chain_up_ref(chain);
 	if (id->names == NULL || (chain != NULL && id->chain == NULL) ||
-	    X509_up_ref(leaf) != 1) {
-		rc = sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
-		goto out;
-	}
-	id->leaf = leaf;
-	if (EVP_PKEY_up_ref(key) != 1) {
+	    EVP_PKEY_up_ref(key) != 1) {
 		rc = sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
 		goto out;
 	}

@@ -53,7 +53,7 @@ struct sst_leaf_facts {
 	uint8_t	 names_key[32];		/* equal for leaves with the same names */
 };
 
-/* SHA-256 of the certificate; one of quick.h has no other way to it. */
+/* SHA-256 of the certificate. */
 int	sst_cert_digest(const X509 *, uint8_t out[32], struct sst_error *err);
 /*
  * Reads a leaf. SST_E_REFUSED where a rule of admission says no (the text says
@@ -84,7 +84,9 @@ int	sst_leaf_settle(X509 *);
 
 /*
  * Binds the three. SST_E_MISMATCH: the key is another's. Takes references of
- * its own; `chain` is copied, the leaf's copy of its public key is replaced. On 0 the caller owns *ret.
+ * its own; `chain` is copied. The leaf's public key is replaced, or, where that may not
+ * be and it has none (quick.h), the identity has a copy of the leaf. On 0 the caller
+ * owns *ret.
  */
 int	sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
 	    const struct sst_leaf_facts *, struct sst_identity **ret,

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/ossl.h"
+#include "quick.h"
 
 #define NUMBER_MAX	2048
 
@@ -293,16 +294,21 @@ int
 sst_key_facts_read(X509 *x, struct sst_key_facts *ret, struct sst_error *err)
 {
 	EVP_PKEY *key;
+	X509 *whole;
+	int rc = SST_E_UNSUPPORTED;
 
 	if (sst_key_facts_quick(x, ret))
 		return SST_OK;
 	ret->text[0] = '\0';
-	key = X509_get0_pubkey(x);
-	if (key == NULL)
-		return SST_E_UNSUPPORTED;
-	ret->kind = sst_key_kind(key, ret->text, sizeof(ret->text));
-	if (ret->kind < 0)
-		return SST_E_UNSUPPORTED;
-	ret->bits = EVP_PKEY_get_bits(key);
-	return sst_key_print(key, ret->print, err);
+	whole = sst_quick_whole(x);
+	if (whole == NULL)
+		return sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
+	key = X509_get0_pubkey(whole);
+	ret->kind = key == NULL ? -1 : sst_key_kind(key, ret->text, sizeof(ret->text));
+	if (ret->kind >= 0) {
+		ret->bits = EVP_PKEY_get_bits(key);
+		rc = sst_key_print(key, ret->print, err);
+	}
+	X509_free(whole);
+	return rc;
 }

@@ -21,7 +21,6 @@
 struct reader {
 	struct sst_pem	*p;
 	struct sst_intern *in;		/* may be NULL */
-	int		 quick;
 };
 
 /* Takes `x` in, and frees it when that fails. */
@@ -52,7 +51,7 @@ cert_take(const struct reader *r, const uint8_t *der, size_t len, int trusted,
 	X509 *x = NULL;
 
 	/* the first one is the leaf, nearly always; those after it are shared */
-	if (r->quick && !trusted && sk_X509_num(p->certs) <= 0)
+	if (!trusted && sk_X509_num(p->certs) <= 0)
 		x = sst_quick_read(der, len);
 	if (x == NULL && r->in != NULL && !trusted && SHA256(der, len, digest) != NULL)
 		x = sst_intern_get(r->in, digest);
@@ -212,12 +211,12 @@ der_elements(const struct reader *r, const uint8_t *der, size_t len,
 	return rc;
 }
 
-static int
-pem_read(const void *bytes, size_t len, struct sst_intern *in, int quick,
-    struct sst_pem *ret, struct sst_error *err)
+int
+sst_pem_read(const void *bytes, size_t len, struct sst_intern *in, struct sst_pem *ret,
+    struct sst_error *err)
 {
 	struct sst_pem p = { 0 };
-	const struct reader r = { &p, in, quick };
+	const struct reader r = { &p, in };
 	const uint8_t *at = bytes;
 	BIO *bio = NULL;
 	int rc;
@@ -246,20 +245,6 @@ out:
 	else
 		*ret = p;
 	return rc;
-}
-
-int
-sst_pem_read(const void *bytes, size_t len, struct sst_intern *in, struct sst_pem *ret,
-    struct sst_error *err)
-{
-	return pem_read(bytes, len, in, 0, ret, err);
-}
-
-int
-sst_pem_read_quick(const void *bytes, size_t len, struct sst_intern *in,
-    struct sst_pem *ret, struct sst_error *err)
-{
-	return pem_read(bytes, len, in, 1, ret, err);
 }
 
 void

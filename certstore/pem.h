@@ -27,16 +27,14 @@ struct sst_intern;
 #define SST_PEM_MAX_KEYS	64
 
 struct sst_pem {
-	STACK_OF(X509)	*certs;		/* in the order of the bytes; may be NULL */
+	STACK_OF(X509)	*certs;		/* in the order of the bytes; may be NULL; the
+					   first may be one of quick.h */
 	EVP_PKEY	*keys[SST_PEM_MAX_KEYS];
 	size_t		 n_keys;
 };
 
 /* On 0 the caller gives *ret to sst_pem_done(). `intern` may be NULL. */
 int	sst_pem_read(const void *bytes, size_t len, struct sst_intern *intern,
-	    struct sst_pem *ret, struct sst_error *err);
-/* The same; the first certificate may be one of quick.h. */
-int	sst_pem_read_quick(const void *bytes, size_t len, struct sst_intern *intern,
 	    struct sst_pem *ret, struct sst_error *err);
 void	sst_pem_done(struct sst_pem *);
 

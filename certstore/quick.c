@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "quick.h"
 
+#include <openssl/asn1t.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/provider.h>
@@ -43,7 +44,8 @@ sst_quick_read(const uint8_t *der, size_t len)
 	if (pthread_once(&once, bare_make) != 0 || bare == NULL)
 		return NULL;
 	(void)ERR_set_mark();
-	x = X509_new_ex(bare, NULL);
+	/* X509_new_ex() would have the context for the rest of it as well */
+	x = (X509 *)ASN1_item_new_ex(ASN1_ITEM_rptr(X509), bare, NULL);
 	/* what fails here is said when it fails again in the ordinary way */
 	if (x != NULL && (d2i_X509(&x, &at, (long)len) == NULL ||
 	    !is_plain(x, len, (size_t)(at - der)))) {
@@ -52,4 +54,23 @@ sst_quick_read(const uint8_t *der, size_t len)
 	}
 	(void)ERR_pop_to_mark();
 	return x;
+}
+
+X509 *
+sst_quick_whole(X509 *x)
+{
+	unsigned char *der = NULL;
+	const unsigned char *at;
+	X509 *whole = NULL;
+	int len;
+
+	if (X509_get0_pubkey(x) != NULL)
+		return X509_up_ref(x) == 1 ? x : NULL;
+	ERR_clear_error();	/* that there is none is no news */
+	len = i2d_X509(x, &der);
+	at = der;
+	if (len > 0)
+		whole = d2i_X509(NULL, &at, len);
+	OPENSSL_free(der);
+	return whole;
 }

@@ -107,9 +107,7 @@ sst_scan_read(const struct sst_scan_env *env, const char *path, struct sst_pem *
 	rc = bytes_read(env, path, shown, &bytes, &len, &st, err);
 	if (rc != 0)
 		return rc;
-	rc = env->facts_only ?
-	    sst_pem_read_quick(bytes, len, env->intern, &pem, &inner) :
-	    sst_pem_read(bytes, len, env->intern, &pem, &inner);
+	rc = sst_pem_read(bytes, len, env->intern, &pem, &inner);
 	if (rc < 0) {
 		rc = sst_fail(err, rc, "%s: %s", shown, inner.text);
 		goto out;

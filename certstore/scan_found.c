@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "quick.h"
 #include "scan_unit.h"
 
 int
@@ -92,6 +93,7 @@ sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
 	struct sst_found f = { .row.state = SST_ENTRY_REFUSED };
 	STACK_OF(X509) *chain = NULL;
 	struct sst_leaf_facts facts = { 0 };
+	X509 *whole = NULL;
 	int rc;
 
 	rc = sst_leaf_facts_read(leaf, &facts, &why);
@@ -117,15 +119,18 @@ sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
 	f.row.state = key == NULL ? SST_ENTRY_STAGED :
 	    facts.challenge ? SST_ENTRY_CHALLENGE : SST_ENTRY_USABLE;
 	if (key == NULL) {
-		if (sst_leaf_settle(leaf) < 0 || sk_X509_insert(chain, leaf, 0) <= 0) {
+		whole = sst_quick_whole(leaf);
+		if (whole == NULL || sst_leaf_settle(whole) < 0 ||
+		    sk_X509_insert(chain, whole, 0) <= 0) {
 			rc = nomem(&why);
 			goto out;
 		}
-		(void)X509_up_ref(leaf);
+		whole = NULL;
 		f.certs = chain;
 		chain = NULL;
 	}
 out:
+	X509_free(whole);
 	sk_X509_pop_free(chain, X509_free);
 	sst_leaf_facts_done(&facts);
 	if (rc == SST_E_NOMEM) {

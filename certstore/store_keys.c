@@ -61,18 +61,18 @@ row_certs(struct sst_store *s, const struct sst_row *row, struct sst_pem *ret,
  * changed meanwhile. */
 static int
 pair_make(struct sst_store *s, const struct sst_row *row, EVP_PKEY *key,
-    struct sst_found *ret, struct sst_error *err)
+    const uint8_t print[SST_PRINT_SIZE], struct sst_found *ret, struct sst_error *err)
 {
+	struct sst_key_facts facts;
 	struct sst_pem pem = { 0 };
-	EVP_PKEY *public;
 	int rc;
 
 	rc = row_certs(s, row, &pem, err);
 	for (int i = 0; rc == SST_OK && i < sk_X509_num(pem.certs); i++) {
 		X509 *x = sk_X509_value(pem.certs, i);
 
-		public = X509_get0_pubkey(x);
-		if (public == NULL || EVP_PKEY_eq(public, key) != 1)
+		if (sst_key_facts_read(x, &facts, NULL) != SST_OK ||
+		    memcmp(facts.print, print, sizeof(facts.print)) != 0)
 			continue;
 		rc = sst_found_make(&s->env, x, pem.certs, key, ret, err);
 		break;
@@ -111,7 +111,7 @@ key_join(struct sst_store *s, EVP_PKEY *key, const char *key_path,
 
 		if (rows.v[i].state == SST_ENTRY_REFUSED)
 			continue;
-		rc = pair_make(s, &rows.v[i], key, &f, err);
+		rc = pair_make(s, &rows.v[i], key, print, &f, err);
 		if (rc == SST_OK && f.identity != NULL) {
 			joined++;
 			/* a present pair needs no second key */

@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "certstore/identity.h"
-#include "certstore/intern.h"
 #include "certstore/key.h"
-#include "certstore/scan.h"
 #include "each.h"
 #include "world.h"
 
@@ -107,65 +105,6 @@ a_leaf_with_a_compressed_point_keeps_its_own_public_key(void **state)
 	pki_free(cert);
 	EVP_PKEY_free(usual.key);
 	EVP_PKEY_free(key);
-}
-
-/* Another thread may be looking at a leaf that waits, or at an issuer. */
-static void
-a_leaf_that_others_may_see_is_not_changed(void **state)
-{
-	struct pki_cert *cert = leaf(PKI_P256, "www.b.c");
-	struct pki_buf b = { 0 };
-	EVP_PKEY *key;
-
-	(void)state;
-	pki_put_key_der(&b, cert);
-	key = sst_key_read(SST_KEY_PKCS8, (const uint8_t *)b.data, b.len);
-	assert_non_null(key);
-	for (int settled = 0; settled < 2; settled++) {
-		struct sst_identity *id = NULL;
-		struct sst_leaf_facts facts = { 0 };
-		X509 *x = X509_dup(cert->cert);
-		EVP_PKEY *before = X509_get0_pubkey(x);
-
-		if (settled)
-			assert_int_equal(sst_leaf_settle(x), SST_OK);
-		assert_int_equal(sst_leaf_facts_read(x, &facts, NULL), SST_OK);
-		assert_int_equal(sst_identity_new(x, NULL, key, &facts, &id, NULL),
-		    SST_OK);
-		assert_ptr_equal(X509_get0_pubkey(x), settled ? before : key);
-		assert_int_equal(sst_leaf_settle(x), 1);
-		sst_identity_unref(id);
-		sst_leaf_facts_done(&facts);
-		X509_free(x);
-	}
-	EVP_PKEY_free(key);
-	pki_buf_free(&b);
-	pki_free(cert);
-}
-
-/* One that waited for its key, and one that was an issuer of another. */
-static void
-staged_leaves_and_issuers_are_settled(void **state)
-{
-	struct sst_intern *in = sst_intern_new();
-	struct pki_cert *cert = leaf(PKI_P256, "www.b.c");
-	const struct sst_scan_env env = { .intern = in };
-	STACK_OF(X509) *pool = sk_X509_new_null(), *chain;
-	struct sst_found f = { 0 };
-
-	(void)state;
-	assert_true(sk_X509_push(pool, world_ca->cert) > 0);
-	chain = sst_chain_order(cert->cert, pool, NULL);
-	assert_int_equal(sk_X509_num(chain), 1);
-	assert_int_equal(sst_leaf_settle(world_ca->cert), 1);
-	assert_int_equal(sst_found_make(&env, cert->cert, pool, NULL, &f, NULL), SST_OK);
-	assert_int_equal(f.row.state, SST_ENTRY_STAGED);
-	assert_int_equal(sst_leaf_settle(cert->cert), 1);
-	sst_found_done(&f);
-	sk_X509_pop_free(chain, X509_free);
-	sk_X509_free(pool);
-	sst_intern_free(in);
-	pki_free(cert);
 }
 
 static void
@@ -532,8 +471,6 @@ main(void)
 		T(cs_24_rsa_pss_codes_alone_are_enough_for_rsa_in_tls_1_3),
 		T(a_leaf_and_its_key_are_one_object),
 		T(a_leaf_with_a_compressed_point_keeps_its_own_public_key),
-		T(a_leaf_that_others_may_see_is_not_changed),
-		T(staged_leaves_and_issuers_are_settled),
 		T(cs_25_tls_1_2_suites_decide_the_key_type),
 		T(cs_26_the_version_does_not_change_the_tier),
 		T(cs_27_the_curve_is_the_one_that_the_client_can_verify),
