@@ -229,20 +229,26 @@ is_lifted(const struct sst_evidence *hold, const struct sst_evidence *list, size
 	return 0;
 }
 
-/* The cache has lost a revocation that is remembered here: it stays. Returns the
- * pieces in list[], which has room for all. */
+/* The cache has lost a revocation that is remembered here: it stays, in the place of
+ * something else where there is no room. Returns the pieces in list[], which has room
+ * for all. */
 static size_t
 carry_over(const struct entry *old, struct sst_evidence *list, size_t n)
 {
 	const uint8_t *p = old->pieces;
+	const size_t own = n;
 	struct sst_evidence e;
 
 	if (!old->revoked || has_status(list, n, SST_EV_REVOKED))
 		return n;
-	for (unsigned i = 0; i < old->n && n < SST_MEMO_EVIDENCE; i++) {
+	for (unsigned i = 0; i < old->n; i++) {
 		p = unpack(p, &e);
-		if (e.status == SST_EV_REVOKED && !is_lifted(&e, list, n))
+		if (e.status != SST_EV_REVOKED || is_lifted(&e, list, own))
+			continue;
+		if (n < SST_MEMO_EVIDENCE)
 			list[n++] = e;
+		else if (list[n - 1].status != SST_EV_REVOKED)
+			list[n - 1] = e;
 	}
 	return n;
 }

@@ -208,7 +208,9 @@ has_revoked(struct sst_memo *m, uint32_t n, uint64_t generation)
 static void
 rv_99_what_the_cache_lost_stays_revoked_here(void **state)
 {
+	struct sst_evidence many[SST_MEMO_EVIDENCE];
 	struct sst_memo *m = memo_of(0);
+	struct sst_cert_key key;
 
 	(void)state;
 	put(m, 1, 1, ev(SST_EV_REVOKED, 0, 1));
@@ -222,6 +224,25 @@ rv_99_what_the_cache_lost_stays_revoked_here(void **state)
 	put(m, 2, 3, ev(SST_EV_GOOD, 60, -1));
 	assert_false(has_revoked(m, 2, 3));
 	assert_int_equal(count(m, 2, 3), 1);
+	/* also where there is no room beside what the cache has */
+	for (size_t i = 0; i < SST_MEMO_EVIDENCE; i++)
+		many[i] = ev(SST_EV_GOOD, (int64_t)i - 9, -1);
+	for (uint32_t hold = 0; hold < 2; hold++) {
+		key = key_of(10 + hold);
+		put(m, 10 + hold, 1, ev(SST_EV_REVOKED, 0, hold ? 6 : 1));
+		sst_memo_put(m, &key, 2, many, SST_MEMO_EVIDENCE);
+		assert_true(has_revoked(m, 10 + hold, 2));
+		assert_int_equal(count(m, 10 + hold, 2), SST_MEMO_EVIDENCE);
+	}
+	/* but not a hold that the first or the last of them lifts */
+	for (size_t i = 0; i < SST_MEMO_EVIDENCE; i += SST_MEMO_EVIDENCE - 1) {
+		many[i].this_update = NOW + 60;
+		put(m, 12, 1, ev(SST_EV_REVOKED, 0, 6));
+		key = key_of(12);
+		sst_memo_put(m, &key, 2, many, SST_MEMO_EVIDENCE);
+		assert_false(has_revoked(m, 12, 2));
+		many[i].this_update = NOW - 9;
+	}
 	/* the cache's own word takes the place of ours */
 	put(m, 3, 1, ev(SST_EV_REVOKED, 0, 1));
 	put(m, 3, 2, ev(SST_EV_REVOKED, 9, 1));
