@@ -147,8 +147,9 @@ tell(struct sst_work *w, struct sst_ticket *t, const struct sst_errand *e)
 	for (int i = 0; i < e->rc; i++) {
 		struct sst_evidence piece = e->list[i];
 
-		/* its list of what is allowed is not ours */
-		if (piece.status == SST_EV_ERROR && piece.fault == SST_FAULT_BLOCKED)
+		/* its list of what is allowed is not ours, nor is its lack of memory */
+		if (piece.status == SST_EV_ERROR && (piece.fault == SST_FAULT_BLOCKED ||
+		    piece.fault == SST_FAULT_MEMORY))
 			continue;
 		cap_age(&piece, &t->subject->limits);
 		sst_ticket_tell(w, t, &piece);

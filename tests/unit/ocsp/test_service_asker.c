@@ -268,6 +268,67 @@ who_is_turned_away_unread_hears_why(void **state)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+struct failing {
+	const struct world *w;
+	enum sst_fault	fault;
+};
+
+/* Answers one question with a fault. */
+static void *
+answer_fault(void *arg)
+{
+	const struct failing *f = arg;
+	struct sst_service_answer a = { .code = SST_OK, .n = 1 };
+	uint8_t in[sizeof(struct sst_service_head) + SST_SERVICE_PARTS * SST_SERVICE_PART_MAX];
+	uint8_t packet[SST_SERVICE_ANSWER_MAX];
+	const struct sst_cert_facts *facts;
+	struct sst_service_ask ask;
+	const unsigned char *der;
+	X509 *cert[2] = { NULL, NULL };
+	ssize_t n;
+	int fd;
+
+	fd = accept(f->w->serve.listen_fd, NULL, NULL);
+	n = recv(fd, in, sizeof(in), 0);
+	assert_int_equal(sst_service_ask_unpack(in, (size_t)n, &ask, NULL), SST_OK);
+	for (int i = 0; i < 2; i++) {
+		der = ask.part[i].der;
+		cert[i] = d2i_X509(NULL, &der, (long)ask.part[i].len);
+	}
+	assert_int_equal(sst_facts_of(cert[0], cert[1], &facts, NULL), SST_OK);
+	a.id = ask.id;
+	a.list[0] = (struct sst_evidence){ .source = SST_SOURCE_OCSP, .reason = -1,
+	    .status = SST_EV_ERROR, .fault = f->fault };
+	(void)!send(fd, packet, sst_service_answer_pack(&a, &facts->key, packet), MSG_NOSIGNAL);
+	X509_free(cert[0]);
+	X509_free(cert[1]);
+	(void)close(fd);
+	return NULL;
+}
+
+static void
+what_the_service_has_no_memory_for_the_asker_fetches(void **state)
+{
+	struct world *w = *state;
+	struct failing f = { w, SST_FAULT_TRY_LATER };
+	struct sst_evidence e;
+	pthread_t thread;
+
+	through_the_service(w);
+	assert_int_equal(pthread_create(&thread, NULL, answer_fault, &f), 0);
+	e = scene_fetch(w->scene, w->cert);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(e.fault, SST_FAULT_TRY_LATER);
+	assert_int_equal(world_met(w), 0);
+	/* its lack is not the asker's: he would refuse what nobody called revoked */
+	f.fault = SST_FAULT_MEMORY;
+	assert_int_equal(pthread_create(&thread, NULL, answer_fault, &f), 0);
+	e = scene_fetch(w->scene, w->cert);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(e.status, SST_EV_GOOD);
+	assert_int_equal(world_met(w), 1);
+}
+
 static void
 a_stranger_who_poses_as_the_service_is_not_asked(void **state)
 {
@@ -314,6 +375,7 @@ main(int argc, char **argv)
 		T(what_the_service_refuses_the_asker_fetches),
 		T(a_service_that_dies_over_a_question_is_replaced_by_a_fetch),
 		T(who_is_turned_away_unread_hears_why),
+		T(what_the_service_has_no_memory_for_the_asker_fetches),
 		T(a_stranger_who_poses_as_the_service_is_not_asked),
 	};
 	int rc = herd_main(argc, argv);
