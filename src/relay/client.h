@@ -7,10 +7,12 @@
  * upgraded (upgrade.c), in either role, comes here for its handshake.
  *
  * A descriptor that does not block is joined at once, gate shut, and the call is
- * answered with EINPROGRESS. One that blocks is joined when the attempt is over and
- * needs no gate; while TCP is not up a refused attempt leaves it as it was, and it
- * may connect elsewhere. When its caller gives up before the end (a signal,
- * SO_SNDTIMEO), it is joined then, gate shut.
+ * answered with EINPROGRESS. One that blocks is joined as soon as TCP is up, before
+ * the handshake begins; its gate is the narrow one (link_narrow.c), and when its
+ * caller gives up before the end (a signal, SO_SNDTIMEO), it gets the other. While
+ * TCP is not up a refused attempt leaves it as it was, and it may connect elsewhere.
+ * AF_UNIX has no way back from a link: until then it looks to other threads like one
+ * that is not connected.
  *
  * Always true:
  *   1. The gate opens only after chain and names were verified, unless the
@@ -36,6 +38,8 @@ void	sst_client_upgrade(struct sst_call *, struct sst_record *,
 	    struct sst_upgrade *, int ms);
 /* What sst_client_upgrade() took, while it is under way. */
 const struct sst_upgrade *sst_client_upgrading(const struct sst_record *);
+/* Whether the program's end has the smallest send buffer, until its gate opens. */
+int	sst_client_is_narrow(const struct sst_record *);
 /* The call is answered when the attempt under way is over. */
 void	sst_client_wait(struct sst_call *, struct sst_record *);
 

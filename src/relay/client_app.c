@@ -5,8 +5,8 @@
  *
  * Always true:
  *   1. A result is told once: to the calls that wait, or else by SO_ERROR.
- *   2. A descriptor with which nobody waits is joined, gate shut. Only one that is
- *      waited with may be unjoined: it is `app`.
+ *   2. A descriptor with which nobody waits is joined, gate shut. One that is waited
+ *      with is `app`: unjoined while TCP is not up, then behind a narrow gate.
  *   3. After sst_client_fail() and sst_client_succeed() there is no attempt.
  * Threads: the record's worker, under the relay's lock; sst_client_wait() any that
  * holds it.
@@ -80,15 +80,40 @@ join(struct sst_record *r, int app)
 	return 0;
 }
 
-/* The program that waits in connect() finds its descriptor joined when it returns,
- * and no gate was needed until then. 0, or -1 with errno. */
+int
+sst_client_is_narrow(const struct sst_record *r)
+{
+	return r->client != NULL && r->client->app >= 0 && r->end >= 0;
+}
+
+int
+sst_client_join_early(struct sst_record *r)
+{
+	struct sst_client *c = r->client;
+	int joined, end;
+
+	if (c->app < 0)
+		return 0;
+	joined = sst_link_join_narrow(&r->relay->link, c->app, &end, &c->junk);
+	if (joined <= 0)
+		return joined;
+	r->end = end;
+	sst_record_unwatch_name(r);
+	/* As a stream: nothing is to be changed when it becomes one. */
+	r->end_heard = 1;
+	return sst_loop_add(sst_record_loop(r), &r->end_watch, end,
+	    EPOLLIN | EPOLLRDHUP | EPOLLET, sst_client_end_ready);
+}
+
+/* The attempt is over before its handshake began, or it has none. 0, or -1 with
+ * errno. */
 static int
 join_waiting(struct sst_record *r)
 {
 	int app = r->client->app;
 	int rc;
 
-	if (app < 0)
+	if (app < 0 || r->end >= 0)
 		return 0;
 	r->client->app = -1;
 	rc = join(r, app);
@@ -124,6 +149,21 @@ sst_client_fail(struct sst_record *r, int code, const char *text)
 	sst_record_watch_name(r);
 }
 
+/* What a thread of the program wrote before is handed out. 0, or -1 with errno. */
+static int
+open_gate(struct sst_record *r, uint8_t **ret_early, size_t *ret_len)
+{
+	const struct sst_client *c = r->client;
+
+	if (sst_client_is_narrow(r))
+		return sst_link_open_narrow(c->app, r->end, c->junk, r->sndbuf,
+		    r->worker->scratch);
+	if (c->app >= 0)
+		return join_waiting(r);
+	return sst_link_open(&r->relay->link, r->end, c->junk, r->worker->scratch,
+	    SST_PUMP_SCRATCH, ret_early, ret_len);
+}
+
 void
 sst_client_succeed(struct sst_record *r)
 {
@@ -134,11 +174,7 @@ sst_client_succeed(struct sst_record *r)
 
 	/* Before the gate: whoever sees it open may ask for the peer at once. */
 	r->state = SST_REC_OPEN;
-	if (r->client->app >= 0)
-		rc = join_waiting(r);
-	else
-		rc = sst_link_open(&r->relay->link, r->end, r->client->junk,
-		    r->worker->scratch, SST_PUMP_SCRATCH, &early, &early_len);
+	rc = open_gate(r, &early, &early_len);
 	if (rc < 0 || sst_stream_start(r, early, early_len) < 0) {
 		free(early);
 		sst_client_fail(r, ENOBUFS, "the connection could not be handed over");
@@ -160,13 +196,14 @@ sst_client_end_ready(struct sst_watch *w, uint32_t events)
 	struct sst_record *r = SST_HOLDER(w, struct sst_record, end_watch);
 	struct sst_relay *relay = r->relay;
 
-	if ((events & EPOLLHUP) == 0)
+	if ((events & (EPOLLHUP | EPOLLRDHUP)) == 0)
 		return;
 	sst_core_lock(relay);
 	/* The control thread may have given it up since: it could not be watched
-	 * (client.c). Else the program closed it, and nobody is left to be told. */
-	if (r->client != NULL) {
-		(void)answer_all(r, ECONNABORTED, NULL);
+	 * (client.c). Else the program closed it, and nobody is left to be told, or
+	 * a thread shut it down, which ends a connect() of TCP. */
+	if (r->client != NULL && ((events & EPOLLHUP) != 0 || !r->was_open)) {
+		(void)answer_all(r, ECONNRESET, NULL);
 		sst_client_free(r);
 		sst_record_end(r, 0);
 	}
@@ -183,8 +220,28 @@ sst_client_join_pending(struct sst_record *r, int app)
 	    EPOLLRDHUP | EPOLLET, sst_client_end_ready);
 }
 
-/* The caller of a blocking connect() gave up; the attempt goes on, and the
- * descriptor has to look like one that is pending. */
+/* Nobody waits any more: the descriptor has to look like one that is pending, and
+ * the program's close() of it has to be seen. 0, or -1 with errno. */
+static int
+let_go(struct sst_record *r)
+{
+	struct sst_client *c = r->client;
+	int app = c->app;
+	int rc;
+
+	if (app < 0)
+		return 0;
+	if (r->end >= 0)
+		rc = sst_link_widen(&r->relay->link, app, r->end, r->sndbuf,
+		    r->worker->scratch, &c->junk);
+	else
+		rc = sst_client_join_pending(r, app);
+	c->app = -1;
+	(void)close(app);
+	return rc;
+}
+
+/* The caller of a blocking connect() gave up; the attempt goes on. */
 static void
 obey_gone(struct sst_order *order, struct sst_worker *worker)
 {
@@ -192,17 +249,13 @@ obey_gone(struct sst_order *order, struct sst_worker *worker)
 	struct sst_record *r = call->owner;
 	struct sst_client *c = r->client;
 	struct sst_call **at;
-	int app = c->app;
 
 	(void)worker;
 	for (at = &c->waiting; *at != call; at = &(*at)->wait_next)
 		continue;
 	*at = call->wait_next;
-	c->app = -1;
-	if (app >= 0 && sst_client_join_pending(r, app) < 0)
+	if (let_go(r) < 0)
 		sst_client_fail(r, errno, "the connection could not be handed over");
-	if (app >= 0)
-		(void)close(app);
 	sst_call_fail(call, EINPROGRESS, NULL);
 }
 

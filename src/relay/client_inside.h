@@ -31,7 +31,8 @@ struct sst_client {
 	struct sst_record  *record;
 	int		    judging;	/* nothing is to be done until then */
 	struct sst_upgrade *upgrade;	/* it was plain before, or NULL */
-	int		    app;	/* not joined yet: the program's end */
+	int		    app;	/* the program's end, while it waits: not
+					   joined yet, or by a narrow gate */
 	int		    tcp_ended;	/* as in the pump */
 	size_t		    junk;	/* in the gate */
 };
@@ -39,6 +40,9 @@ struct sst_client {
 /* client_app.c: joins the program's descriptor and shuts the gate. 0, or -1 with
  * errno. */
 int	sst_client_join_pending(struct sst_record *, int app);
+/* TCP is up, and a handshake begins: joins the descriptor of a program that waits.
+ * 0, or -1. */
+int	sst_client_join_early(struct sst_record *);
 /* What an event of the relay's end calls while it is under way. */
 void	sst_client_end_ready(struct sst_watch *, uint32_t events);
 /* The attempt failed. While TCP is not up nothing has happened: a descriptor that

@@ -165,6 +165,12 @@ start_tls(struct sst_record *r)
 		return;
 	}
 	r->plain = r->client->conf == NULL;
+	/* Before a byte is sent: the first step may be the last, and then the server
+	 * accepts. */
+	if (!r->plain && sst_client_join_early(r) < 0) {
+		sst_client_fail(r, ENOBUFS, "the connection could not be handed over");
+		return;
+	}
 	sst_client_limit(r, SST_TIMEOUT_CLIENT_MS);
 	sst_client_shake(r);
 }

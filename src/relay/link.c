@@ -48,6 +48,7 @@ sst_link_init(struct sst_link *link, int link_connect, int link_listen,
 	for (int i = 0; i < 2; i++)
 		if (fcntl(link->listening[i], F_SETFL, O_NONBLOCK) < 0)
 			return -1;
+	sst_link_narrow_init(link);
 	link->pid = getpid();
 	return sigaction(SIGALRM, &act, NULL);
 }
@@ -178,14 +179,19 @@ begins_with(int end, uint8_t seed)
 	return recv(end, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == seed;
 }
 
-int
-sst_link_join(struct sst_link *link, int app, enum sst_link_kind kind, int *ret_end)
+ssize_t
+sst_link_join_with(struct sst_link *link, int app, enum sst_link_kind kind,
+    uint8_t *bytes, size_t len, int *ret_end)
 {
 	const uint8_t seed = ++link->turn;
 	int end = -1;
+	ssize_t n;
 
-	if (connect_app(link, app, kind) < 0 ||
-	    send(app, &seed, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+	bytes[0] = seed;
+	if (connect_app(link, app, kind) < 0)
+		return -1;
+	n = send(app, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n <= 0)
 		return -1;
 	/* It is in the queue: so many are before it at most. An earlier one of ours
 	 * whose end could not be taken (no descriptor was free) is not this one. */
@@ -199,25 +205,35 @@ sst_link_join(struct sst_link *link, int app, enum sst_link_kind kind, int *ret_
 	if (end < 0)
 		return -1;
 	*ret_end = end;
-	return 0;
+	return n;
+}
+
+int
+sst_link_join(struct sst_link *link, int app, enum sst_link_kind kind, int *ret_end)
+{
+	uint8_t seed;
+
+	return sst_link_join_with(link, app, kind, &seed, 1, ret_end) < 0 ? -1 : 0;
 }
 
 void
 sst_link_buffer(int app)
 {
-	const int size = SST_LINK_SNDBUF;
+	sst_link_resize(app, SST_LINK_SNDBUF);
+}
 
-	(void)setsockopt(app, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+int
+sst_link_size(int asked)
+{
+	/* Negative is huge, as TCP takes it. */
+	if (asked < 0 || asked > SST_LINK_SNDBUF)
+		return SST_LINK_SNDBUF;
+	return asked < SST_LINK_SNDBUF_MIN ? SST_LINK_SNDBUF_MIN : asked;
 }
 
 void
 sst_link_resize(int app, int size)
 {
-	/* Negative is huge, as TCP takes it. */
-	if (size < 0 || size > SST_LINK_SNDBUF)
-		size = SST_LINK_SNDBUF;
-	if (size < SST_LINK_SNDBUF_MIN)
-		size = SST_LINK_SNDBUF_MIN;
 	(void)setsockopt(app, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 

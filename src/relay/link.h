@@ -3,7 +3,7 @@
  * link - joins an application's descriptor to the relay, with seed and gate.
  *
  * client_app.c and listener.c call it; it calls the kernel alone. The gate is in
- * link_gate.c.
+ * link_gate.c, that of a program that waits in connect() in link_narrow.c.
  *
  * The queue of the relay's end, from the link on:
  *
@@ -35,6 +35,7 @@
 #include "base/wire.h"
 
 #define SST_LINK_NONCE	16
+#define SST_LINK_NARROW	4096		/* bytes that a narrow gate has at most */
 #define SST_LINK_THREADS 16		/* that may have a timer */
 /*
  * Send buffer of an application's end. The kernel doubles it, and wakes a writer
@@ -65,6 +66,7 @@ struct sst_link {
 						   -1: it is copied */
 	int			junk;		/* sealed memfd */
 	size_t			junk_len;
+	size_t			narrow_len;	/* seed and narrow gate, or 0 */
 	uint8_t			nonce[SST_LINK_NONCE];
 };
 
@@ -79,6 +81,20 @@ void	sst_link_expel(struct sst_link *, enum sst_link_kind);
  * its queue. 0, or -1 with errno (EISCONN: it is linked already).
  */
 int	sst_link_join(struct sst_link *, int app, enum sst_link_kind, int *ret_end);
+/*
+ * The same for one that blocks and whose program waits for it: its gate is shut as
+ * well, *ret_junk bytes are in it, and only who has `app` can open it. 1, 0: this
+ * kernel keeps other books and nothing was done, or -1 with errno.
+ */
+int	sst_link_join_narrow(struct sst_link *, int app, int *ret_end,
+	    size_t *ret_junk);
+/* Opens it, and gives `app` a send buffer of this size. `scratch`: SST_LINK_NARROW
+ * bytes. 0, or -1. */
+int	sst_link_open_narrow(int app, int end, size_t junk, int size, void *scratch);
+/* Makes one of sst_link_gate()'s of it, that needs no `app` any more, and is never
+ * open in between; *junk: what was in it, and is now. 0, or -1 with errno. */
+int	sst_link_widen(struct sst_link *, int app, int end, int size, void *scratch,
+	    size_t *junk);
 /* Shuts the gate; *ret_junk bytes are in it. 0, or -1 with errno. */
 int	sst_link_gate(struct sst_link *, int app, size_t *ret_junk);
 /*
@@ -101,7 +117,9 @@ int	sst_link_give_cost(void);
 int	sst_link_name_free(const struct sockaddr_un *name, socklen_t len);
 /* Gives an application's end the send buffer it needs. */
 void	sst_link_buffer(int app);
-/* The program asked for `size`: as near to it as a writer can wake from. */
+/* The program asked for a buffer: as near to it as a writer can wake from. */
+int	sst_link_size(int asked);
+/* Gives an application's end this one. */
 void	sst_link_resize(int app, int size);
 
 #endif

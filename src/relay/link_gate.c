@@ -108,8 +108,8 @@ sst_link_queued(int app)
 	return ioctl(app, SIOCOUTQ, &n) < 0 || n < 0 ? 0 : (size_t)n;
 }
 
-static size_t
-send_buffer(int app)
+size_t
+sst_link_send_buffer(int app)
 {
 	int size = 0;
 	socklen_t len = sizeof(size);
@@ -132,11 +132,10 @@ send_junk(struct sst_link *link, int app, size_t len)
 	return n;
 }
 
-/* Puts junk until at least `goal` bytes are on the books. The kernel takes a
- * piece whenever the books are below the buffer's size, so none of these calls
- * waits. */
-static int
-fill(struct sst_link *link, int app, size_t goal, size_t *ret_junk)
+/* The kernel takes a piece whenever the books are below the buffer's size, so none
+ * of these calls waits. */
+int
+sst_link_fill(struct sst_link *link, int app, size_t goal, size_t *ret_junk)
 {
 	size_t have, bulk;
 	ssize_t n;
@@ -166,11 +165,11 @@ sst_link_gate(struct sst_link *link, int app, size_t *ret_junk)
 	ssize_t n;
 
 	if (flags < 0 || (flags & O_NONBLOCK) == 0)
-		return fill(link, app, send_buffer(app), ret_junk);
+		return sst_link_fill(link, app, sst_link_send_buffer(app), ret_junk);
 	/* As much as there is room for. */
 	n = sendfile(app, link->junk, &at, link->junk_len);
 	if (n == (ssize_t)link->junk_len)
-		return fill(link, app, send_buffer(app), ret_junk);
+		return sst_link_fill(link, app, sst_link_send_buffer(app), ret_junk);
 	*ret_junk = n < 0 ? 0 : (size_t)n;
 	return n < 0 && errno != EAGAIN ? -1 : 0;
 }
@@ -181,7 +180,7 @@ sst_link_quiet(struct sst_link *link, int app)
 	size_t junk;
 
 	/* The kernel says writable below a quarter of the buffer. */
-	return fill(link, app, send_buffer(app) / 4 + 1, &junk);
+	return sst_link_fill(link, app, sst_link_send_buffer(app) / 4 + 1, &junk);
 }
 
 /* Appends to what a thread wrote before the gate opened. */
@@ -233,8 +232,8 @@ sift(const struct sst_link *link, const uint8_t *in, size_t n, int last, size_t 
 }
 
 /* Descriptors that came with the bytes cut a recv() short. */
-static int
-take_out(int end, uint8_t *buf, size_t n)
+int
+sst_link_take_out(int end, uint8_t *buf, size_t n)
 {
 	ssize_t got;
 
@@ -333,7 +332,7 @@ sst_link_open(struct sst_link *link, int end, size_t junk, void *scratch, size_t
 		if (judged == 0)
 			break;
 		/* All but the last: the queue is never left empty. */
-		if (take_out(end, buf, (size_t)judged) < 0)
+		if (sst_link_take_out(end, buf, (size_t)judged) < 0)
 			goto fail;
 	}
 	*ret_early = early;

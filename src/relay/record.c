@@ -47,6 +47,7 @@ sst_record_new(struct sst_relay *relay, uint64_t cookie, char kind, int family,
 	r->serial = serial;
 	r->kind = kind;
 	r->family = family;
+	r->sndbuf = SST_LINK_SNDBUF;
 	r->state = SST_REC_FRESH;
 	r->tcp = r->end = r->held = -1;
 	r->next = *at;

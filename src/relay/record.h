@@ -72,6 +72,7 @@ struct sst_record {
 	int			 family;
 	int			 linger_on, linger_time;	/* SO_LINGER */
 	int			 nodelay;	/* what the program set */
+	int			 sndbuf;	/* of the program's end, as it asked */
 	int			 tcp, end;
 	int			 held;		/* own copy of an accepted end */
 	int			 error;		/* for SO_ERROR, once */
@@ -96,6 +97,8 @@ struct sst_record {
 	uint8_t			 unproven;	/* its listener went before anybody
 						   was seen to take it */
 	uint8_t			 again;		/* the pump stopped for fairness */
+	uint8_t			 end_heard;	/* an attempt watches its end as a
+						   stream does */
 	uint8_t			 end_fills;	/* the program's end was full once:
 						   that it drains is an event */
 	uint8_t			 wait;		/* enum sst_stream_wait */

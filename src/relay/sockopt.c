@@ -10,6 +10,7 @@
 #define SECURESOCKETS_NO_RENAME
 #include <securesockets.h>
 
+#include "client.h"
 #include "core.h"
 #include "door.h"
 #include "link.h"
@@ -77,12 +78,14 @@ set_nodelay(struct sst_call *call, struct sst_record *r)
 /* A writer hears of a dead peer sooner when less of what it wrote is under way:
  * the descriptor's own part of it shrinks as well. */
 static void
-set_buffer(const struct sst_call *call)
+set_buffer(const struct sst_call *call, struct sst_record *r)
 {
 	int size;
 
 	memcpy(&size, call->data, sizeof(size));
-	sst_link_resize(call->fds[0], size);
+	r->sndbuf = sst_link_size(size);
+	if (!sst_client_is_narrow(r))
+		sst_link_resize(call->fds[0], r->sndbuf);
 }
 
 void
@@ -105,7 +108,7 @@ sst_sockopt_set(struct sst_call *call, struct sst_record *r)
 		sst_call_fail(call, errno, NULL);
 	else {
 		if (level == SOL_SOCKET && option == SO_SNDBUF)
-			set_buffer(call);
+			set_buffer(call, r);
 		sst_call_answer(call, 0, NULL, 0, -1);
 	}
 }

@@ -232,6 +232,10 @@ watch_end(struct sst_record *r)
 
 	if (r->end_watch.ready == NULL)
 		return sst_loop_add(loop, &r->end_watch, r->end, EVENTS, end_ready);
+	if (r->end_heard) {
+		r->end_watch.ready = end_ready;
+		return 0;
+	}
 	/* An attempt's gate was watched. */
 	return sst_loop_take_over(loop, &r->end_watch, r->end, EVENTS, end_ready);
 }
@@ -266,7 +270,8 @@ sst_stream_start(struct sst_record *r, uint8_t *early, size_t early_len)
 		sst_pump_early(&r->pump, early, early_len);
 	/* What the handshake read ahead raises no event. */
 	r->pump.more_down = 1;
-	r->pump.more_up = early != NULL;
+	r->pump.more_up = early != NULL || r->end_heard;
+	r->end_heard = 0;
 	r->again = 1;
 	arm(r);
 	return 0;

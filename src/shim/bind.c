@@ -112,6 +112,17 @@ listen_any(int fd, int backlog)
 	}
 }
 
+/* It has no peer yet. */
+static int
+is_pending(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	return sst_is_shut(fd) &&
+	    sst_getpeername(fd, (struct sockaddr *)&peer, &len) < 0;
+}
+
 /* A listener in TCP's way: SHUT_RD wakes accept() and resets who waits, SHUT_WR
  * does nothing. The write side stays open, or the relay would take the listener
  * for closed. */
@@ -130,6 +141,11 @@ shutdown_any(int fd, int how)
 		if (how == SHUT_RD || how == SHUT_RDWR)
 			return sst_accept_shutdown(fd, &name);
 		return -EINVAL;
+	case SST_KIND_LINKED:
+		/* Ends the attempt whatever it says; the relay hears of writing. */
+		if (how == SHUT_RD && is_pending(fd))
+			how = SHUT_RDWR;
+		return SST_SYS(SYS_shutdown, fd, how);
 	default:
 		return SST_SYS(SYS_shutdown, fd, how);
 	}

@@ -132,9 +132,8 @@ sst_ask_network(struct sst_call *c, int fd)
 	return ask_waiting(c, fd);
 }
 
-/* Not writable: the gate of an attempt that is under way. */
-static int
-is_pending(int fd)
+int
+sst_is_shut(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	struct timespec now = { .tv_sec = 0 };
@@ -165,7 +164,7 @@ connect_by(int fd, const struct sst_sockname *name, enum sst_kind kind, int mode
 	c.data = addr;
 	c.len = len;
 	if (kind == SST_KIND_LINKED)
-		pending = is_pending(fd);
+		pending = sst_is_shut(fd);
 	r = sst_ask_network(&c, fd);
 	if (r == -EINPROGRESS && pending)	/* SO_SNDTIMEO: it began nothing */
 		return -EALREADY;

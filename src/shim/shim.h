@@ -53,6 +53,8 @@ int	sst_adopt(int tcp, int flags, struct sst_sockname *ret_name);
  * and cancellation end the wait, and the attempt goes on in the relay.
  */
 int	sst_ask_network(struct sst_call *, int fd);
+/* connect.c: not writable: the gate of an attempt that is under way, if it is one. */
+int	sst_is_shut(int fd);
 /* upgrade.c: TCP_UPGRADE_TLS. 1: the value is one for the kernel. 0, -errno. */
 int	sst_upgrade(int fd, enum sst_kind kind, const struct sst_sockname *name,
 	    const void *value, socklen_t len);

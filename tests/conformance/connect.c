@@ -322,6 +322,144 @@ CASE(sk_27_a_write_before_the_connection_waits_and_arrives)
 	slow_close(&s);
 }
 
+/* --- while another thread waits in connect() ------------------------------------------ */
+struct dialer {
+	pthread_t	thread;
+	struct addr	at;
+	int		fd, result, err;
+};
+
+static void *
+dial_and_wait(void *arg)
+{
+	struct dialer *d = arg;
+
+	d->result = connect(d->fd, &d->at.u.any, d->at.len);
+	d->err = errno;
+	return NULL;
+}
+
+/* Returns when the descriptor shows that a connect() waits with it. */
+static void
+dialer_start(struct trial *t, struct dialer *d, const struct slow *s)
+{
+	*d = (struct dialer){ .fd = own_client(t, t->family, 0), .at = s->l.at };
+	want_eq(pthread_create(&d->thread, NULL, dial_and_wait, d), 0);
+	want_soon(ours_poll(d->fd, ALL, 1) == 0);
+}
+
+static void
+dialer_see(struct trial *t, struct dialer *d)
+{
+	want_eq(pthread_join(d->thread, NULL), 0);
+	see_result(t, "connect, in a thread", d->result, d->err);
+}
+
+static void *
+read_blocking(void *arg)
+{
+	char bytes[5];
+
+	ours_read(*(int *)arg, bytes, sizeof(bytes));
+	want(memcmp(bytes, "hello", sizeof(bytes)) == 0);
+	return NULL;
+}
+
+CASE(sk_22_a_connect_that_blocks_is_pending_to_other_threads)
+{
+	const int size = 100000;
+	pthread_t reader, writer;
+	struct addr a = { .len = sizeof(a.u) };
+	struct dialer d;
+	struct slow s;
+	struct far f;
+	char byte;
+
+	slow_listen(t, &s, t->family);
+	dialer_start(t, &d, &s);
+	see_mask(t, "pending", (unsigned int)ours_poll(d.fd, ALL, A_WHILE));
+	see_call(t, "recv", recv(d.fd, &byte, 1, MSG_DONTWAIT));
+	see_call(t, "send", send(d.fd, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL));
+	see(t, "SO_ERROR", ours_get_int(d.fd, SOL_SOCKET, SO_ERROR));
+	see_call(t, "getpeername", getpeername(d.fd, &a.u.any, &a.len));
+	see_call(t, "getsockname", getsockname(d.fd, &a.u.any, &a.len));
+	see(t, "has a port", addr_port(&a) != 0);
+	see_call(t, "bind", bind(d.fd, &a.u.any, a.len));
+	see_call(t, "listen", listen(d.fd, 1));
+	see_call(t, "accept", accept(d.fd, NULL, NULL));
+	see_call(t, "SO_SNDBUF", setsockopt(d.fd, SOL_SOCKET, SO_SNDBUF, &size,
+	    sizeof(size)));
+	want_eq(pthread_create(&reader, NULL, read_blocking, &d.fd), 0);
+	want_eq(pthread_create(&writer, NULL, write_blocking, &d.fd), 0);
+	see_mask(t, "still pending", (unsigned int)ours_poll(d.fd, ALL, A_WHILE));
+	slow_open(&s, &f);
+	dialer_see(t, &d);
+	see_far_rest(t, "arrived", &f);
+	far_write(&f, "hello", 5);
+	want_eq(pthread_join(reader, NULL), 0);
+	want_eq(pthread_join(writer, NULL), 0);
+	far_close(&f);
+	(void)close(d.fd);
+	slow_close(&s);
+}
+
+/* What a select() or a recv() of another thread began while it was pending. */
+CASE(sk_22_who_waits_for_the_first_byte_waits_until_it_is_there)
+{
+	struct dialer d;
+	struct slow s;
+	struct far f;
+	pthread_t reader;
+
+	slow_listen(t, &s, t->family);
+	dialer_start(t, &d, &s);
+	want_eq(pthread_create(&reader, NULL, read_blocking, &d.fd), 0);
+	slow_open(&s, &f);
+	dialer_see(t, &d);
+	see_mask(t, "connected", (unsigned int)ours_poll(d.fd, ALL, A_WHILE));
+	far_write(&f, "hello", 5);
+	want_eq(pthread_join(reader, NULL), 0);
+	see_talk(t, d.fd, &f);
+	far_close(&f);
+	see_mask(t, "ended", (unsigned int)own_await(d.fd, POLLIN));
+	(void)close(d.fd);
+	slow_close(&s);
+}
+
+CASE(sk_29_a_shutdown_ends_a_connect_that_waits)
+{
+	for (int how = SHUT_RD; how <= SHUT_RDWR; how++) {
+		struct dialer d;
+		struct slow s;
+		char byte;
+
+		slow_listen(t, &s, t->family);
+		dialer_start(t, &d, &s);
+		see_call(t, "shutdown", shutdown(d.fd, how));
+		dialer_see(t, &d);
+		see_call(t, "send", send(d.fd, &byte, 1, MSG_NOSIGNAL));
+		(void)close(d.fd);
+		slow_close(&s);
+	}
+}
+
+/* Its caller is told how it went; then it is gone. */
+CASE(sk_29_a_connect_that_waits_outlives_a_close)
+{
+	struct dialer d;
+	struct slow s;
+	struct far f;
+
+	slow_listen(t, &s, t->family);
+	dialer_start(t, &d, &s);
+	see_call(t, "close", close(d.fd));
+	slow_open(&s, &f);
+	dialer_see(t, &d);
+	see_far_rest(t, "arrived", &f);
+	far_close(&f);
+	slow_close(&s);
+}
+
 /* Edges with OUT until nothing comes for `ms`, or until there is one. */
 static int
 out_edges(int ep, int ms, int want_one)
@@ -541,6 +679,12 @@ main(void)
 		cmocka_unit_test(sk_22_a_nonblocking_connect_is_ready_when_it_is_done),
 		cmocka_unit_test(sk_23_a_refused_pending_connect_says_so_once),
 		cmocka_unit_test(sk_27_a_write_before_the_connection_waits_and_arrives),
+		cmocka_unit_test(
+		    sk_22_a_connect_that_blocks_is_pending_to_other_threads),
+		cmocka_unit_test(
+		    sk_22_who_waits_for_the_first_byte_waits_until_it_is_there),
+		cmocka_unit_test(sk_29_a_shutdown_ends_a_connect_that_waits),
+		cmocka_unit_test(sk_29_a_connect_that_waits_outlives_a_close),
 		cmocka_unit_test(
 		    sk_28_an_edge_at_the_end_of_the_connect_and_none_before),
 		cmocka_unit_test(sk_29_a_close_while_connecting_leaves_nothing_as_on_tcp),

@@ -22,6 +22,7 @@
 #include <securesockets.h>
 
 #include "relay/control.h"
+#include "relay/link.h"
 #include "relay/settings.h"
 #include "relay/supply.h"
 
@@ -367,21 +368,39 @@ on_the_books(const struct scene *s)
 	return n;
 }
 
+static int
+send_buffer(const struct scene *s)
+{
+	int size = -1;
+	socklen_t len = sizeof(size);
+
+	assert_int_equal(getsockopt(s->app, SOL_SOCKET, SO_SNDBUF, &size, &len), 0);
+	return size;
+}
+
 static void
-a_blocking_attempt_is_joined_when_it_is_over_and_needs_no_gate(void **state)
+a_blocking_attempt_is_joined_when_tcp_is_up_by_a_narrow_gate(void **state)
 {
 	struct scene *s = *state;
+	const int size = SST_LINK_SNDBUF_MIN;
 	int waiting;
 
 	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "a.example", 9),
 	    0);
-	waiting = wait_in_connect(s);
 	assert_false(joined(s));
+	waiting = wait_in_connect(s);
+	assert_true(joined(s));
+	assert_in_range(on_the_books(s), 4097, 10000);
+	assert_int_equal(agent_events(s->app), 0);
+	/* It is not this that opens it. */
+	assert_int_equal(agent_verb(&s->a, SST_WIRE_SET, SOL_SOCKET, SO_SNDBUF,
+	    0, &size, sizeof(size), s->app), 0);
+	assert_int_equal(agent_events(s->app), 0);
 	assert_int_equal(outcome(waiting), -1);
 	assert_true(serve(s, w.name));
 	assert_int_equal(outcome(waiting), 0);
-	assert_true(joined(s));
 	assert_in_range(on_the_books(s), 1, 4096);
+	assert_int_equal(send_buffer(s), 2 * size);
 	assert_int_equal(agent_events(s->app), POLLOUT);
 	assert_int_equal(write(s->app, "hello", 5), 5);
 	agent_settle(&s->a);
@@ -434,15 +453,68 @@ a_blocking_attempt_whose_caller_gives_up_is_pending(void **state)
 	assert_int_equal(agent_set(&s->a, s->app, TLS_REMOTE_HOSTNAME, "a.example", 9),
 	    0);
 	waiting = wait_in_connect(s);
+	assert_true(on_the_books(s) < 10000);
+	(void)close(waiting);
+	agent_settle(&s->a);
+	assert_true(on_the_books(s) > 100000);
+	assert_int_equal(agent_events(s->app), 0);
+	assert_true(serve(s, w.name));
+	assert_int_equal(agent_events(s->app), POLLOUT);
+	assert_int_equal(send_buffer(s), 2 * SST_LINK_SNDBUF);
+	assert_int_equal(so_error(s), 0);
+}
+
+/* The relay has no copy of the descriptor any more. */
+static void
+what_nobody_waits_for_any_more_ends_when_it_is_closed(void **state)
+{
+	struct scene *s = *state;
+	int waiting;
+	char c;
+
+	waiting = wait_in_connect(s);
+	taken(s);
+	(void)close(waiting);
+	agent_settle(&s->a);
+	assert_true(recv(s->s, &c, 1, MSG_PEEK) == 1);	/* a ClientHello */
+	(void)close(s->app);
+	s->app = -1;
+	agent_settle(&s->a);
+	while (recv(s->s, s->a.data, 10, 0) > 0)
+		continue;
+	assert_int_not_equal(errno, EAGAIN);
+}
+
+/* A refused one may connect elsewhere: it is not joined while TCP is not up. */
+static void
+a_caller_who_gives_up_before_tcp_is_up_leaves_it_pending(void **state)
+{
+	struct scene *s = *state;
+	int fill = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), waiting;
+
+	assert_int_equal(listen(s->l, 0), 0);
+	assert_int_equal(connect(fill, (struct sockaddr *)&s->at, sizeof(s->at)), 0);
+	waiting = wait_in_connect(s);
 	assert_false(joined(s));
 	(void)close(waiting);
 	agent_settle(&s->a);
 	assert_true(joined(s));
 	assert_true(on_the_books(s) > 100000);
 	assert_int_equal(agent_events(s->app), 0);
-	assert_true(serve(s, w.name));
-	assert_int_equal(agent_events(s->app), POLLOUT);
-	assert_int_equal(so_error(s), 0);
+	(void)close(fill);
+}
+
+static void
+a_thread_that_shuts_it_down_ends_a_blocking_attempt(void **state)
+{
+	struct scene *s = *state;
+	int waiting = wait_in_connect(s);
+
+	assert_int_equal(outcome(waiting), -1);
+	assert_int_equal(shutdown(s->app, SHUT_WR), 0);
+	agent_settle(&s->a);
+	assert_int_equal(outcome(waiting), ECONNRESET);
+	(void)close(waiting);
 }
 
 static void
@@ -511,9 +583,12 @@ main(void)
 		T(and_a_name_in_it_is_not_enough),
 		T(closing_a_pending_descriptor_ends_the_attempt),
 		T(a_refused_blocking_attempt_leaves_the_socket_fresh),
-		T(a_blocking_attempt_is_joined_when_it_is_over_and_needs_no_gate),
+		T(a_blocking_attempt_is_joined_when_tcp_is_up_by_a_narrow_gate),
 		T(a_connection_enters_a_loop_once_an_end),
 		T(a_blocking_attempt_whose_caller_gives_up_is_pending),
+		T(what_nobody_waits_for_any_more_ends_when_it_is_closed),
+		T(a_caller_who_gives_up_before_tcp_is_up_leaves_it_pending),
+		T(a_thread_that_shuts_it_down_ends_a_blocking_attempt),
 		T(a_blocking_attempt_that_fails_in_tls_has_ended),
 		T(a_refused_attempt_that_is_pending_is_told_by_so_error),
 		T(dissolving_is_for_fresh_sockets),

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -226,6 +227,105 @@ sk_27_a_blocked_writer_sleeps_until_the_gate_opens(void **state)
 	assert_int_equal(pthread_join(t, NULL), 0);
 	assert_int_equal(got, 300000);
 	(void)close(app);
+	(void)close(end);
+}
+
+static void
+narrow_gate(int app, int *ret_end)
+{
+	assert_int_equal(mask(app), POLLOUT | POLLHUP);
+	assert_int_equal(sst_link_join_narrow(&w.link, app, ret_end, &w.junk), 1);
+	assert_int_equal(mask(app), 0);
+	assert_int_equal(send(app, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(recv(app, &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
+/* What stays behind is a seed, not a page for as long as nobody writes. */
+static void
+a_narrow_gate_opens_and_leaves_no_more_than_a_seed(void **state)
+{
+	int app = stream(0), plain = stream(0), end = -1, other = -1;
+	int before = 0, after = 0, size = 0;
+	socklen_t len = sizeof(size);
+
+	(void)state;
+	assert_int_equal(sst_link_join(&w.link, plain, SST_LINK_CONNECT, &other), 0);
+	narrow_gate(app, &end);
+	assert_int_equal(sst_link_open_narrow(app, end, w.junk, SST_LINK_SNDBUF,
+	    w.scratch), 0);
+	assert_int_equal(mask(app), POLLOUT);
+	assert_int_equal(readable_bytes(end), 1);
+	assert_int_equal(ioctl(app, SIOCOUTQ, &after), 0);
+	assert_int_equal(ioctl(plain, SIOCOUTQ, &before), 0);
+	assert_int_equal(after, before);
+	assert_int_equal(getsockopt(app, SOL_SOCKET, SO_SNDBUF, &size, &len), 0);
+	assert_int_equal(size, 2 * SST_LINK_SNDBUF);
+	assert_int_equal(send(app, "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(recv(end, w.scratch, sizeof(w.scratch), 0), 2);
+	assert_int_equal(w.scratch[1], 'x');
+	(void)close(plain);
+	(void)close(other);
+	(void)close(app);
+	(void)close(end);
+}
+
+static void
+sk_27_a_blocked_writer_sleeps_until_a_narrow_gate_opens(void **state)
+{
+	int app = stream(0), end = -1;
+	size_t got = 0;
+	ssize_t n, from = 1;	/* the spent byte */
+	pthread_t t;
+
+	(void)state;
+	narrow_gate(app, &end);
+	assert_int_equal(pthread_create(&t, NULL, writer, &app), 0);
+	assert_int_equal(readable_bytes(end), w.junk + 1);
+	assert_int_equal(sst_link_open_narrow(app, end, w.junk, SST_LINK_SNDBUF,
+	    w.scratch), 0);
+	for (; got < 300000; got += (size_t)(n - from), from = 0) {
+		n = recv(end, w.scratch, sizeof(w.scratch), 0);
+		assert_true(n > 0);
+		for (ssize_t i = from; i < n; i++)
+			assert_int_equal(w.scratch[i], 'w');
+	}
+	assert_int_equal(pthread_join(t, NULL), 0);
+	assert_int_equal(got, 300000);
+	(void)close(app);
+	(void)close(end);
+}
+
+/* An edge would be a moment in which it was. */
+static void
+a_narrow_gate_becomes_a_wide_one_and_is_never_open(void **state)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+	int app = stream(0), end = -1, ep = epoll_create1(EPOLL_CLOEXEC);
+	int size = 0, queued = 0;
+	socklen_t len = sizeof(size);
+
+	(void)state;
+	narrow_gate(app, &end);
+	assert_int_equal(epoll_ctl(ep, EPOLL_CTL_ADD, app, &e), 0);
+	assert_int_equal(epoll_wait(ep, &e, 1, 0), 0);
+	assert_int_equal(sst_link_widen(&w.link, app, end, SST_LINK_SNDBUF, w.scratch,
+	    &w.junk), 0);
+	assert_int_equal(epoll_wait(ep, &e, 1, 0), 0);
+	assert_int_equal(mask(app), 0);
+	assert_int_equal(getsockopt(app, SOL_SOCKET, SO_SNDBUF, &size, &len), 0);
+	assert_int_equal(size, 2 * SST_LINK_SNDBUF);
+	assert_int_equal(ioctl(app, SIOCOUTQ, &queued), 0);
+	assert_true(queued >= size);
+	/* As any other: nobody needs the descriptor to open it. */
+	open_gate(end, NULL, 0);
+	assert_int_equal(epoll_wait(ep, &e, 1, 0), 1);
+	assert_int_equal(mask(app), POLLOUT);
+	assert_int_equal(mask(end) & POLLHUP, 0);
+	(void)close(app);
+	assert_int_equal(mask(end) & POLLHUP, POLLHUP);
+	(void)close(ep);
 	(void)close(end);
 }
 
@@ -573,6 +673,9 @@ main(void)
 		cmocka_unit_test(sk_23_a_refused_link_has_the_mask_of_a_refused_connect),
 		cmocka_unit_test(bytes_between_link_and_gate_are_kept),
 		cmocka_unit_test(sk_27_a_blocked_writer_sleeps_until_the_gate_opens),
+		cmocka_unit_test(a_narrow_gate_opens_and_leaves_no_more_than_a_seed),
+		cmocka_unit_test(sk_27_a_blocked_writer_sleeps_until_a_narrow_gate_opens),
+		cmocka_unit_test(a_narrow_gate_becomes_a_wide_one_and_is_never_open),
 		cmocka_unit_test(a_relay_that_dies_is_a_reset_and_never_an_end),
 		cmocka_unit_test(a_listener_is_never_writable_and_takes_records),
 		cmocka_unit_test(
