@@ -40,11 +40,13 @@ struct sst_kept {
 	size_t		 bytes;		/* of identities */
 	size_t		 thrown;	/* bytes since the last sweep */
 
-	size_t		 limit;		/* constant */
+	size_t		 limit;		/* constant: of identities */
+	size_t		 hit_limit;	/* constant: of decisions */
 	uint64_t	 seed;		/* constant: names come from strangers */
 	size_t		 n_sets;	/* constant, a power of two */
 	atomic_size_t	 hit_bytes;
-	pthread_mutex_t	 set_mu[LOCKS];	/* guards set[i] with i % LOCKS */
+	pthread_mutex_t	 set_mu[LOCKS];	/* guards set[i] with i % LOCKS, and hits[i] */
+	uint64_t	 hits[LOCKS];	/* decisions that were found */
 	struct set	*set;
 };
 
@@ -55,9 +57,10 @@ sst_kept_new(size_t bytes)
 
 	if (c == NULL)
 		return NULL;
-	c->limit = bytes;
+	/* a quarter of all is for decisions, which take some 500 bytes */
+	c->hit_limit = bytes / 4;
+	c->limit = bytes - c->hit_limit;
 	c->n_sets = SETS_MIN;
-	/* a decision takes some 500 bytes; a quarter of all is for decisions */
 	while (c->n_sets < SETS_MAX && c->n_sets * WAYS * 2048 < bytes)
 		c->n_sets *= 2;
 	c->set = calloc(c->n_sets, sizeof(*c->set));
@@ -224,7 +227,7 @@ victim_locked(struct sst_kept *c)
 void
 sst_kept_put(struct sst_kept *c, int64_t row, struct sst_identity *id)
 {
-	size_t need = sst_identity_bytes(id), limit;
+	const size_t need = sst_identity_bytes(id);
 	struct sst_identity *out;
 	struct entry *e;
 	int full, due;
@@ -232,14 +235,13 @@ sst_kept_put(struct sst_kept *c, int64_t row, struct sst_identity *id)
 	e = calloc(1, sizeof(*e));
 	if (e == NULL)
 		return;		/* it is parsed again at its next use */
-	limit = c->limit - atomic_load(&c->hit_bytes);
 	for (;;) {
 		out = NULL;
 		(void)pthread_mutex_lock(&c->mu);
-		full = c->oldest != NULL && c->bytes + need > limit;
+		full = c->oldest != NULL && c->bytes + need > c->limit;
 		if (full) {
 			out = victim_locked(c);
-		} else if (need <= limit && *find_locked(c, row) == NULL) {
+		} else if (need <= c->limit && *find_locked(c, row) == NULL) {
 			e->row = row;
 			e->identity = sst_identity_ref(id);
 			e->next = c->bucket[(uint64_t)row % BUCKETS];
@@ -248,7 +250,7 @@ sst_kept_put(struct sst_kept *c, int64_t row, struct sst_identity *id)
 			c->bytes += need;
 			e = NULL;
 		}
-		due = c->thrown > limit / 8;
+		due = c->thrown > c->limit / 8;
 		if (due)
 			c->thrown = 0;
 		(void)pthread_mutex_unlock(&c->mu);
@@ -275,15 +277,21 @@ sst_kept_drop(struct sst_kept *c, int64_t row)
 	sst_identity_unref(out);
 }
 
-size_t
-sst_kept_bytes(struct sst_kept *c)
+void
+sst_kept_figures(struct sst_kept *c, struct sst_kept_figures *ret)
 {
-	size_t bytes;
+	struct sst_kept_figures f;
 
 	(void)pthread_mutex_lock(&c->mu);
-	bytes = c->bytes;
+	f = (struct sst_kept_figures){ .bytes = c->bytes };
 	(void)pthread_mutex_unlock(&c->mu);
-	return bytes + atomic_load(&c->hit_bytes);
+	for (size_t i = 0; i < LOCKS; i++) {
+		(void)pthread_mutex_lock(&c->set_mu[i]);
+		f.hits += c->hits[i];
+		(void)pthread_mutex_unlock(&c->set_mu[i]);
+	}
+	f.bytes += atomic_load(&c->hit_bytes);
+	*ret = f;
 }
 
 void
@@ -323,18 +331,28 @@ sst_kept_hit(struct sst_kept *c, const struct sst_hit *key, time_t now)
 			hit = sst_choice_ref(s->choice);
 		break;
 	}
+	c->hits[i % LOCKS] += hit != NULL;
 	(void)pthread_mutex_unlock(&c->set_mu[i % LOCKS]);
 	if (hit != NULL)
 		sst_choice_use(hit);
 	return hit;
 }
 
+/* Room for a decision. 0: there is none. */
+static int
+hit_room(struct sst_kept *c, size_t need)
+{
+	if (atomic_fetch_add(&c->hit_bytes, need) + need <= c->hit_limit)
+		return 1;
+	(void)atomic_fetch_sub(&c->hit_bytes, need);
+	return 0;
+}
+
 void
 sst_kept_hit_put(struct sst_kept *c, const struct sst_hit *key,
     struct sst_choice *choice)
 {
-	size_t i = key->hash & (c->n_sets - 1), w, freed = 0;
-	size_t need = sst_choice_bytes(choice);
+	size_t i = key->hash & (c->n_sets - 1), w;
 	struct set *set = &c->set[i];
 	struct sst_choice *out;
 
@@ -348,16 +366,12 @@ sst_kept_hit_put(struct sst_kept *c, const struct sst_hit *key,
 	if (w == WAYS)
 		w = set->next++ % WAYS;
 	out = set->way[w].choice;
+	set->way[w].choice = NULL;
 	if (out != NULL)
-		freed = sst_choice_bytes(out);
-	if (atomic_load(&c->hit_bytes) - freed + need <= c->limit / 4) {
+		(void)atomic_fetch_sub(&c->hit_bytes, sst_choice_bytes(out));
+	if (hit_room(c, sst_choice_bytes(choice)))
 		set->way[w] = (struct slot){ key->hash, key->policy,
 		    sst_choice_ref(choice), key->kinds };
-		(void)atomic_fetch_add(&c->hit_bytes, need);
-	} else {
-		set->way[w].choice = NULL;
-	}
-	(void)atomic_fetch_sub(&c->hit_bytes, freed);
 	(void)pthread_mutex_unlock(&c->set_mu[i % LOCKS]);
 	sst_choice_unref(out);
 }

@@ -6,9 +6,10 @@
  * and no allocation.
  *
  * Always true:
- *   1. What it holds is bounded in bytes. An identity that is thrown out takes
+ *   1. What it holds is bounded in bytes, at any time: three quarters are for
+ *      identities, one for decisions. An identity that is thrown out takes
  *      the decisions that hold it with it, at the latest when an eighth of the
- *      bound was thrown out.
+ *      identities' part was thrown out.
  *   2. Names that nobody has are not in it.
  *   3. A decision is given out for the generation and the dates it was made
  *      for, and for no other.
@@ -36,8 +37,13 @@ struct sst_identity *sst_kept_get(struct sst_kept *, int64_t row);
 /* Keeps it if memory allows. */
 void	sst_kept_put(struct sst_kept *, int64_t row, struct sst_identity *);
 void	sst_kept_drop(struct sst_kept *, int64_t row);
-/* Bytes of identities and decisions held now. */
-size_t	sst_kept_bytes(struct sst_kept *);
+
+struct sst_kept_figures {
+	size_t		bytes;		/* of identities and decisions held now */
+	uint64_t	hits;		/* decisions that were found */
+};
+
+void	sst_kept_figures(struct sst_kept *, struct sst_kept_figures *ret);
 
 struct sst_hit {
 	const char	*name;

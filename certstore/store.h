@@ -74,6 +74,7 @@ struct sst_store {
 	atomic_uint_fast64_t generation, offset;
 	_Atomic(const atomic_uint_fast64_t *) word;
 	atomic_uint_fast64_t no_default; /* generation + 1 that has no default */
+	atomic_uint_fast64_t misses;	/* identities that were read to be served */
 	atomic_int_fast64_t next_rescan; /* ms: when a stale row may cost a scan */
 	atomic_int	 warm;		/* the index was not compared with the files yet */
 	atomic_int	 doubt;		/* a row of the index that is kept lied */

@@ -80,6 +80,7 @@ sst_row_identity(struct sst_store *s, const struct sst_row *row,
 	*ret = NULL;
 	if (row->load == NULL)
 		return sst_fail(err, SST_E_NOT_FOUND, "it is no longer in memory");
+	(void)atomic_fetch_add_explicit(&s->misses, 1, memory_order_relaxed);
 	rc = sst_scan_again(&s->env, row, ret, err);
 	if (rc == SST_OK)
 		sst_kept_put(s->cache, row->id, *ret);

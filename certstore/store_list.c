@@ -219,6 +219,7 @@ sst_store_figures(struct sst_store *s, time_t now, struct sst_store_figures *ret
 {
 	struct sst_store_figures f = { .usable = 0 };
 	struct sst_index_figures of = { 0 };
+	struct sst_kept_figures kept;
 	int rc;
 
 	sst_store_lock(s);
@@ -235,7 +236,10 @@ sst_store_figures(struct sst_store *s, time_t now, struct sst_store_figures *ret
 	f.names = of.names;
 	f.earliest = of.earliest;
 	f.index_bytes = of.bytes;
-	f.cache_bytes = sst_kept_bytes(s->cache);
+	sst_kept_figures(s->cache, &kept);
+	f.cache_bytes = kept.bytes;
+	f.cache_hits = kept.hits;
+	f.cache_misses = atomic_load(&s->misses);
 	f.generation = sst_store_generation(s);
 	f.warm = atomic_load(&s->warm);
 	*ret = f;

@@ -231,6 +231,8 @@ struct sst_store_figures {
 	uint64_t	 generation;
 	uint64_t	 index_bytes;	/* of its file, or of memory */
 	uint64_t	 cache_bytes;	/* of parsed identities and decisions */
+	uint64_t	 cache_hits;	/* ClientHellos whose answer was at hand */
+	uint64_t	 cache_misses;	/* identities that had to be read for one */
 	int		 index_kept;	/* 1: in a file (config) */
 	int		 index_writer;	/* 1: this process writes that file */
 	int		 warm;		/* sst_store_is_warm() */
