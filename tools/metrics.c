@@ -82,6 +82,10 @@ static const struct family {
 	    LISTENER, "store.names", NULL },
 	{ "store_cache_bytes", "gauge", "bytes", "What certificates and decisions at hand "
 	    "take.", LISTENER, "store.cache_bytes", NULL },
+	{ "store_cache_hits", "counter", NULL, "Handshakes whose certificate was at hand.",
+	    LISTENER, "store.cache_hits", NULL },
+	{ "store_cache_misses", "counter", NULL, "Certificates that had to be read for a "
+	    "handshake.", LISTENER, "store.cache_misses", NULL },
 	{ "store_index_bytes", "gauge", "bytes", "What the index of names takes, in its "
 	    "file or in memory.", LISTENER, "store.index_bytes", NULL },
 	{ "store_index_writer", "gauge", NULL, "1: the file of the index is written by "

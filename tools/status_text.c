@@ -82,8 +82,9 @@ print_store(const json_t *s)
 
 	if (!json_is_object(s))
 		return;
-	printf("    names %lld  cache %s  index %s %s%s%s\n", number(s, "names"),
-	    size_text(number(s, "cache_bytes"), cache),
+	printf("    names %lld  cache %s (hits %lld, misses %lld)  index %s %s%s%s\n",
+	    number(s, "names"), size_text(number(s, "cache_bytes"), cache),
+	    number(s, "cache_hits"), number(s, "cache_misses"),
 	    text(s, "index", index, sizeof(index)),
 	    size_text(number(s, "index_bytes"), size),
 	    json_is_true(json_object_get(s, "index_writer")) ? ", written here" : "",

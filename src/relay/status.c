@@ -46,9 +46,11 @@ address_text(const union sst_inet *a, char *out, size_t size)
 static json_t *
 store_object(const struct sst_store_figures *f)
 {
-	return json_pack("{s:I, s:I, s:I, s:s, s:I, s:b, s:b}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:b, s:b}",
 	    "names", (json_int_t)f->names, "expired", (json_int_t)f->expired,
 	    "cache_bytes", (json_int_t)f->cache_bytes,
+	    "cache_hits", (json_int_t)f->cache_hits,
+	    "cache_misses", (json_int_t)f->cache_misses,
 	    "index", f->index_kept ? "file" : "memory",
 	    "index_bytes", (json_int_t)f->index_bytes,
 	    "index_writer", f->index_writer, "warm", f->warm);

@@ -49,7 +49,8 @@ import json, sys
 listener = {"address": "[::]:443", "backlog": 128, "generation": 7,
     "identities": {"usable": 3, "degraded": 1, "refused": 2, "pending": 0},
     "earliest_expiry": 1800000000, "last_renewal": None,
-    "store": {"names": 12, "expired": 1, "cache_bytes": 4096, "index": "file",
+    "store": {"names": 12, "expired": 1, "cache_bytes": 4096,
+        "cache_hits": 70, "cache_misses": 3, "index": "file",
         "index_bytes": 1258291, "index_writer": True, "warm": False},
     "handshakes": {"ok": 10, "acme": 3, "under_way": 1, "failed": {"alert": 4, "slow": 5}},
     "last_error": "secret.example: alert", "waiting": 2}
@@ -96,7 +97,9 @@ every_figure_has_its_sample()
 	is 'one("certificate_generation") == 7 and
 	    one("certificate_earliest_expiry_timestamp_seconds") == 1800000000'
 	is 'one("acme_validations_total") == 3 and one("store_names") == 12 and
-	    one("store_cache_bytes") == 4096 and one("store_index_bytes") == 1258291'
+	    one("store_cache_bytes") == 4096 and
+	    one("store_cache_hits_total") == 70 and one("store_cache_misses_total") == 3 and
+	    one("store_index_bytes") == 1258291'
 	is 'one("store_index_writer") == 1 and one("store_warm") == 0 and
 	    units_of("store_cache_bytes") == "bytes"'
 	is 'one("watched_directories") == 3 and one("swept_names") == 4 and
@@ -154,7 +157,7 @@ a_program_that_says_nothing_is_said_so()
 	is 'one("programs_silent") >= 1 and one("sockets", pid="17") == 9'
 	exits 0 status
 	says 'test\[17\]'
-	says '^    names 12  cache 4\.0 KiB  index file 1\.2 MiB, written here$'
+	says '^    names 12  cache 4\.0 KiB \(hits 70, misses 3\)  index file 1\.2 MiB, written here$'
 	grep -q 'did not answer' said || wrong "status does not say so"
 }
 
