@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,48 +37,97 @@ fail(struct sst_error *err, int code, const char *path, const char *fmt, ...)
 	return code;
 }
 
+/* Where the users are mapped, the root directory may be somebody's who is not. */
 static int
 is_trusted(const struct stat *st)
 {
-	return st->st_uid == 0 || st->st_uid == geteuid();
+	struct stat root;
+
+	return st->st_uid == 0 || st->st_uid == geteuid() ||
+	    (stat("/", &root) == 0 && st->st_uid == root.st_uid);
 }
 
-/* The directory that `dir` is a name in. */
+/*
+ * Why somebody else could exchange what is at `path`; or NULL. Of what it is a name in
+ * and of links alone: what it leads to is looked at when it is open.
+ */
 static const char *
-above_of(const char *dir, char copy[4096])
+step_fault(const char *path, int is_last)
 {
-	(void)snprintf(copy, 4096, "%s", dir);
-	return dirname(copy);
-}
-
-/* Why somebody else could put another directory in the place of this one; or NULL. */
-static const char *
-exchange_fault(const char *dir)
-{
-	char plain[4096], copy[4096];
 	struct stat st;
-	size_t n;
 
-	(void)snprintf(plain, sizeof(plain), "%s", dir);
-	for (n = strlen(plain); n > 1 && plain[n - 1] == '/'; n--)
-		plain[n - 1] = '\0';
-	if (lstat(plain, &st) == 0 && S_ISLNK(st.st_mode) && !is_trusted(&st))
-		return "it is a link of another user's";
-	if (stat(above_of(dir, copy), &st) != 0)
+	if (lstat(path, &st) != 0)
+		return NULL;
+	if (S_ISLNK(st.st_mode))
+		return is_trusted(&st) ? NULL : "it is a link of another user's";
+	if (is_last)
 		return NULL;
 	if (!is_trusted(&st))
-		return "the directory above belongs to another user, who could exchange it";
+		return "it belongs to another user, who could exchange what is below it";
 	return (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0 ?
-	    "others may write to the directory above, and exchange it" : NULL;
+	    "others may write there, and exchange what is below it" : NULL;
+}
+
+/* The same of all that an absolute path leads through; cut off behind what it is of. */
+static const char *
+way_fault(char *path)
+{
+	const char *fault = step_fault("/", 0);
+	char *at = path, *end;
+	int is_last = 0;
+
+	while (fault == NULL && !is_last) {
+		at += strspn(at, "/");
+		end = at + strcspn(at, "/");
+		is_last = end[strspn(end, "/")] == '\0';
+		if (*end != '\0')
+			*end++ = '\0';
+		fault = step_fault(path, is_last);
+		if (fault == NULL && !is_last)
+			end[-1] = '/';
+		at = end;
+	}
+	return fault;
+}
+
+/* Why somebody else could put another directory in the place of this one, in err. */
+static int
+way_check(const char *dir, struct sst_error *err)
+{
+	char path[2 * PATH_MAX] = "", real[PATH_MAX + 2] = "/";
+	const char *fault, *below = "";
+	size_t len;
+
+	if (*dir != '/' && getcwd(path, PATH_MAX) == NULL)
+		return fail(err, SST_E_SYSTEM, dir, "%s", strerror(errno));
+	len = strlen(path);
+	if (snprintf(path + len, sizeof(path) - len, "%s%s", len > 0 ? "/" : "", dir) >=
+	    (int)(sizeof(path) - len))
+		return fail(err, SST_E_LIMIT, dir, "the path is too long");
+	fault = way_fault(path);
+	if (fault != NULL)
+		return fail(err, SST_E_REFUSED, path, "%s", fault);
+	/* and where its links lead, or those of what it is to be made in */
+	while (realpath(path, real) == NULL && (len = strlen(path)) > 1) {
+		below = "/.";
+		while (len > 1 && path[--len] != '/')
+			continue;
+		path[len > 0 ? len : 1] = '\0';
+	}
+	(void)strcat(real, below);
+	fault = way_fault(real);
+	return fault == NULL ? SST_OK : fail(err, SST_E_REFUSED, real, "%s", fault);
 }
 
 /* Makes the directory, and the one above it: the default's is as new. */
 static int
 make(const struct sst_publish *to)
 {
-	char copy[4096];
-	const char *above = above_of(to->dir, copy);
+	char copy[PATH_MAX];
+	const char *above;
 
+	(void)snprintf(copy, sizeof(copy), "%s", to->dir);
+	above = dirname(copy);
 	if (mkdir(above, 0755) == 0 ? chmod(above, 0755) != 0 : errno != EEXIST)
 		return -1;
 	if (mkdir(to->dir, 0700) != 0)
@@ -93,14 +143,11 @@ static int
 enter(const struct sst_publish *to, struct sst_error *err)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-	const char *fault = exchange_fault(to->dir);
 	struct stat st;
 	int fd;
 
-	if (fault != NULL) {
-		(void)fail(err, SST_E_REFUSED, to->dir, "%s", fault);
+	if (way_check(to->dir, err) < 0)
 		return -1;
-	}
 	fd = open(to->dir, flags);
 	if (fd < 0 && errno == ENOENT && make(to) == 0)
 		fd = open(to->dir, flags);

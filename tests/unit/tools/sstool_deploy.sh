@@ -206,10 +206,18 @@ a_directory_that_others_can_write_is_refused()
 		complains 'belongs to another user'
 		# who owns what is above it could exchange it, and led elsewhere
 		deploy 69 --to theirs/ours --group "$ME" "$LIVE"
-		complains 'the directory above belongs to another user'
+		complains 'theirs: it belongs to another user, who could exchange'
+		deploy 69 --to theirs/new/certs --group "$ME" "$LIVE"
+		complains 'theirs: it belongs to another user, who could exchange'
+		[[ ! -e theirs/new ]] || wrong "a directory was made there"
 		mkdir ours && ln -s ../ours theirs/link
 		deploy 69 --to theirs/link --group "$ME" "$LIVE"
-		complains 'the directory above belongs to another user'
+		complains 'theirs: it belongs to another user, who could exchange'
+		mkdir theirs/in && ln -s theirs/in over
+		for below in '' /new /new/certs; do
+			deploy 69 --to over$below --group "$ME" "$LIVE"
+			complains 'theirs: it belongs to another user, who could exchange'
+		done
 		ln -s ours link && chown -h 31007 link
 		for slash in '' / //; do
 			deploy 69 --to link$slash --group "$ME" "$LIVE"
@@ -220,7 +228,7 @@ a_directory_that_others_can_write_is_refused()
 		[[ -e ours/www.example.pem ]] || wrong "not where the link leads"
 		mkdir open && mkdir open/in && chmod 777 open
 		deploy 69 --to open/in --group "$ME" "$LIVE"
-		complains 'others may write to the directory above'
+		complains 'open: others may write there, and exchange'
 		chmod 1777 open
 		deploy 0 --to open/in --group "$ME" "$LIVE"
 		# as one who may not write there
