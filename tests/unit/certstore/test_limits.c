@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "certstore/identity.h"
 #include "certstore/source.h"
 #include "each.h"
 #include "world.h"
@@ -454,6 +455,33 @@ choices_see_the_old_or_the_new_set_while_it_changes(void **state)
 }
 
 static void
+cs_57_a_handshake_ends_with_what_it_began_when_the_older_one_comes_back(void **state)
+{
+	const struct client asker = { .name = "www.example.com" };
+	struct sst_error err = { .code = SST_OK };
+	struct sst_choice *begun;
+	struct sst_identity *id;
+
+	(void)state;
+	pki_write_pair(dir, "a.pem", www);
+	ok(sst_store_add(store, pki_path(dir, "a.pem"), &err), &err);
+	pki_write_pair(dir, "a.pem", next);
+	ok(sst_store_rescan(store, NULL, &err), &err);
+	begun = ask(store, &strict, &asker);
+	expect(begun, SST_TIER_EXACT, next);
+	pki_write_pair(dir, "a.pem", www);
+	ok(sst_store_rescan(store, NULL, &err), &err);
+	/* the number counts changes: it does not go back */
+	assert_int_equal(sst_store_generation(store), 3);
+	expect(ask(store, &strict, &asker), SST_TIER_EXACT, www);
+	expect(begun, SST_TIER_EXACT, next);
+	id = sst_choice_identity(begun, 0);
+	assert_int_equal(X509_check_private_key(sst_identity_leaf(id),
+	    sst_identity_key(id)), 1);
+	assert_int_equal(EVP_PKEY_eq(sst_identity_key(id), next->key), 1);
+}
+
+static void
 cs_55_a_store_forks_while_other_threads_use_it(void **state)
 {
 	size_t served = 0;
@@ -497,6 +525,7 @@ main(void)
 		T(cs_55_a_store_forks_while_other_threads_use_it),
 		T(cs_56_a_store_that_is_emptied_or_never_filled_answers_with_an_alert),
 		T(the_default_is_the_first_set_then_the_entry_default_then_the_common_names),
+		T(cs_57_a_handshake_ends_with_what_it_began_when_the_older_one_comes_back),
 		T(cs_66_an_unknown_name_costs_no_file_and_a_thrown_out_one_is_read_again),
 		T(choices_see_the_old_or_the_new_set_while_it_changes),
 	};

@@ -273,6 +273,21 @@ meet_got(const struct meet *m, const struct pki_cert *cert)
 	return memcmp(got, want, sizeof(got)) == 0;
 }
 
+void
+meet_put(struct sst_store *store, const struct pki_cert *cert)
+{
+	struct sst_error err = { 0 };
+	struct pki_buf pem = { 0 };
+
+	pki_put_chain(&pem, cert);
+	pki_put_key(&pem, cert);
+	if (sst_store_add_bytes(store, pem.data, pem.len, &err) < 0) {
+		fprintf(stderr, "store: %s\n", err.text);
+		abort();
+	}
+	pki_buf_free(&pem);
+}
+
 struct sst_store *
 meet_store(struct pki_cert *const *certs, size_t n)
 {
@@ -280,17 +295,8 @@ meet_store(struct pki_cert *const *certs, size_t n)
 	struct sst_error err = { 0 };
 
 	MUST(sst_store_new(NULL, &store, &err) == 0);
-	for (size_t i = 0; i < n; i++) {
-		struct pki_buf pem = { 0 };
-
-		pki_put_chain(&pem, certs[i]);
-		pki_put_key(&pem, certs[i]);
-		if (sst_store_add_bytes(store, pem.data, pem.len, &err) < 0) {
-			fprintf(stderr, "store: %s\n", err.text);
-			abort();
-		}
-		pki_buf_free(&pem);
-	}
+	for (size_t i = 0; i < n; i++)
+		meet_put(store, certs[i]);
 	return store;
 }
 

@@ -69,6 +69,8 @@ int	meet_got(const struct meet *, const struct pki_cert *);
 
 /* A store with these pairs, each added as bytes. The caller unrefs it. */
 struct sst_store *meet_store(struct pki_cert *const *certs, size_t n);
+/* Adds one more in the same way. */
+void	meet_put(struct sst_store *, const struct pki_cert *);
 /* Trust in these alone. The caller unrefs it. */
 struct sst_trust *meet_trust(const struct pki_cert *a, const struct pki_cert *b);
 /* The SSL_CTX that meet_server() makes for `raw`. The caller frees it. */
