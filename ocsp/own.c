@@ -83,6 +83,7 @@ sst_own_new(const struct sst_own_config *config, struct sst_own **ret, struct ss
 		o->policy = *config->policy;
 	/* A peer may be let in unasked; of our own we always want to know. */
 	o->policy.mode = SST_REVOCATION_SOFT;
+	o->policy.budget_ms = SST_OWN_BUDGET_MS;
 	o->no_staples = config->no_staples;
 	if (config->anchors != NULL && X509_STORE_up_ref(config->anchors) == 1)
 		o->anchors = config->anchors;

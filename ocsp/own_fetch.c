@@ -15,7 +15,6 @@
 #include "verdict.h"
 #include "work.h"
 
-#define BUDGET_MS	10000	/* of one fetch: nobody waits for it so long */
 #define RETRY_S		60
 #define SPREAD_S	16	/* so much more, by the certificate */
 
@@ -186,7 +185,7 @@ sst_own_fetch(struct sst_own_cert *e, int64_t now)
 	struct sst_work *work = sst_checker_work(e->own->checker);
 	struct sst_revocation_policy policy = e->own->policy;
 	struct sst_work_ask ask = { .issuer = e->issuer, .above = e->above,
-	    .policy = &policy, .is_leaf = 1, .budget_ms = BUDGET_MS };
+	    .policy = &policy, .is_leaf = 1, .budget_ms = SST_OWN_BUDGET_MS };
 	struct sst_own_view view;
 	int rc;
 

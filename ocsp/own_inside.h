@@ -68,6 +68,7 @@ struct sst_own_due {
 	struct sst_own_cert *e;
 	int		 fetch;		/* its staple; 0: a look */
 };
+#define SST_OWN_BUDGET_MS 10000	/* of one fetch: no handshake waits for it */
 #define SST_OWN_AT_ONCE	16	/* that one step works on: a look takes up to 0.5 ms */
 
 struct sst_own {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -145,6 +146,29 @@ without_staples_they_are_watched_alone(void **state)
 	assert_int_equal(w->asked[0], 0);
 }
 
+/* What a handshake waits for evidence is for handshakes. */
+static void
+a_source_that_is_slow_is_heard_at_this_look(void **state)
+{
+	const struct sst_revocation_policy hasty = { .budget_ms = 1 };
+	const struct timespec pause = { .tv_nsec = 50000000 };
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "c");
+
+	close_own(w);
+	open_own(w, &(struct sst_own_config){ .policy = &hasty });
+	w->says[0].listed = 1;
+	responder_hold(w->r);
+	add(w, c);
+	while (sst_own_step(w->own) == 0)
+		continue;
+	responder_wait(w->r, 1);
+	(void)nanosleep(&pause, NULL);
+	responder_let_go(w->r);
+	settle(w);
+	assert_true(is_revoked(w, c));
+}
+
 /* Where there are many each is looked at more seldom, and not all in one second. */
 static void
 the_next_look_depends_on_how_many_there_are(void **state)
@@ -192,6 +216,7 @@ main(void)
 		EACH(a_responder_that_says_revoked_ends_the_staple),
 		EACH(a_list_and_a_responder_that_differ_are_both_heard),
 		EACH(without_staples_they_are_watched_alone),
+		EACH(a_source_that_is_slow_is_heard_at_this_look),
 		EACH(the_next_look_depends_on_how_many_there_are),
 	};
 

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "make_crl.h"
 
 static void
@@ -184,11 +185,14 @@ void
 settle(struct world *w)
 {
 	const struct timespec pause = { .tv_nsec = 2000000 };
+	const int64_t end = sst_clock_ms() + 2 * WAIT_MS;
 
 	assert_true(sst_own_wait(w->own, WAIT_MS));
 	/* a step that wants to be called again after a second waits for somebody */
-	for (int i = 0; i < 5000 && sst_own_step(w->own) <= 1; i++)
+	while (sst_own_step(w->own) <= 1) {
+		assert_true(sst_clock_ms() < end);
 		(void)nanosleep(&pause, NULL);
+	}
 }
 
 void
