@@ -1,51 +1,39 @@
 /* SPDX-License-Identifier: ISC */
 #include "fetch.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/fail.h"
+#include "curl_calls.h"
 #include "fetch_transfer.h"
 
 #define PER_HOST	4
 #define IN_ALL		16
-
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
-static CURLcode global_rc;
-
-static void
-global_init(void)
-{
-	/* with everything: the program may rely on it for its own use of libcurl */
-	global_rc = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 int
 sst_fetcher_new(const struct sst_guard *guard, const char *proxy, struct sst_fetcher **ret,
     struct sst_error *err)
 {
 	struct sst_fetcher *f;
+	int rc = sst_curl_load(err);
 
-	(void)pthread_once(&global_once, global_init);
-	if (global_rc != CURLE_OK)
-		return sst_fail(err, SST_E_INTERNAL, "libcurl does not start: %s",
-		    curl_easy_strerror(global_rc));
+	if (rc < 0)
+		return rc;
 	f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	f->guard = guard;
 	f->waiting_end = &f->waiting;
 	f->proxy = strdup(proxy == NULL ? "" : proxy);
-	f->multi = curl_multi_init();
+	f->multi = sst_curl.multi_init();
 	if (f->proxy == NULL || f->multi == NULL) {
 		sst_fetcher_free(f);
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	}
-	(void)curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)IN_ALL);
+	(void)sst_curl.multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)IN_ALL);
 	*ret = f;
 	return SST_OK;
 }
@@ -83,7 +71,7 @@ sst_fetcher_free(struct sst_fetcher *f)
 			f->waiting = t->next;
 		answer_fault(t, SST_FAULT_TIMEOUT, "given up: the fetcher ends");
 	}
-	(void)curl_multi_cleanup(f->multi);
+	(void)sst_curl.multi_cleanup(f->multi);
 	free(f->proxy);
 	free(f);
 }
@@ -188,10 +176,10 @@ collect(struct sst_fetcher *f)
 	CURLMsg *m;
 	int left, n = 0;
 
-	while ((m = curl_multi_info_read(f->multi, &left)) != NULL) {
+	while ((m = sst_curl.multi_info_read(f->multi, &left)) != NULL) {
 		if (m->msg != CURLMSG_DONE)
 			continue;
-		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
+		(void)sst_curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
 		leave_active(f, t);
 		n++;
 		if (sst_transfer_end(t, m->data.result, &a)) {
@@ -222,10 +210,10 @@ sst_fetcher_run(struct sst_fetcher *f, int ms)
 	int running;
 
 	start_waiting(f);
-	(void)curl_multi_perform(f->multi, &running);
+	(void)sst_curl.multi_perform(f->multi, &running);
 	if (collect(f) == 0) {
-		(void)curl_multi_poll(f->multi, NULL, 0, poll_ms(f, ms), NULL);
-		(void)curl_multi_perform(f->multi, &running);
+		(void)sst_curl.multi_poll(f->multi, NULL, 0, poll_ms(f, ms), NULL);
+		(void)sst_curl.multi_perform(f->multi, &running);
 		(void)collect(f);
 	}
 	start_waiting(f);
@@ -235,5 +223,5 @@ sst_fetcher_run(struct sst_fetcher *f, int ms)
 void
 sst_fetcher_wake(struct sst_fetcher *f)
 {
-	(void)curl_multi_wakeup(f->multi);
+	(void)sst_curl.multi_wakeup(f->multi);
 }

@@ -2,8 +2,9 @@
 /*
  * fetch - gets bytes over HTTP, with libcurl, on a thread that others drive.
  *
- * The only file that knows libcurl. work.c (the checker's thread) owns a fetcher
- * and runs it; answers come by callback on that thread.
+ * With fetch_transfer.c the only file that knows libcurl; curl_calls.c loads it. work.c
+ * (the checker's thread) owns a fetcher and runs it; answers come by callback on that
+ * thread.
  *
  * Always true:
  *   1. http only, no proxy unless configured, no environment, no .netrc, no

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/fail.h"
+#include "curl_calls.h"
 #include "guard.h"
 
 #define HOPS_MAX	2
@@ -24,10 +25,10 @@ void
 sst_transfer_stop(struct sst_transfer *t)
 {
 	if (t->easy != NULL) {
-		(void)curl_multi_remove_handle(t->f->multi, t->easy);
-		curl_easy_cleanup(t->easy);
+		(void)sst_curl.multi_remove_handle(t->f->multi, t->easy);
+		sst_curl.easy_cleanup(t->easy);
 	}
-	curl_slist_free_all(t->headers);
+	sst_curl.slist_free_all(t->headers);
 	free(t->body);
 	t->easy = NULL;
 	t->headers = NULL;
@@ -76,12 +77,12 @@ literal_ok(const struct sst_fetcher *f, const char *url, struct sst_error *err)
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
 	char *host = NULL, *port = NULL;
-	CURLU *u = curl_url();
+	CURLU *u = sst_curl.url();
 	int ok = 0;
 
-	if (u == NULL || curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
+	if (u == NULL || sst_curl.url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
+	    sst_curl.url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+	    sst_curl.url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
 		sst_fail(err, SST_E_REFUSED, "the URL does not parse");
 		goto out;
 	}
@@ -97,9 +98,9 @@ literal_ok(const struct sst_fetcher *f, const char *url, struct sst_error *err)
 	else
 		sst_fail(err, SST_E_REFUSED, "the URL's address does not parse");
 out:
-	curl_free(host);
-	curl_free(port);
-	curl_url_cleanup(u);
+	sst_curl.free(host);
+	sst_curl.free(port);
+	sst_curl.url_cleanup(u);
 	return ok;
 }
 
@@ -243,7 +244,7 @@ header_add(struct sst_transfer *t, const char *name, const char *value)
 	if (value[0] == '\0')
 		return;
 	(void)snprintf(line, sizeof(line), "%s: %s", name, value);
-	grown = curl_slist_append(t->headers, line);
+	grown = sst_curl.slist_append(t->headers, line);
 	if (grown != NULL)
 		t->headers = grown;
 }
@@ -251,33 +252,33 @@ header_add(struct sst_transfer *t, const char *name, const char *value)
 static void
 set_rules(struct sst_transfer *t, CURL *h, long left)
 {
-	(void)curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http");
-	(void)curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	(void)curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	(void)curl_easy_setopt(h, CURLOPT_PROXY, t->f->proxy);	/* "": not the environment's */
-	(void)curl_easy_setopt(h, CURLOPT_NOPROXY, "");
-	(void)curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	(void)curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(h, CURLOPT_USERAGENT, "securesockets");
-	(void)curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	(void)curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, t);
-	(void)curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
-	(void)curl_easy_setopt(h, CURLOPT_PREREQDATA, t);
-	(void)curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+	(void)sst_curl.easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http");
+	(void)sst_curl.easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	(void)sst_curl.easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+	(void)sst_curl.easy_setopt(h, CURLOPT_PROXY, t->f->proxy);	/* "": not the environment's */
+	(void)sst_curl.easy_setopt(h, CURLOPT_NOPROXY, "");
+	(void)sst_curl.easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	(void)sst_curl.easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	(void)sst_curl.easy_setopt(h, CURLOPT_USERAGENT, "securesockets");
+	(void)sst_curl.easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	(void)sst_curl.easy_setopt(h, CURLOPT_OPENSOCKETDATA, t);
+	(void)sst_curl.easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
+	(void)sst_curl.easy_setopt(h, CURLOPT_PREREQDATA, t);
+	(void)sst_curl.easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 	/* a resolver's thread that hangs is left behind, not waited for */
-	(void)curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
-	(void)curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, left);
-	(void)curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS,
+	(void)sst_curl.easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
+	(void)sst_curl.easy_setopt(h, CURLOPT_TIMEOUT_MS, left);
+	(void)sst_curl.easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS,
 	    left < CONNECT_MS ? left : (long)CONNECT_MS);
-	(void)curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, SLOW_OCTETS);
-	(void)curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS);
-	(void)curl_easy_setopt(h, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->max_bytes);
+	(void)sst_curl.easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, SLOW_OCTETS);
+	(void)sst_curl.easy_setopt(h, CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS);
+	(void)sst_curl.easy_setopt(h, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->max_bytes);
 }
 
 int
 sst_transfer_start(struct sst_transfer *t, int64_t now)
 {
-	CURL *h = curl_easy_init();
+	CURL *h = sst_curl.easy_init();
 
 	if (h == NULL)
 		return -1;
@@ -285,20 +286,20 @@ sst_transfer_start(struct sst_transfer *t, int64_t now)
 	set_rules(t, h, (long)(t->deadline - now));
 	if (t->post != NULL) {
 		header_add(t, "Content-Type", "application/ocsp-request");
-		(void)curl_easy_setopt(h, CURLOPT_POST, 1L);
-		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDS, t->post);
-		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)t->post_len);
+		(void)sst_curl.easy_setopt(h, CURLOPT_POST, 1L);
+		(void)sst_curl.easy_setopt(h, CURLOPT_POSTFIELDS, t->post);
+		(void)sst_curl.easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)t->post_len);
 	}
 	header_add(t, "If-None-Match", t->etag);
 	header_add(t, "If-Modified-Since", t->last_modified);
-	(void)curl_easy_setopt(h, CURLOPT_HTTPHEADER, t->headers);
-	(void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take_body);
-	(void)curl_easy_setopt(h, CURLOPT_WRITEDATA, t);
-	(void)curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, take_header);
-	(void)curl_easy_setopt(h, CURLOPT_HEADERDATA, t);
-	(void)curl_easy_setopt(h, CURLOPT_PRIVATE, t);
-	if (curl_easy_setopt(h, CURLOPT_URL, t->url) != CURLE_OK ||
-	    curl_multi_add_handle(t->f->multi, h) != CURLM_OK)
+	(void)sst_curl.easy_setopt(h, CURLOPT_HTTPHEADER, t->headers);
+	(void)sst_curl.easy_setopt(h, CURLOPT_WRITEFUNCTION, take_body);
+	(void)sst_curl.easy_setopt(h, CURLOPT_WRITEDATA, t);
+	(void)sst_curl.easy_setopt(h, CURLOPT_HEADERFUNCTION, take_header);
+	(void)sst_curl.easy_setopt(h, CURLOPT_HEADERDATA, t);
+	(void)sst_curl.easy_setopt(h, CURLOPT_PRIVATE, t);
+	if (sst_curl.easy_setopt(h, CURLOPT_URL, t->url) != CURLE_OK ||
+	    sst_curl.multi_add_handle(t->f->multi, h) != CURLM_OK)
 		return -1;
 	t->next = t->f->active;
 	t->f->active = t;
@@ -312,7 +313,7 @@ header_get(struct sst_transfer *t, const char *name, char *out, size_t size)
 {
 	struct curl_header *h = NULL;
 
-	if (curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK)
+	if (sst_curl.easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK)
 		value_copy(out, size, h->value);
 }
 
@@ -340,7 +341,7 @@ end_failed(const struct sst_transfer *t, CURLcode code, struct sst_fetch_answer 
 	} else if (code == CURLE_OUT_OF_MEMORY || code == CURLE_WRITE_ERROR) {
 		say(a, SST_FAULT_TIMEOUT, "out of memory");
 	} else {
-		say(a, SST_FAULT_CONNECT, curl_easy_strerror(code));
+		say(a, SST_FAULT_CONNECT, sst_curl.easy_strerror(code));
 	}
 }
 
@@ -358,7 +359,7 @@ next_hop(struct sst_transfer *t, struct sst_fetch_answer *a)
 	struct sst_error err = { 0 };
 	char *to = NULL, *url, *host;
 
-	if (curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to) != CURLE_OK || to == NULL) {
+	if (sst_curl.easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to) != CURLE_OK || to == NULL) {
 		say(a, SST_FAULT_HTTP, "redirected to nowhere");
 		return 0;
 	}
@@ -394,7 +395,7 @@ type_ok(const struct sst_transfer *t)
 
 	if (t->is_crl)
 		return 1;
-	(void)curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+	(void)sst_curl.easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
 	if (type == NULL || strncasecmp(type, want, sizeof(want) - 1) != 0)
 		return 0;
 	return strchr("; \t", type[sizeof(want) - 1]) != NULL;
@@ -408,7 +409,7 @@ end_refused(struct sst_transfer *t, struct sst_fetch_answer *a)
 
 	(void)snprintf(text, sizeof(text), "the server answered %d", a->http_status);
 	say(a, a->http_status >= 500 ? SST_FAULT_TRY_LATER : SST_FAULT_HTTP, text);
-	if (curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0)
+	if (sst_curl.easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0)
 		a->retry_after = after > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : (int)after;
 }
 
@@ -420,7 +421,7 @@ sst_transfer_end(struct sst_transfer *t, CURLcode code, struct sst_fetch_answer 
 	memset(a, 0, sizeof(*a));
 	if (code == CURLE_FILESIZE_EXCEEDED)	/* by its Content-Length */
 		t->too_big = 1;
-	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)sst_curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	a->http_status = (int)status;
 	/* the page that comes with a refusal may be of any size */
 	if (code != CURLE_OK && !(t->too_big && status >= 400)) {
