@@ -4,7 +4,8 @@
  * in the send buffer of the application's end (link.h).
  *
  * All gates are filled from one sealed memfd by sendfile(), so that its pages are
- * shared, and emptied by splice() into /dev/null: nothing is copied.
+ * shared, and emptied by splice() into /dev/null: nothing is copied. A listener wants
+ * little of it; what a pending connection wants is made when the first one comes.
  *
  * Always true:
  *   1. Every page of the junk starts with the nonce, which tells it from what a
@@ -35,30 +36,47 @@
 #define DRAIN_LEN	(128 * PAGE)	/* a gate's junk, and some more */
 #define DISCARD		16		/* pieces that are thrown away at once */
 
-/* The memory behind every gate: pages that all start with the nonce. */
+/* Pages that all start with the nonce. 0, or -1 with errno. */
 static int
-make_junk(struct sst_link *link)
+junk_write(int fd, const uint8_t nonce[SST_LINK_NONCE], size_t len)
 {
 	uint8_t *map;
-	int fd;
 
-	if (getrandom(link->nonce, sizeof(link->nonce), 0) != sizeof(link->nonce))
+	if (ftruncate(fd, (off_t)len) < 0)
 		return -1;
+	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -1;
+	for (size_t at = 0; at < len; at += PAGE)
+		memcpy(map + at, nonce, SST_LINK_NONCE);
+	(void)munmap(map, len);
+	return fcntl(fd, F_ADD_SEALS,
+	    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+}
+
+/* The memory behind every gate, `len` bytes of it at least. What is in queues by now
+ * stays, and starts with the same nonce. */
+static int
+want_junk(struct sst_link *link, size_t len)
+{
+	int fd, error;
+
+	if (link->junk_len >= len)
+		return 0;
 	fd = memfd_create("gate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -1;
+	if (junk_write(fd, link->nonce, len) < 0) {
+		error = errno;
+		(void)close(fd);
+		errno = error;
+		return -1;
+	}
+	if (link->junk >= 0)
+		(void)close(link->junk);
 	link->junk = fd;
-	link->junk_len = JUNK_LEN;
-	if (ftruncate(fd, JUNK_LEN) < 0)
-		return -1;
-	map = mmap(NULL, JUNK_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -1;
-	for (size_t at = 0; at < JUNK_LEN; at += PAGE)
-		memcpy(map + at, link->nonce, sizeof(link->nonce));
-	(void)munmap(map, JUNK_LEN);
-	return fcntl(fd, F_ADD_SEALS,
-	    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	link->junk_len = len;
+	return 0;
 }
 
 static void
@@ -87,8 +105,10 @@ int
 sst_link_gate_init(struct sst_link *link)
 {
 	link->junk = -1;
+	link->junk_len = 0;
 	make_drain(link);
-	return make_junk(link);
+	return getrandom(link->nonce, sizeof(link->nonce), 0) == sizeof(link->nonce) ?
+	    0 : -1;
 }
 
 void
@@ -98,6 +118,7 @@ sst_link_gate_done(struct sst_link *link)
 	if (link->junk >= 0)
 		(void)close(link->junk);
 	link->junk = -1;
+	link->junk_len = 0;
 }
 
 size_t
@@ -143,9 +164,13 @@ sst_link_fill(struct sst_link *link, int app, size_t goal, size_t *ret_junk)
 	*ret_junk = 0;
 	while ((have = sst_link_queued(app)) < goal) {
 		bulk = (goal - have) / CHUNK_COST * CHUNK;
-		if (bulk > link->junk_len)
-			bulk = link->junk_len;
-		n = send_junk(link, app, bulk == 0 ? CHUNK : bulk);
+		if (bulk < CHUNK)
+			bulk = CHUNK;
+		if (bulk > JUNK_LEN)
+			bulk = JUNK_LEN;
+		if (want_junk(link, bulk > CHUNK ? JUNK_LEN : CHUNK) < 0)
+			return -1;
+		n = send_junk(link, app, bulk);
 		if (n < 0 && errno == EAGAIN)
 			return 0;	/* another thread filled the rest */
 		if (n < 0 && errno == EINTR)
@@ -164,6 +189,9 @@ sst_link_gate(struct sst_link *link, int app, size_t *ret_junk)
 	off_t at = 0;
 	ssize_t n;
 
+	*ret_junk = 0;
+	if (want_junk(link, JUNK_LEN) < 0)
+		return -1;
 	if (flags < 0 || (flags & O_NONBLOCK) == 0)
 		return sst_link_fill(link, app, sst_link_send_buffer(app), ret_junk);
 	/* As much as there is room for. */

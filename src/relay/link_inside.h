@@ -13,7 +13,7 @@
 
 #include "link.h"
 
-/* link_gate.c: makes the junk of all gates. 0, or -1 with errno; _done() also
+/* link_gate.c: draws the nonce of all gates. 0, or -1 with errno; _done() also
  * then. */
 int	sst_link_gate_init(struct sst_link *);
 void	sst_link_gate_done(struct sst_link *);
