@@ -17,6 +17,7 @@
 #define GROUPS		65536u	/* of names, by hash: whose files are looked at */
 #define FIRST_COST_US	20	/* of one such look, before one was measured */
 #define DEEP_IS		8	/* a look at files is so many names of a slice */
+#define ARMED_IS	(SST_WATCH_SLICE / SST_WATCH_ARMED)
 #define DEEP_LEAST	16	/* of them in a pass, however little time is left */
 
 static int64_t
@@ -160,13 +161,16 @@ arm_one(struct sst_watch *w, struct sst_target *t, const char *name, int type,
     struct sst_seen_name *e, int64_t now)
 {
 	struct stat st;
+	int n = 1;
 
-	if (type == DT_DIR && ((e->key & SST_SEEN_WATCHED) != 0 || sst_named_room(w)))
+	if (type == DT_DIR && ((e->key & SST_SEEN_WATCHED) != 0 || sst_named_room(w))) {
 		(void)sst_named_watch(w, t, name, e);
-	else if (type == DT_DIR && t->error == 0)
+		n = ARMED_IS;
+	} else if (type == DT_DIR && t->error == 0) {
 		t->error = ENOSPC;
+	}
 	if (fstatat(dirfd(t->walk), name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return 1;
+		return n;
 	if ((e->key & SST_SEEN_WATCHED) == 0)
 		e->at = sst_look_stat(&st);
 	if ((e->key & SST_SEEN_COVERED) == 0)
@@ -174,7 +178,7 @@ arm_one(struct sst_watch *w, struct sst_target *t, const char *name, int type,
 	/* It changed when its watch was not there yet. */
 	if (sst_look_is_since(&st, &t->since))
 		sst_target_mark(w, t, name, now + SST_WATCH_QUIET_MS);
-	return 1;
+	return n;
 }
 
 static int

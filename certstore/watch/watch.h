@@ -22,8 +22,8 @@
  *      a minute, and never for more than 2 % of a core.
  *   4. Events that were lost, a watch that was, a directory that cannot be watched: all
  *      of the source is told changed, and the plan's `say` told why.
- *   5. Long work is cut: no call goes through more than SST_WATCH_SLICE names, and add
- *      through none.
+ *   5. Long work is cut: no call goes through more than SST_WATCH_SLICE names, or sets
+ *      the watches of more than SST_WATCH_ARMED, and add goes through none.
  *   6. What one change costs does not depend on how many names there are, nor how many
  *      sources.
  * Threads: one. `now` is the monotonic clock in ms.
@@ -38,6 +38,7 @@
 #define SST_WATCH_QUIET_MS	50
 #define SST_WATCH_SWEEP_MS	10000
 #define SST_WATCH_SLICE		128
+#define SST_WATCH_ARMED		16	/* of a slice: what a question to the keeper waits for */
 #define SST_WATCH_CORE_SHARE	50	/* one part in so many: 2 % */
 
 struct sst_below;
