@@ -64,6 +64,8 @@ struct sst_due {
 	int	 busy;
 };
 
+#define SST_FUTILE	16	/* rows whose wait came to nothing, by their number */
+
 struct sst_store {
 	atomic_int	 refs;
 	struct sst_store_config config;
@@ -76,6 +78,7 @@ struct sst_store {
 	atomic_uint_fast64_t no_default; /* generation + 1 that has no default */
 	atomic_uint_fast64_t misses;	/* identities that were read to be served */
 	atomic_int_fast64_t next_rescan; /* ms: when a stale row may cost a scan */
+	atomic_uint_fast64_t futile[SST_FUTILE];	/* waits for who writes; store_keep.c */
 	atomic_int	 warm;		/* the index was not compared with the files yet */
 	atomic_int	 doubt;		/* a row of the index that is kept lied */
 	atomic_int	 mended;	/* a broken index was left; to be told */

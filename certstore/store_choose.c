@@ -287,7 +287,7 @@ heal(struct sst_store *s, struct sst_ask *a, const struct sst_row *stale)
 	if (w.path != NULL)
 		healed = row_reread(s, stale, w.path);
 	if (healed)
-		sst_keep_wait(s, before);
+		sst_keep_wait(s, before, stale->id);
 	free(w.path);
 	return healed;
 }

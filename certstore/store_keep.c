@@ -232,16 +232,23 @@ sst_keep_turn(struct sst_store *s, const char *path, struct sst_error *err)
 }
 
 void
-sst_keep_wait(struct sst_store *s, uint64_t generation)
+sst_keep_wait(struct sst_store *s, uint64_t generation, int64_t row)
 {
+	const uint64_t mark = generation * 0x9e3779b97f4a7c15u ^ (uint64_t)row;
+	atomic_uint_fast64_t *futile = &s->futile[(uint64_t)row % SST_FUTILE];
 	const struct timespec pause = { 0, LOOK_MS * 1000000 };
 	int is_theirs;
 
 	sst_store_lock(s);
 	is_theirs = sst_index_is_kept(s->index) && !sst_gen_is_writer(s->gen);
 	sst_store_unlock(s);
-	for (int i = 0; is_theirs && i < LOOKS && sst_store_generation(s) == generation; i++)
+	/* what cannot be read is asked for again and again, by whoever likes */
+	if (!is_theirs || atomic_load(futile) == mark)
+		return;
+	for (int i = 0; i < LOOKS && sst_store_generation(s) == generation; i++)
 		(void)nanosleep(&pause, NULL);
+	if (sst_store_generation(s) == generation)
+		atomic_store(futile, mark);
 }
 
 void

@@ -29,8 +29,9 @@ int	sst_keep_attach(struct sst_store *, const char *path, struct sst_error *err)
 /* A change of the source `path` (settled) is due; NULL: of anything else. 1: this store
  * makes it. 0: another process does, and nothing is to be done. */
 int	sst_keep_turn(struct sst_store *, const char *path, struct sst_error *err);
-/* Waits for the process whose turn it is to come beyond this generation, for a little. */
-void	sst_keep_wait(struct sst_store *, uint64_t generation);
+/* Waits for the process whose turn it is to come beyond this generation, for a little:
+ * once for each row that cannot be read. */
+void	sst_keep_wait(struct sst_store *, uint64_t generation, int64_t row);
 /* All of `path` was read and is in the index; `rc` < 0: it could not be. */
 void	sst_keep_was_read(struct sst_store *, const char *path, int rc);
 /* After a change: what was written moves to its place in the file, when it is enough. */

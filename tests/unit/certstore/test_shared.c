@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "certstore/index_place.h"
 #include "certstore/source.h"
+#include "certstore/store.h"
 #include "each.h"
 #include "world.h"
 
@@ -580,6 +581,51 @@ cs_55_one_of_two_stores_writes_and_the_other_sees_it(void **state)
 	sst_store_unref(reader);
 }
 
+/* How often somebody slept: certstore's calls come here, too. */
+static atomic_int naps;
+
+int
+nanosleep(const struct timespec *pause, struct timespec *left)
+{
+	atomic_fetch_add(&naps, 1);
+	return clock_nanosleep(CLOCK_MONOTONIC, 0, pause, left) == 0 ? 0 : -1;
+}
+
+/* Whether the store waits for the other one when it is asked for what cannot be read. */
+static int
+waits_for(struct sst_store *s, const char *name)
+{
+	atomic_store(&s->next_rescan, 0);
+	atomic_store(&naps, 0);
+	assert_true(gives_none(s, name));
+	return atomic_load(&naps) > 0;
+}
+
+static void
+who_writes_is_waited_for_once_for_each_change(void **state)
+{
+	struct sst_store *writer = kept(), *reader = kept();
+
+	(void)state;
+	assert_true(figures(writer).index_writer && !figures(reader).index_writer);
+	pki_write_text(dir, "d/a.pem", "this is being written");
+	assert_true(waits_for(reader, "a.example"));
+	assert_false(waits_for(reader, "a.example"));
+	/* another one is another matter */
+	pki_write_text(dir, "d/b.pem", "this is being written");
+	assert_true(waits_for(reader, "b.example"));
+	assert_false(waits_for(reader, "b.example"));
+	assert_false(waits_for(reader, "a.example"));
+	/* and so is the same one when something came of it */
+	pki_write_pair(dir, "d/a.pem", a_next);
+	reread(writer);
+	pki_write_text(dir, "d/a.pem", "this is being written");
+	assert_true(waits_for(reader, "a.example"));
+	assert_false(waits_for(reader, "a.example"));
+	sst_store_unref(reader);
+	sst_store_unref(writer);
+}
+
 static void
 another_source_besides_makes_a_copy_that_no_other_store_sees(void **state)
 {
@@ -835,6 +881,7 @@ main(void)
 		T(cs_55_an_index_that_is_overwritten_under_a_store_is_left),
 		T(cs_55_an_index_of_another_user_is_never_read),
 		T(cs_55_one_of_two_stores_writes_and_the_other_sees_it),
+		T(who_writes_is_waited_for_once_for_each_change),
 		T(another_source_besides_makes_a_copy_that_no_other_store_sees),
 		T(cs_55_a_child_of_a_fork_shares_the_index),
 		T(cs_55_a_writer_that_is_killed_leaves_a_whole_index),
