@@ -296,11 +296,12 @@ out:
 	return e;
 }
 
-/* Whether its staple may be given out. */
+/* Whether its staple may be given out: also to whom it was chosen for just before it
+ * was served no more. */
 static int
 serves_locked(const struct sst_own_cert *e, int64_t now)
 {
-	return !e->gone && !e->revoked && e->staple != NULL && now < e->staple->until &&
+	return (!e->gone || now < e->gone_at + SST_OWN_LINGER_S) && !e->revoked && e->staple != NULL && now < e->staple->until &&
 	    now >= e->says.this_update;
 }
 
@@ -370,14 +371,18 @@ sst_own_sync_begin(struct sst_own *o)
 	unlock(o);
 }
 
-/* What left is marked, and freed when nobody is at work on it. */
+/* What left is marked, and freed when nobody is at work on it, nor in a handshake
+ * that was to show it. */
 void
 sst_own_sync_end(struct sst_own *o)
 {
+	const int64_t now = sst_checker_now(o->checker);
+
 	lock(o);
 	for (size_t i = 0; i < o->n_buckets; i++)
 		for (struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next)
 			if (e->epoch != o->epoch) {
+				e->gone_at = e->gone ? e->gone_at : now;
 				e->gone = 1;
 				e->fetch_at = e->look_at = INT64_MAX;
 				e->answered = 1;
@@ -404,7 +409,7 @@ sst_own_step(struct sst_own *o)
 	atomic_store(&o->more, 0);
 	now = sst_checker_now(o->checker);
 	lock(o);
-	sst_own_reap(o);
+	sst_own_reap(o, now);
 	n = sst_own_due(o, now, list, &more);
 	unlock(o);
 	for (size_t i = 0; i < n; i++) {

@@ -8,7 +8,7 @@
 #define SLEEP_S	60
 
 void
-sst_own_reap(struct sst_own *o)
+sst_own_reap(struct sst_own *o, int64_t now)
 {
 	for (size_t i = 0; i < o->n_buckets; i++) {
 		struct sst_own_cert **at = &o->buckets[i], *e;
@@ -19,7 +19,8 @@ sst_own_reap(struct sst_own *o)
 				e->check = NULL;
 				e->looking = SST_OWN_IDLE;
 			}
-			if (!e->gone || e->asking || e->looking != SST_OWN_IDLE) {
+			if (!e->gone || now < e->gone_at + SST_OWN_LINGER_S ||
+			    e->asking || e->looking != SST_OWN_IDLE) {
 				at = &e->next;
 				continue;
 			}

@@ -28,6 +28,8 @@ struct sst_check;
 struct sst_work_ticket;
 
 #define SST_OWN_BUCKETS	256	/* to begin with; then as many as entries */
+#define SST_OWN_LINGER_S 60	/* a handshake takes no longer, and may have chosen what
+				   goes now */
 
 enum sst_own_look { SST_OWN_IDLE = 0, SST_OWN_LOOKING, SST_OWN_LOOKED };
 
@@ -41,7 +43,8 @@ struct sst_own_cert {
 					   entry may read what only he changes */
 	int64_t		 fetch_at, look_at;	/* UNIX s */
 	int64_t		 asked_at;	/* a client wanted its staple, or it came */
-	int		 gone;		/* served no more: freed when nobody works on it */
+	int		 gone;		/* served no more: freed when nobody works on it, */
+	int64_t		 gone_at;	/* and whose handshake shows it is over */
 	int		 asking;	/* somebody sees to its staple */
 	int		 answered;	/* once at least, or there is nobody to ask */
 	enum sst_own_look looking;	/* somebody judges it; he is done */
@@ -98,7 +101,7 @@ void	sst_own_close(struct sst_own_view *);
 void	sst_own_cert_free(struct sst_own_cert *);
 
 /* own_due.c, with both locks held. Frees what is served no more. */
-void	sst_own_reap(struct sst_own *);
+void	sst_own_reap(struct sst_own *, int64_t now);
 /* What is due now, marked as begun: how many. *ret_more: there is more, and room. */
 size_t	sst_own_due(struct sst_own *, int64_t now,
 	    struct sst_own_due list[SST_OWN_AT_ONCE], int *ret_more);

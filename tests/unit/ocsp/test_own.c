@@ -148,16 +148,45 @@ rv_56_the_staple_of_the_certificate_before_is_not_used(void **state)
 	settle(w);
 	assert_true(has_staple(w, old, NULL));
 	assert_false(has_staple(w, new, NULL));
-	/* what is served no more is known no more */
+	/* what is served no more is known no more, when nobody shows it any more */
 	sst_own_sync_begin(w->own);
 	add(w, new);
 	sst_own_sync_end(w->own);
+	settle(w);
+	assert_int_equal(w->own->n, 2);
+	atomic_fetch_add(&wall, SST_OWN_LINGER_S);
 	assert_false(has_staple(w, old, NULL));
 	settle(w);
+	assert_int_equal(w->own->n, 1);
 	assert_false(has_staple(w, old, NULL));
 	w->says[1].http = 0;
 	go(w, 2 * HOUR);
 	assert_true(has_staple(w, new, NULL));
+}
+
+/* It was chosen just before another took its place; its staple is asked for after. */
+static void
+a_handshake_under_way_gets_the_staple_of_what_it_was_to_show(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *old = issue(w, "o");
+
+	add(w, old);
+	settle(w);
+	for (int i = 0; i < 2; i++) {
+		sst_own_sync_begin(w->own);
+		sst_own_sync_end(w->own);
+		settle(w);
+		assert_true(has_staple(w, old, NULL));
+		/* also when all is gone through a second time */
+		atomic_fetch_add(&wall, SST_OWN_LINGER_S / 2 - i);
+	}
+	assert_true(has_staple(w, old, NULL));
+	atomic_fetch_add(&wall, 1);
+	assert_false(has_staple(w, old, NULL));
+	settle(w);
+	assert_int_equal(w->own->n, 0);
+	assert_int_equal(w->asked[0], 1);
 }
 
 static void
@@ -183,6 +212,7 @@ what_comes_back_is_seen_to_again(void **state)
 	/* the same with nobody at work */
 	sst_own_sync_begin(w->own);
 	sst_own_sync_end(w->own);
+	atomic_fetch_add(&wall, SST_OWN_LINGER_S);
 	assert_false(has_staple(w, c, NULL));
 	add(w, c);
 	assert_true(has_staple(w, c, NULL));
@@ -371,6 +401,7 @@ one_among_many_is_seen_to(void **state)
 	sst_own_sync_begin(w->own);
 	add(w, last);
 	sst_own_sync_end(w->own);
+	atomic_fetch_add(&wall, SST_OWN_LINGER_S);
 	settle(w);
 	assert_int_equal(w->own->n, 1);
 	assert_false(has_staple(w, first, NULL));
@@ -426,6 +457,7 @@ main(void)
 		EACH(rv_55_none_is_served_at_its_end_or_after_it),
 		EACH(who_has_a_staple_keeps_it_when_a_newer_one_comes),
 		EACH(rv_56_the_staple_of_the_certificate_before_is_not_used),
+		EACH(a_handshake_under_way_gets_the_staple_of_what_it_was_to_show),
 		EACH(what_comes_back_is_seen_to_again),
 		EACH(rv_57_a_staple_outlives_its_certificate),
 		EACH(the_next_process_has_the_staple_at_once),
