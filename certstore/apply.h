@@ -33,11 +33,12 @@ struct sst_piece {
 int	sst_apply_folders(struct sst_store *, const char *path, struct sst_piece *,
 	    size_t n, int keep, struct sst_events *, struct sst_error *err);
 /*
- * Has each usable entry tried that would be served in another's place (store.h:
- * sst_store_on_try). One that fails becomes a refused entry.
+ * Has each usable entry tried that is not served yet (store.h: sst_store_on_try);
+ * `first`: of a source that nothing is known of. One that fails becomes a refused entry.
+ * 1: the scan is not to be applied yet.
  */
-void	sst_try_scan(struct sst_store *, struct sst_scan *);
-/* The same for one. 0, or why not. */
+int	sst_try_scan(struct sst_store *, struct sst_scan *, int first);
+/* The same for one. 0, 1: not yet, or why not. */
 int	sst_try_found(struct sst_store *, const struct sst_found *, struct sst_error *err);
 /* A key came for the staged row: the pair takes its place. `key_path` NULL: the
  * key is only in memory. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * apply_try - what would be served in another's place is tried first (apply.h).
+ * apply_try - what is to be served is tried first (apply.h).
  *
  * The rows are asked under the lock, the trial is made without: a handshake takes
  * its time, and may ask the store itself.
@@ -43,9 +43,12 @@ name_rows_locked(struct sst_store *s, const char *line, size_t len,
 	    err);
 }
 
-/* Whether something that serves now would give way: 1, 0, or < 0. */
+/* What serves now where this one would: nobody, itself, or another that gives way. */
+enum place { NOBODY, ITSELF, ANOTHER };
+
 static int
-displaces(struct sst_store *s, const struct sst_row *row, struct sst_error *err)
+place_of(struct sst_store *s, const struct sst_row *row, enum place *ret,
+    struct sst_error *err)
 {
 	struct sst_rows rows = { 0 };
 	int same = 0, other = 0, rc;
@@ -64,38 +67,50 @@ displaces(struct sst_store *s, const struct sst_row *row, struct sst_error *err)
 	sst_store_unlock(s);
 	rows_judge(&rows, row, &same, &other);
 	sst_rows_done(&rows);
-	return rc < 0 ? rc : other && !same;
+	*ret = same ? ITSELF : other ? ANOTHER : NOBODY;
+	return rc;
+}
+
+static int
+one_try(struct sst_store *s, const struct sst_found *f, int first, struct sst_error *err)
+{
+	const sst_try_fn on_try = atomic_load(&s->on_try);
+	struct sst_error why = { .code = SST_OK };
+	enum place place = NOBODY;
+	int rc = SST_OK;
+
+	if (on_try == NULL || f->row.state != SST_ENTRY_USABLE || f->identity == NULL)
+		return SST_OK;
+	if (!first)
+		rc = place_of(s, &f->row, &place, err);
+	if (rc < 0 || place == ITSELF)
+		return rc;
+	rc = on_try(atomic_load(&s->try_arg), f->identity, f->row.names == NULL ? "" :
+	    f->row.names, place == ANOTHER, &why);
+	if (rc >= 0)
+		return rc;
+	return sst_fail(err, rc, "it failed when it was tried: %s", why.text);
 }
 
 int
 sst_try_found(struct sst_store *s, const struct sst_found *f, struct sst_error *err)
 {
-	const sst_try_fn on_try = atomic_load(&s->on_try);
-	struct sst_error why = { .code = SST_OK };
-	int rc;
-
-	if (on_try == NULL || f->row.state != SST_ENTRY_USABLE || f->identity == NULL)
-		return SST_OK;
-	rc = displaces(s, &f->row, err);
-	if (rc != 1)
-		return rc;
-	rc = on_try(atomic_load(&s->try_arg), f->identity, f->row.names == NULL ? "" :
-	    f->row.names, &why);
-	if (rc >= 0)
-		return SST_OK;
-	return sst_fail(err, rc, "it failed when it was tried: %s", why.text);
+	return one_try(s, f, 0, err);
 }
 
-void
-sst_try_scan(struct sst_store *s, struct sst_scan *scan)
+int
+sst_try_scan(struct sst_store *s, struct sst_scan *scan, int first)
 {
 	struct sst_error why;
 	struct sst_found *f;
+	int rc, later = 0;
 
 	for (size_t i = 0; i < scan->n; i++) {
 		f = &scan->v[i];
 		why = (struct sst_error){ .code = SST_OK };
-		if (sst_try_found(s, f, &why) >= 0)
+		rc = one_try(s, f, first, &why);
+		later |= rc == 1;
+		if (rc >= 0)
 			continue;
 		f->row.state = SST_ENTRY_REFUSED;
 		f->code = why.code;
@@ -105,4 +120,5 @@ sst_try_scan(struct sst_store *s, struct sst_scan *scan)
 		/* without a text it is refused all the same */
 		(void)sst_text_set(&f->row.why, why.text);
 	}
+	return later;
 }

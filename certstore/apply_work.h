@@ -4,7 +4,7 @@
  *
  *	apply.c		a source holds exactly this now; a key came for a chain
  *	apply_piece.c	what was read against what was there
- *	apply_try.c	what takes another's place is tried first
+ *	apply_try.c	what is to be served is tried first
  *	apply_remove.c	what is taken out
  *	apply_keep.c	what goes on although its files are bad
  *	apply_work.c	the steps that they share, and the end of a transaction

@@ -35,12 +35,14 @@
 #include "waits.h"
 
 /*
- * Tries an identity that is about to be served in another's place: 0, or SST_E_* with
- * the reason. `names`: lines, as in struct sst_row. Called with no lock held, from the
- * thread that reads the files.
+ * Asked about an identity that is about to be served, `displaces`: in another's place.
+ * 0: it is. SST_E_*, with the reason: it is refused. 1: not yet; what was read with it
+ * (its folder, or all of a source that is read in one piece) stays as it was, without a
+ * word, and who said so has it read again. `names`: lines, as in struct sst_row. Called
+ * with no lock held, from the thread that reads the files.
  */
 typedef int (*sst_try_fn)(void *arg, const struct sst_identity *, const char *names,
-    struct sst_error *err);
+    int displaces, struct sst_error *err);
 
 struct sst_events;
 
@@ -102,9 +104,9 @@ struct sst_store {
 };
 
 /*
- * Who tries what is to be served in another's place; set once, before the first
- * change. What fails is refused, what serves goes on, and an event says why. Without
- * it nothing is tried, nor is what a directory holds when it is read first.
+ * Who tries what is to be served; set once, before the first change. What fails is
+ * refused, what serves goes on, and an event says why. Without it nothing is tried, nor
+ * is what a large directory holds when it is read first.
  */
 void	sst_store_on_try(struct sst_store *, sst_try_fn, void *arg);
 /* Whether somebody does. */
@@ -116,14 +118,16 @@ int	sst_store_is_tried(struct sst_store *);
  * for all such files, unless all that belongs together is in it; "" stands for
  * everything, and so does any `below` of a source that is a file. Costs what that
  * folder has, whatever else the store holds. What fails keeps its old identity, as
- * with sst_store_rescan(). SST_E_NOT_FOUND: the source was never set.
+ * with sst_store_rescan(). SST_E_NOT_FOUND: the source was never set. 1: who tries it
+ * does not take that folder yet.
  */
 int	sst_store_rescan_below(struct sst_store *, const char *path, const char *below,
 	    struct sst_error *err);
 /*
  * Folders of certbot's that were found between two versions are read again after 0.2,
  * 0.5, 1, 2, 5 and then every 10 s. Whoever has a timer asks when the next is due (ms
- * from now, 0: it is over; -1: none waits), and has them read.
+ * from now, 0: it is over; -1: none waits), and has them read. One that is not taken yet
+ * by who tries it stays due.
  */
 int64_t	sst_store_retry_due(struct sst_store *);
 int	sst_store_retry(struct sst_store *, struct sst_error *err);

@@ -243,8 +243,9 @@ folder_load(struct sst_store *s, const char *root, const char *part,
 	rc = sst_index_source_get(s->index, root, &source, &kind, &why);
 	sst_store_unlock(s);
 	rc = rc < 0 ? rc : below_scan(&b, source);
+	if (rc == SST_OK)
+		rc = sst_try_scan(s, &b.piece.scan, 0);
 	if (rc == SST_OK) {
-		sst_try_scan(s, &b.piece.scan);
 		sst_open_keys_tell(&events, &b.piece.scan);
 		rc = sst_apply_folders(s, root, &b.piece, 1, 1, &events, &why);
 		if (rc < 0)
@@ -300,27 +301,8 @@ sst_store_retry_due(struct sst_store *s)
 	return due;
 }
 
-/* One that is due, as text that the caller frees. 1, 0 or < 0. */
-static int
-due_take(struct sst_store *s, int64_t now, char **ret_source, char **ret_folder)
-{
-	int found = 0;
-
-	sst_store_lock(s);
-	for (size_t i = 0; !found && i < s->waits.n; i++) {
-		const struct sst_wait *w = &s->waits.v[i];
-
-		if (w->due > now)
-			continue;
-		*ret_source = strdup(w->source);
-		*ret_folder = strdup(w->folder);
-		found = *ret_source == NULL || *ret_folder == NULL ? SST_E_NOMEM : 1;
-	}
-	sst_store_unlock(s);
-	return found;
-}
-
-/* It was read. Where that did not come to a note, it does not stay due. */
+/* It was read. Where that did not come to a note, it does not stay due; 1: not yet, so
+ * it does. */
 static void
 due_done(struct sst_store *s, const char *folder, int rc, int64_t now)
 {
@@ -330,7 +312,7 @@ due_done(struct sst_store *s, const char *folder, int rc, int64_t now)
 	w = sst_waits_find(&s->waits, folder);
 	if (w != NULL && (rc == SST_E_NOT_FOUND || rc == SST_OK) && w->due <= now)
 		sst_waits_drop(&s->waits, folder);	/* it is no more */
-	else if (w != NULL && w->due <= now)
+	else if (w != NULL && rc < 0 && w->due <= now)
 		(void)sst_waits_note(&s->waits, w->source, folder, w->back, now);
 	sst_store_unlock(s);
 }
@@ -339,27 +321,24 @@ int
 sst_store_retry(struct sst_store *s, struct sst_error *err)
 {
 	const int64_t now = sst_clock_ms();
-	char *source, *folder;
-	int rc = SST_OK, one;
-	size_t skip;
+	struct sst_waits due = { 0 };
+	int rc, one;
 
-	for (size_t i = 0; i < SST_WAITS_MAX; i++) {
-		source = folder = NULL;
-		one = due_take(s, now, &source, &folder);
-		if (one == 1) {
-			skip = strlen(source);
-			/* the source itself may be a folder of certbot's */
-			one = sst_store_rescan_below(s, source, folder + skip, err);
-			due_done(s, folder, one, now);
-		} else {
-			i = SST_WAITS_MAX;
-			if (one < 0)
-				(void)sst_fail(err, one, "out of memory");
-		}
+	sst_store_lock(s);
+	rc = sst_waits_due_copy(&s->waits, now, &due);
+	sst_store_unlock(s);
+	if (rc < 0)
+		(void)sst_fail(err, rc, "out of memory");
+	for (size_t i = 0; i < due.n; i++) {
+		const struct sst_wait *w = &due.v[i];
+
+		/* the source itself may be a folder of certbot's */
+		one = sst_store_rescan_below(s, w->source, w->folder + strlen(w->source),
+		    err);
+		due_done(s, w->folder, one, now);
 		if (one < 0 && rc == SST_OK)
 			rc = one;
-		free(source);
-		free(folder);
 	}
+	sst_waits_done(&due);
 	return rc;
 }

@@ -198,7 +198,7 @@ piece_load(struct sst_store *s, const char *path, int again, const struct had *h
 {
 	struct sst_scan scan = { 0 };
 	struct reading r = { s, path, had, &scan, err, SST_OK };
-	int rc;
+	int rc, later = 0;
 
 	/* a source of the caller's may want the caller's thread */
 	if (s->env.ops == &sst_source_files)
@@ -206,13 +206,13 @@ piece_load(struct sst_store *s, const char *path, int again, const struct had *h
 	else
 		read_work(&r);
 	rc = r.rc;
-	if (rc == SST_OK && (had->present || !scan.is_dir))
-		sst_try_scan(s, &scan);
 	if (rc == SST_OK)
+		later = sst_try_scan(s, &scan, !had->present && scan.is_dir);
+	if (rc == SST_OK && !later)
 		rc = scan_verdict(&scan, err);
 	if (rc < 0 && again && had->present && rc != SST_E_NOMEM)
 		sst_keep_source(s, path, err->text, events);
-	if (rc == SST_OK) {
+	if (rc == SST_OK && !later) {
 		sst_open_keys_tell(events, &scan);
 		rc = sst_apply(s, path, scan.is_dir ? SST_SOURCE_DIR : SST_SOURCE_FILE,
 		    &scan, again || had->present, events, err);
@@ -282,18 +282,18 @@ sst_store_add_bytes(struct sst_store *s, const void *bytes, size_t len,
 	struct sst_events events = { 0 };
 	struct sst_scan scan = { 0 };
 	char name[80];
-	int rc;
+	int rc, later = 0;
 
 	rc = bytes_name(bytes, len, name, &why);
 	if (rc == SST_OK)
 		rc = sst_keep_turn(s, NULL, &why) < 0 ? why.code : SST_OK;
 	if (rc == SST_OK)
 		rc = sst_scan_bytes(&s->env, name, bytes, len, NULL, 0, &scan, &why);
-	if (rc == SST_OK) {
-		sst_try_scan(s, &scan);
-		rc = scan_verdict(&scan, &why);
-	}
 	if (rc == SST_OK)
+		later = sst_try_scan(s, &scan, 0);
+	if (rc == SST_OK && !later)
+		rc = scan_verdict(&scan, &why);
+	if (rc == SST_OK && !later)
 		rc = sst_apply(s, name, SST_SOURCE_BYTES, &scan, 0, &events, &why);
 	if (rc < 0)
 		sst_events_forget(&events);

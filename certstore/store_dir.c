@@ -39,13 +39,35 @@ progress_tell(struct loading *l, int over)
 }
 
 static void
+one_drop(struct loading *l, size_t i)
+{
+	free(l->folder[i]);
+	sst_scan_done(&l->batch[i].scan);
+}
+
+static void
 batch_drop(struct loading *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		free(l->folder[i]);
-		sst_scan_done(&l->batch[i].scan);
-	}
+	for (size_t i = 0; i < l->n; i++)
+		one_drop(l, i);
 	l->n = 0;
+}
+
+/* What is not to be taken in yet is left out. */
+static void
+batch_try(struct loading *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (sst_try_scan(l->store, &l->batch[i].scan, 0)) {
+			one_drop(l, i);
+			continue;
+		}
+		l->folder[n] = l->folder[i];
+		l->batch[n++] = l->batch[i];
+	}
+	l->n = n;
 }
 
 /* What was read so far becomes what is served. */
@@ -55,11 +77,11 @@ batch_commit(struct loading *l, struct sst_error *err)
 	struct sst_events events = { 0 };
 	int rc = SST_OK;
 
-	for (size_t i = 0; i < l->n; i++) {
-		if (l->present)
-			sst_try_scan(l->store, &l->batch[i].scan);
+	l->done += l->n;
+	if (l->present)
+		batch_try(l);
+	for (size_t i = 0; i < l->n; i++)
 		sst_open_keys_tell(&events, &l->batch[i].scan);
-	}
 	if (l->n > 0)
 		rc = sst_apply_folders(l->store, l->path, l->batch, l->n, l->present,
 		    &events, err);
@@ -68,7 +90,6 @@ batch_commit(struct loading *l, struct sst_error *err)
 	if (rc < 0)
 		sst_events_forget(&events);
 	sst_events_tell(l->store, &events);
-	l->done += l->n;
 	batch_drop(l);
 	return rc;
 }

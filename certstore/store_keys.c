@@ -122,6 +122,8 @@ key_join(struct sst_store *s, EVP_PKEY *key, const char *key_path,
 				if (rc == SST_OK)
 					rc = sst_apply_pair(s, &rows.v[i], &f,
 					    key_path, events, err);
+				else if (rc == 1)	/* not yet */
+					rc = SST_OK;
 			}
 		}
 		sst_found_done(&f);

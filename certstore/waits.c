@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <securesockets/error.h>
+
 static const int64_t delays[] = { 200, 500, 1000, 2000, 5000 };
 #define DELAYS		(sizeof(delays) / sizeof(delays[0]))
 #define DELAY_AFTER	10000
@@ -111,6 +113,17 @@ sst_waits_drop_source(struct sst_waits *ws, const char *source)
 		wait_free(&ws->v[i]);
 		ws->v[i] = ws->v[--ws->n];
 	}
+}
+
+int
+sst_waits_due_copy(const struct sst_waits *ws, int64_t now, struct sst_waits *ret)
+{
+	for (size_t i = 0; i < ws->n; i++) {
+		if (ws->v[i].due <= now &&
+		    wait_add(ret, ws->v[i].source, ws->v[i].folder) == NULL)
+			return SST_E_NOMEM;
+	}
+	return SST_OK;
 }
 
 int64_t

@@ -43,6 +43,8 @@ int	sst_waits_note(struct sst_waits *, const char *source, const char *folder,
 void	sst_waits_drop(struct sst_waits *, const char *folder);
 /* All that came from a source. */
 void	sst_waits_drop_source(struct sst_waits *, const char *source);
+/* Copies what is due, source and folder; what there is memory for. 0 or SST_E_NOMEM. */
+int	sst_waits_due_copy(const struct sst_waits *, int64_t now, struct sst_waits *ret);
 /* ms from `now` to the next that is due, 0 if it is over; -1: none waits. */
 int64_t	sst_waits_due(const struct sst_waits *, int64_t now);
 

@@ -129,7 +129,7 @@ sst_certs_new(struct sst_files *files, struct sst_log *log, int key_event,
 	}
 	certs->canary = (struct sst_canary){ .level = SST_TLS_LEVEL,
 	    .staple = sst_certs_staple, .arg = certs };
-	sst_store_on_try(certs->store, sst_canary, &certs->canary);
+	sst_store_on_try(certs->store, sst_certs_try, certs);
 	*ret_certs = certs;
 	return SST_OK;
 }

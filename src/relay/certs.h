@@ -73,17 +73,32 @@ void	sst_certs_oversee(struct sst_certs *, struct sst_ours *, unsigned ms);
 struct sst_ours *sst_certs_ours(struct sst_certs *, unsigned *ret_ms);
 
 /*
- * A source is loaded, or read again, in steps, so that the loader is free between them:
- * sst_certs_enter() what is new, sst_certs_ahead() while somebody is waited for, then
- * sst_certs_load() or sst_certs_rescan(). No other change of this store comes between.
- *
+ * What is new and has no staple yet is held back, and asked for, by all that is done in
+ * this thread between sst_await_begin() and sst_await_end(): what it would displace goes
+ * on, as does all that was read with it. Who did it waits and does the same again (what
+ * is read then is what is served), the last time without a hold. The loader is free
+ * between, but no other change of this store comes there.
+ */
+struct sst_await {
+	struct sst_ours	*ours;		/* or NULL: nobody is waited for */
+	size_t		 n;		/* held back */
+	unsigned	 ms;		/* for so long, by the policy */
+};
+void	sst_await_begin(struct sst_certs *, struct sst_await *);
+/* How many are; 0: it is over, else that is for sst_await_done(). */
+size_t	sst_await_end(struct sst_await *);
+/* 1: their staples are there, or were refused. */
+int	sst_await_over(const struct sst_await *);
+void	sst_await_done(struct sst_await *);	/* all zero is allowed */
+
+/*
  * sst_certs_enter() takes the source over, also on failure; the store is as it was.
  * `names`: the listed ones, which a chain in a file or in bytes must meet; NULL or empty
  * for no such rule.
  */
 int	sst_certs_enter(struct sst_certs *, struct sst_cert_source *,
 	    const struct sst_names *names, struct sst_error *err);
-/* Puts it in service. Forgets the source on failure. */
+/* Puts it in service, unless it is held back. Forgets the source on failure. */
 int	sst_certs_load(struct sst_certs *, struct sst_cert_source *, struct sst_error *err);
 /* `what`: as sst_store_remove(), or "acme:" and a name whose challenges go. */
 int	sst_certs_remove(struct sst_certs *, const char *what, struct sst_error *err);
@@ -94,17 +109,6 @@ void	sst_certs_rescan(struct sst_certs *, uint32_t id, const struct sst_below *)
 void	sst_certs_retry(struct sst_certs *);
 /* ms until some are; -1: none waits. */
 int64_t	sst_certs_retry_due(struct sst_certs *);
-
-struct sst_ahead;
-/* Has the staples fetched of what the source holds now and the store has not yet, of
- * what changed below it (NULL: of all of it). NULL: nobody is waited for. */
-struct sst_ahead *sst_certs_ahead(struct sst_certs *, uint32_t id,
-	    const struct sst_below *);
-/* 1: they are there, or were refused. */
-int	sst_ahead_over(struct sst_ahead *);
-/* For how long the policy lets it wait, ms. */
-unsigned sst_ahead_budget(const struct sst_ahead *);
-void	sst_ahead_free(struct sst_ahead *);	/* NULL is allowed */
 
 /* Changes of this store that wait for the one before: supply.c's. */
 struct sst_lane {

@@ -13,8 +13,9 @@
 #include "tls/canary.h"
 
 struct sst_cert_source;
-struct sst_files;
 struct sst_error;
+struct sst_files;
+struct sst_identity;
 struct sst_log;
 struct sst_ours;
 struct sst_store;
@@ -51,7 +52,12 @@ int	sst_certs_acme_check(struct sst_certs *, const struct sst_cert_source *,
 	    struct sst_error *err);
 /* ... and takes out every challenge for this name. */
 int	sst_certs_acme_remove(struct sst_certs *, const char *name, struct sst_error *err);
-/* certs_ours.c: shows the staple that a client would get. `certs`: these. */
+/* certs_ours.c: sst_store_on_try(): what may be served now. `certs`: these. */
+int	sst_certs_try(void *certs, const struct sst_identity *, const char *names,
+	    int displaces, struct sst_error *err);
+/* ... something is held back in this run. */
+int	sst_await_any(void);
+/* ... shows the staple that a client would get. `certs`: these. */
 int	sst_certs_staple(SSL *, void *certs);
 /* ... the store changed. */
 void	sst_certs_sync(struct sst_certs *);

@@ -330,6 +330,8 @@ sst_certs_load(struct sst_certs *certs, struct sst_cert_source *s, struct sst_er
 		return rc;
 	}
 	sst_certs_sync(certs);
+	if (sst_await_any())
+		return SST_OK;
 	tag_bytes(certs, s);
 	drop_matching(certs, s, same_file, s);
 	(void)pthread_mutex_lock(&certs->mu);

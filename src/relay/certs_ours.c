@@ -3,35 +3,22 @@
  * certs_ours - a certificate is put in service when its staple is there, or when that
  * took too long (certs.h).
  *
- * What is new is read into a store of its own first: the one that serves does not
- * change until then. Only what is new is asked for and waited for, however much there
- * is besides.
+ * What is new is held back where it would come into the store: what was looked at is
+ * what is served, and what serves goes on until then. Only what is new is asked for and
+ * waited for, however much there is besides.
  */
 #include "certs.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define SECURESOCKETS_NO_RENAME
-#include <securesockets.h>
 #include <securesockets/certstore.h>
 
-#include "base/below.h"
-#include "base/fail.h"
-#include "cert_files.h"
 #include "certs_inside.h"
+#include "certstore/identity.h"
 #include "tls/ours.h"
 
-struct sst_ahead {
-	struct sst_ours	*ours;
-	struct sst_ours_set lacks;
-	unsigned	 ms;
-};
+/* Of the run under way in this thread; a handshake that has to read files is none. */
+static _Thread_local struct sst_await *here;
 
 void
 sst_certs_oversee(struct sst_certs *certs, struct sst_ours *ours, unsigned ms)
@@ -63,105 +50,62 @@ sst_certs_ours(struct sst_certs *certs, unsigned *ret_ms)
 }
 
 void
-sst_ahead_free(struct sst_ahead *ahead)
+sst_await_begin(struct sst_certs *certs, struct sst_await *h)
 {
-	if (ahead == NULL)
-		return;
-	sst_ours_set_done(&ahead->lacks);
-	sst_ours_unref(ahead->ours);
-	free(ahead);
+	*h = (struct sst_await){ .ours = NULL };
+	h->ours = sst_certs_ours(certs, &h->ms);
+	/* nor does anybody serve yet what was not looked through once */
+	if (h->ours != NULL && (!sst_ours_has_staples(h->ours) ||
+	    !sst_ours_synced(h->ours)))
+		sst_await_done(h);
+	here = h;
+}
+
+size_t
+sst_await_end(struct sst_await *h)
+{
+	here = NULL;
+	if (h->n == 0)
+		sst_await_done(h);
+	while (h->n > 0 && sst_ours_step(h->ours) == 0)
+		continue;
+	return h->n;
 }
 
 int
-sst_ahead_over(struct sst_ahead *ahead)
+sst_await_any(void)
 {
-	return sst_ours_lacks(ahead->ours, &ahead->lacks) == 0;
+	return here != NULL && here->n > 0;
 }
 
-unsigned
-sst_ahead_budget(const struct sst_ahead *ahead)
+int
+sst_await_over(const struct sst_await *h)
 {
-	return ahead->ms;
+	return sst_ours_lacks(h->ours) == 0;
 }
 
-/* 1: there is something at `path`; *ret_is_dir. What cannot be opened counts as a file. */
-static int
-is_there(struct sst_certs *certs, const char *path, int *ret_is_dir)
+void
+sst_await_done(struct sst_await *h)
 {
-	struct sst_error why = { 0 };
-	struct stat st;
-	int fd = -1;
-
-	*ret_is_dir = 0;
-	if (sst_cert_files.open(certs, path, &fd, &why) != SST_OK)
-		return why.sys_errno != ENOENT && why.sys_errno != ENOTDIR;
-	*ret_is_dir = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
-	(void)close(fd);
-	return 1;
+	if (h->ours != NULL)
+		sst_ours_expect_none(h->ours);
+	sst_ours_unref(h->ours);
+	h->ours = NULL;
+	h->n = 0;
 }
 
-/* What changed, each by itself. 0: all of the source has to be read, for a chain and
- * its key lie in two files. */
-static int
-read_names(struct sst_certs *certs, struct sst_store *trial,
-    const struct sst_cert_source *s, const struct sst_below *below)
+int
+sst_certs_try(void *arg, const struct sst_identity *id, const char *names, int displaces,
+    struct sst_error *err)
 {
-	char path[PATH_MAX];
-	const char *name = NULL;
-	int rc, is_dir;
+	struct sst_certs *certs = arg;
 
-	if (below == NULL || below->all || !s->is_dir)
-		return 0;
-	while ((name = sst_below_next(below, name)) != NULL) {
-		if (snprintf(path, sizeof(path), "%s/%s", s->path, name) >=
-		    (int)sizeof(path))
-			return 0;
-		if (!is_there(certs, path, &is_dir))
-			continue;
-		rc = sst_store_add(trial, path, NULL);
-		if (!is_dir && (rc != SST_OK ||
-		    sst_store_staged(trial, path, sizeof(path)) == 1))
-			return 0;
+	if (here != NULL && here->ours != NULL && sst_ours_expect(here->ours,
+	    sst_identity_leaf(id), sst_identity_chain(id))) {
+		here->n++;
+		return 1;
 	}
-	return 1;
-}
-
-/* What is new is read into a store of its own, and its staples are asked for. */
-static void
-look_ahead(struct sst_certs *certs, const struct sst_cert_source *s,
-    const struct sst_below *below, struct sst_ahead *ahead)
-{
-	const struct sst_store_config config = { .keys_may_be_open = 1 };
-	struct sst_store *trial = NULL;
-
-	if (sst_store_new_from(&config, &sst_cert_files, certs, &trial, NULL) != SST_OK)
-		return;
-	/* what is wrong with it is said when it is read in earnest */
-	if (read_names(certs, trial, s, below) ||
-	    sst_certs_read(trial, s, NULL) == SST_OK)
-		sst_ours_meet(ahead->ours, trial, &ahead->lacks);
-	sst_store_unref(trial);
-	while (ahead->lacks.n > 0 && sst_ours_step(ahead->ours) == 0)
-		continue;
-}
-
-struct sst_ahead *
-sst_certs_ahead(struct sst_certs *certs, uint32_t id, const struct sst_below *below)
-{
-	const struct sst_cert_source *s = sst_certs_source(certs, id);
-	struct sst_ahead *ahead = calloc(1, sizeof(*ahead));
-
-	if (ahead == NULL)
-		return NULL;
-	ahead->ours = sst_certs_ours(certs, &ahead->ms);
-	/* keys have no staples; nor does what nobody serves yet */
-	if (id != 0 && s != NULL && s->option != TLS_PRIVATE_KEY && ahead->ours != NULL &&
-	    sst_ours_has_staples(ahead->ours) && sst_ours_synced(ahead->ours))
-		look_ahead(certs, s, below, ahead);
-	if (ahead->lacks.n > 0 && !sst_ahead_over(ahead))
-		return ahead;
-	sst_ahead_free(ahead);
-	return NULL;
+	return sst_canary(&certs->canary, id, names, displaces, err);
 }
 
 int

@@ -43,7 +43,7 @@ struct job {
 	struct sst_certs  *certs;
 	struct sst_cert_source *source;	/* LOAD, until the store has it: */
 	struct sst_cert_source *entered;
-	struct sst_ahead  *ahead;	/* the staples that it waits for, or NULL */
+	struct sst_await	   await;	/* the staples that it waits for */
 	struct sst_timer   poll;	/* looks for them */
 	int64_t		   until;	/* it waits no longer; 0: it has not begun to */
 	int		   late;	/* it has waited for long enough */
@@ -86,7 +86,7 @@ job_free(struct job *j)
 {
 	sst_loop_disarm(&j->relay->loop, &j->timer);
 	sst_loop_disarm(&j->relay->loop, &j->poll);
-	sst_ahead_free(j->ahead);
+	sst_await_done(&j->await);
 	sst_names_clear(&j->names);
 	sst_cert_source_free(j->source);
 	sst_certs_unref(j->certs);
@@ -119,10 +119,8 @@ reply(struct job *j)
 	sst_call_fail(call, sst_fault_call(&j->err), j->err.text);
 }
 
-/* 1: it is to be put in service now. What changes while somebody waits is looked at
- * again. */
-static int
-is_ready(struct job *j)
+static void
+load_work(struct job *j)
 {
 	struct sst_cert_source *source = j->source;
 
@@ -131,12 +129,8 @@ is_ready(struct job *j)
 		j->entered = source;
 		j->rc = sst_certs_enter(j->certs, source, &j->names, &j->err);
 	}
-	if (j->rc != SST_OK)
-		return 0;
-	if (!j->late)
-		j->ahead = sst_certs_ahead(j->certs, j->id,
-		    j->kind == RESCAN ? &j->below : NULL);
-	return j->ahead == NULL;
+	if (j->rc == SST_OK)
+		j->rc = sst_certs_load(j->certs, j->entered, &j->err);
 }
 
 static void
@@ -144,17 +138,17 @@ work(struct sst_job *job)
 {
 	struct job *j = SST_HOLDER(job, struct job, job);
 
+	if (!j->late)
+		sst_await_begin(j->certs, &j->await);
 	switch (j->kind) {
 	case LOAD:
-		if (is_ready(j))
-			j->rc = sst_certs_load(j->certs, j->entered, &j->err);
+		load_work(j);
 		break;
 	case REMOVE:
 		j->rc = sst_certs_remove(j->certs, j->what, &j->err);
 		break;
 	case RESCAN:
-		if (is_ready(j))
-			sst_certs_rescan(j->certs, j->id, &j->below);
+		sst_certs_rescan(j->certs, j->id, &j->below);
 		break;
 	case RETRY:
 		sst_certs_retry(j->certs);
@@ -162,6 +156,8 @@ work(struct sst_job *job)
 	case BEGIN:
 		break;
 	}
+	if (!j->late)
+		(void)sst_await_end(&j->await);
 	j->due = sst_certs_retry_due(j->certs);
 }
 
@@ -186,12 +182,11 @@ poll(struct sst_timer *t)
 	struct sst_loop *loop = &j->relay->loop;
 
 	j->late = loop->now >= j->until || record_of(j) == NULL;
-	if (!j->late && !sst_ahead_over(j->ahead)) {
+	if (!j->late && !sst_await_over(&j->await)) {
 		sst_loop_arm(loop, &j->poll, loop->now + POLL_MS, poll);
 		return;
 	}
-	sst_ahead_free(j->ahead);
-	j->ahead = NULL;
+	sst_await_done(&j->await);
 	sst_loader_submit(&j->relay->loader, &j->job);
 }
 
@@ -254,9 +249,9 @@ done(struct sst_job *job)
 	struct job *j = SST_HOLDER(job, struct job, job);
 	struct sst_record *r = record_of(j);
 
-	if (j->ahead != NULL) {
+	if (j->await.n > 0) {
 		if (j->until == 0)
-			j->until = j->relay->loop.now + sst_ahead_budget(j->ahead);
+			j->until = j->relay->loop.now + j->await.ms;
 		poll(&j->poll);
 		return;
 	}

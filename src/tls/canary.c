@@ -259,13 +259,15 @@ out:
 }
 
 int
-sst_canary(void *canary, const struct sst_identity *id, const char *names,
+sst_canary(void *canary, const struct sst_identity *id, const char *names, int displaces,
     struct sst_error *err)
 {
-	struct trial t = { .canary = canary, .id = id, .names = names,
-	    .anchor = anchor_new(id), .err = err };
+	struct trial t = { .canary = canary, .id = id, .names = names, .err = err };
 	int rc;
 
+	if (!displaces)
+		return SST_OK;
+	t.anchor = anchor_new(id);
 	if (t.anchor == NULL)
 		return sst_fail_ossl(err, SST_E_NOMEM, "cannot try a certificate");
 	rc = version_try(&t, TLS1_3_VERSION);

@@ -37,12 +37,12 @@ struct sst_canary {
 };
 
 /*
- * Tries `id` for `names`, lines as in the index ("ip:" before addresses; NULL: none).
- * `canary`: a struct sst_canary. SST_OK, or SST_E_REFUSED (the text says what a client
- * would meet), SST_E_NOMEM.
+ * Tries `id` for `names`, lines as in the index ("ip:" before addresses; NULL: none), if
+ * it displaces another. `canary`: a struct sst_canary. SST_OK, or SST_E_REFUSED (the
+ * text says what a client would meet), SST_E_NOMEM.
  */
 int	sst_canary(void *canary, const struct sst_identity *id, const char *names,
-	    struct sst_error *err);
+	    int displaces, struct sst_error *err);
 
 /* Has what this store takes in tried as a server of this SSL_CTX would serve it, unless
  * it is tried already. */

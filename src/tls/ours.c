@@ -35,6 +35,8 @@ struct sst_ours {
 	struct sst_store *store;	/* NULL: stopped */
 	struct must	*musts;
 	size_t		 n_musts;
+	uint8_t		(*expected)[32];
+	size_t		 n_expected, room_expected;
 };
 
 static void
@@ -106,6 +108,7 @@ sst_ours_unref(struct sst_ours *o)
 	sst_ours_stop(o);
 	(void)pthread_mutex_destroy(&o->mu);
 	free(o->musts);
+	free(o->expected);
 	free(o);
 }
 
@@ -193,79 +196,79 @@ step(struct sst_ours *o)
 	return musts_tell(o) > 0 && s > BARE_S ? BARE_S : s;
 }
 
-struct intake {
-	struct sst_ours	*ours;
-	struct sst_own	*own;
-	struct sst_ours_set *new;	/* or NULL */
-};
-
-/* What there is no memory to wait for is not waited for. */
-static void
-note(struct sst_ours_set *set, const uint8_t leaf[32])
-{
-	if (set->n == set->room) {
-		const size_t room = set->room != 0 ? 2 * set->room : 8;
-		void *more = realloc(set->leaves, room * sizeof(*set->leaves));
-
-		if (more == NULL)
-			return;
-		set->leaves = more;
-		set->room = room;
-	}
-	memcpy(set->leaves[set->n++], leaf, 32);
-}
-
-/* What is back may have to be waited for as what is new. */
 static int
 is_known(void *arg, const uint8_t leaf[32])
 {
-	const struct intake *in = arg;
-	const int known = sst_own_again(in->own, leaf);
+	const struct sst_ours *o = arg;
 
-	if (known == 2 && in->new != NULL && sst_own_is_pending(in->own, leaf))
-		note(in->new, leaf);
-	return known != 0;
+	return sst_own_again(o->own, leaf) != 0;
 }
 
 static int
 take_in(void *arg, X509 *leaf, STACK_OF(X509) *above)
 {
-	const struct intake *in = arg;
+	struct sst_ours *o = arg;
 	unsigned char digest[32];
 	unsigned len = sizeof(digest);
 
-	(void)sst_own_add(in->own, leaf, above, NULL);
-	if (X509_digest(leaf, EVP_sha256(), digest, &len) != 1)
-		return 0;
-	must_note(in->ours, leaf, digest);
-	if (in->new != NULL && sst_own_is_pending(in->own, digest))
-		note(in->new, digest);
+	(void)sst_own_add(o->own, leaf, above, NULL);
+	if (X509_digest(leaf, EVP_sha256(), digest, &len) == 1)
+		must_note(o, leaf, digest);
 	return 0;
 }
 
-void
-sst_ours_meet(struct sst_ours *o, struct sst_store *store, struct sst_ours_set *ret)
+/* What there is no memory to wait for is not waited for. */
+static int
+expected_add(struct sst_ours *o, const uint8_t leaf[32])
 {
-	struct intake in = { .ours = o, .own = o->own, .new = ret };
+	void *more;
+	size_t room;
 
-	(void)sst_store_leaves(store, is_known, take_in, &in, NULL);
+	(void)pthread_mutex_lock(&o->mu);
+	more = o->expected;
+	if (o->n_expected == o->room_expected) {
+		room = o->room_expected != 0 ? 2 * o->room_expected : 8;
+		more = realloc(o->expected, room * sizeof(*o->expected));
+		if (more != NULL) {
+			o->expected = more;
+			o->room_expected = room;
+		}
+	}
+	if (more != NULL)
+		memcpy(o->expected[o->n_expected++], leaf, 32);
+	(void)pthread_mutex_unlock(&o->mu);
+	return more != NULL;
+}
+
+int
+sst_ours_expect(struct sst_ours *o, X509 *leaf, STACK_OF(X509) *above)
+{
+	unsigned char digest[32];
+	unsigned len = sizeof(digest);
+
+	(void)take_in(o, leaf, above);
+	return X509_digest(leaf, EVP_sha256(), digest, &len) == 1 &&
+	    sst_own_is_pending(o->own, digest) && expected_add(o, digest);
 }
 
 size_t
-sst_ours_lacks(struct sst_ours *o, const struct sst_ours_set *set)
+sst_ours_lacks(struct sst_ours *o)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < set->n; i++)
-		n += (size_t)sst_own_is_pending(o->own, set->leaves[i]);
+	(void)pthread_mutex_lock(&o->mu);
+	for (size_t i = 0; i < o->n_expected; i++)
+		n += (size_t)sst_own_is_pending(o->own, o->expected[i]);
+	(void)pthread_mutex_unlock(&o->mu);
 	return n;
 }
 
 void
-sst_ours_set_done(struct sst_ours_set *set)
+sst_ours_expect_none(struct sst_ours *o)
 {
-	free(set->leaves);
-	memset(set, 0, sizeof(*set));
+	(void)pthread_mutex_lock(&o->mu);
+	o->n_expected = 0;
+	(void)pthread_mutex_unlock(&o->mu);
 }
 
 /* For sst_store_unref(); NULL: it was stopped. */
@@ -289,7 +292,11 @@ sst_ours_sync(struct sst_ours *o)
 	if (store == NULL)
 		return;
 	sst_own_sync_begin(o->own);
-	sst_ours_meet(o, store, NULL);
+	(void)sst_store_leaves(store, is_known, take_in, o, NULL);
+	(void)pthread_mutex_lock(&o->mu);
+	for (size_t i = 0; i < o->n_expected; i++)
+		(void)sst_own_again(o->own, o->expected[i]);
+	(void)pthread_mutex_unlock(&o->mu);
 	sst_own_sync_end(o->own);
 	sst_store_unref(store);
 	atomic_store(&o->synced, 1);
@@ -310,22 +317,19 @@ sst_ours_serve(struct sst_ours *o, const uint8_t leaf[32], X509 *x, STACK_OF(X50
 static int
 has(void *arg, const uint8_t leaf[32])
 {
-	const struct intake *in = arg;
-
-	(void)sst_own_again(in->own, leaf);
+	(void)is_known(arg, leaf);
 	return 1;
 }
 
 unsigned
 sst_ours_go_on(struct sst_ours *o)
 {
-	struct intake in = { .ours = o, .own = o->own };
 	struct sst_store *store = store_of(o);
 	uint64_t generation = store != NULL ? sst_store_generation(store) : 0;
 
 	if (store != NULL && atomic_exchange(&o->generation, generation) != generation) {
 		sst_own_sync_begin(o->own);
-		(void)sst_store_leaves(store, has, take_in, &in, NULL);
+		(void)sst_store_leaves(store, has, take_in, o, NULL);
 		sst_own_sync_end(o->own);
 	}
 	sst_store_unref(store);

@@ -48,18 +48,15 @@ int	sst_ours_is_given(const struct sst_ours *);
 void	sst_ours_sync(struct sst_ours *);
 /* It was done once. */
 int	sst_ours_synced(const struct sst_ours *);
-/* Certificates, by their SHA-256. All zero: none. */
-struct sst_ours_set {
-	uint8_t		(*leaves)[32];
-	size_t		 n, room;
-};
 
-/* Takes in what another store has and this one does not: what is about to be served.
- * *ret: those of them whose staple is to be waited for. */
-void	sst_ours_meet(struct sst_ours *, struct sst_store *, struct sst_ours_set *ret);
-/* How many of them were not answered for yet. */
-size_t	sst_ours_lacks(struct sst_ours *, const struct sst_ours_set *);
-void	sst_ours_set_done(struct sst_ours_set *);
+/* This is about to be served: taken in. 1: its staple is to be waited for; it is then
+ * expected, and sst_ours_sync() does not drop it. */
+int	sst_ours_expect(struct sst_ours *, X509 *leaf, STACK_OF(X509) *above);
+/* How many of what is expected were not answered for yet. */
+size_t	sst_ours_lacks(struct sst_ours *);
+/* Nothing is expected any more. */
+void	sst_ours_expect_none(struct sst_ours *);
+
 /* As in own.h. */
 unsigned sst_ours_step(struct sst_ours *);
 size_t	sst_ours_pending(struct sst_ours *);

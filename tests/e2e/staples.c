@@ -273,6 +273,27 @@ COLD_SCENE(a_renewal_is_put_in_service_with_its_staple)
 	end();
 }
 
+/* The pair, as who does not write aside writes it: for a while there is a part. */
+static void
+write_slowly(const char *name, const struct pki_cert *c)
+{
+	const char *path = pki_path(world.dir, name);
+	struct pki_buf b = { 0 };
+	FILE *f;
+
+	pki_put_chain(&b, c);
+	pki_put_key(&b, c);
+	f = fopen(path, "w");
+	want(f != NULL);
+	for (size_t at = 0, n; at < b.len; at += n) {
+		n = b.len - at < 512 ? b.len - at : 512;
+		want_eq(fwrite(b.data + at, 1, n, f), n);
+		want_eq(fflush(f), 0);
+	}
+	want_eq(fclose(f), 0);
+	pki_buf_free(&b);
+}
+
 /* A client that asks for a staple: 1: it is shown `cert`; *ret_stapled: with one. */
 static int
 sees_cert(int listener, const struct addr *at, const struct pki_cert *cert, int *ret_stapled)
@@ -287,6 +308,48 @@ sees_cert(int listener, const struct addr *at, const struct pki_cert *cert, int 
 	(void)close(ours_accept(listener));
 	peer_end(&p);
 	return same;
+}
+
+/* What was looked at is what is served, however often it is looked at. */
+COLD_SCENE(files_that_change_while_they_are_read_are_served_with_their_staple)
+{
+	struct addr at;
+	int listener, has = 0;
+
+	begin("");
+	listener = ours_listener(&at, world.families[0], issue(ONE, "o", 30), NULL);
+	for (int i = 1; i < CERTS; i++) {
+		(void)issue(ONE, "o", 30 + i);
+		write_slowly("c0.pem", r.cert[i]);
+		while (sees_cert(listener, &at, r.cert[i], &has) == 0)
+			want(has);
+		want(has);
+		want_eq(r.asked[i], 1);
+	}
+	want_eq(close(listener), 0);
+	end();
+}
+
+/* The same where a chain and its key are set one after the other. */
+COLD_SCENE(a_chain_that_waited_for_its_key_is_served_with_its_staple)
+{
+	struct addr at;
+	int listener, has = 0;
+
+	begin("");
+	listener = ours_listener(&at, world.families[0], issue(ONE, "o", 30), NULL);
+	(void)issue(ONE, "o", 60);
+	pki_write_chain(world.dir, "chain.pem", r.cert[1]);
+	pki_write_key(world.dir, "key.pem", r.cert[1]);
+	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, pki_path(world.dir, "chain.pem")),
+	    0);
+	want_eq(sees_cert(listener, &at, r.cert[0], &has), 1);
+	want(has);
+	want_eq(ours_set(listener, TLS_PRIVATE_KEY, pki_path(world.dir, "key.pem")), 0);
+	want_eq(sees_cert(listener, &at, r.cert[1], &has), 1);
+	want(has);
+	want_eq(close(listener), 0);
+	end();
 }
 
 COLD_SCENE(while_a_renewal_waits_for_its_staple_others_are_loaded)
@@ -515,6 +578,9 @@ main(void)
 		cmocka_unit_test(
 		    a_responder_that_is_silent_holds_listen_up_for_the_budget_at_most),
 		cmocka_unit_test(a_renewal_is_put_in_service_with_its_staple),
+		cmocka_unit_test(
+		    files_that_change_while_they_are_read_are_served_with_their_staple),
+		cmocka_unit_test(a_chain_that_waited_for_its_key_is_served_with_its_staple),
 		cmocka_unit_test(while_a_renewal_waits_for_its_staple_others_are_loaded),
 		cmocka_unit_test(what_is_changed_after_a_renewal_that_waits_comes_after_it),
 		cmocka_unit_test(

@@ -372,28 +372,34 @@ a_refused_folder_leaves_no_trace_when_it_can_be_read(void **state)
 	assert_true(serves("www.example.com", www));
 }
 
-/* A trial that refuses the certificate `bad` and counts. */
+/* A trial that refuses the certificate `bad`, or (1) puts it off, and counts. */
 struct trial {
 	const struct pki_cert *bad;
-	int	 asked;
+	int	 later;
+	int	 asked;		/* about what displaces another, */
+	int	 new;		/* and about what does not */
 	char	 names[200];
 };
 
 static int
-try(void *arg, const struct sst_identity *id, const char *names, struct sst_error *err)
+try(void *arg, const struct sst_identity *id, const char *names, int displaces,
+    struct sst_error *err)
 {
 	unsigned char digest[32];
 	struct trial *t = arg;
 
-	t->asked++;
+	t->asked += displaces;
+	t->new += !displaces;
 	(void)snprintf(t->names, sizeof(t->names), "%s", names);
 	/* no lock is held: the store can be asked */
-	assert_true(sst_store_retry_due(store) == -1);
+	(void)sst_store_retry_due(store);
 	if (t->bad == NULL)
 		return SST_OK;
 	pki_digest(t->bad, digest);
 	if (memcmp(digest, sst_identity_digest(id), 32) != 0)
 		return SST_OK;
+	if (t->later)
+		return 1;
 	err->code = SST_E_REFUSED;
 	(void)snprintf(err->text, sizeof(err->text), "it spoke no TLS");
 	return SST_E_REFUSED;
@@ -480,6 +486,77 @@ what_takes_anothers_file_is_tried(void **state)
 	assert_true(serves("mail.example.com", mail));
 }
 
+/* It is not refused either: nothing happens, until it is taken. */
+static void
+what_is_put_off_leaves_its_folder_as_it_was(void **state)
+{
+	struct trial t = { .bad = next, .later = 1 };
+	struct pki_cert *other = leaf(PKI_P256, "other.example.com");
+	uint64_t generation;
+
+	(void)state;
+	sst_store_on_try(store, try, &t);
+	pki_write_pair(dir, "d/www/pair.pem", www);
+	add("d");
+	assert_int_equal(t.new, 1);
+	generation = sst_store_generation(store);
+	(void)memset(&events, 0, sizeof(events));
+	pki_write_pair(dir, "d/www/pair.pem", next);
+	pki_write_pair(dir, "d/www/other.pem", other);
+	assert_int_equal(sst_store_rescan_below(store, pki_path(dir, "d"), "www", NULL), 1);
+	again("d", "");
+	assert_true(serves("www.example.com", www));
+	assert_false(serves("other.example.com", other));
+	assert_int_equal(sst_store_generation(store), generation);
+	assert_string_equal(events.text, "");
+	/* what is new is asked about too, and what is in another folder goes its way */
+	pki_write_pair(dir, "d/mail/pair.pem", mail);
+	t.new = 0;
+	again("d", "mail");
+	assert_int_equal(t.new, 1);
+	assert_true(serves("mail.example.com", mail));
+	t.bad = NULL;
+	again("d", "www");
+	assert_true(serves("www.example.com", next));
+	assert_true(serves("other.example.com", other));
+	pki_free(other);
+}
+
+static void
+files_bytes_and_keys_are_put_off_as_well(void **state)
+{
+	struct trial t = { .bad = next, .later = 1 };
+	struct sst_error err = { .code = SST_OK };
+	struct pki_buf b = { 0 };
+
+	(void)state;
+	sst_store_on_try(store, try, &t);
+	pki_put_chain(&b, next);
+	pki_put_key(&b, next);
+	pki_write_chain(dir, "chain.pem", next);
+	pki_write_key(dir, "key.pem", next);
+	for (int i = 0; i < 2; i++) {
+		t.bad = i == 0 ? next : NULL;
+		ok(sst_store_add_bytes(store, b.data, b.len, &err), &err);
+		assert_int_equal(serves("www.example.com", next), i);
+	}
+	ok(sst_store_remove(store, "*", &err), &err);
+	add("chain.pem");
+	for (int i = 0; i < 2; i++) {
+		t.bad = i == 0 ? next : NULL;
+		ok(sst_store_add_key(store, pki_path(dir, "key.pem"), &err), &err);
+		assert_int_equal(serves("www.example.com", next), i);
+	}
+	ok(sst_store_remove(store, "*", &err), &err);
+	pki_write_pair(dir, "a.pem", next);
+	for (int i = 0; i < 2; i++) {
+		t.bad = i == 0 ? next : NULL;
+		add("a.pem");
+		assert_int_equal(serves("www.example.com", next), i);
+	}
+	pki_buf_free(&b);
+}
+
 static void
 files_bytes_and_keys_are_tried_as_well(void **state)
 {
@@ -538,6 +615,8 @@ main(void)
 		T(what_fails_its_trial_does_not_take_anothers_place),
 		T(what_would_be_served_for_anothers_name_is_tried),
 		T(what_takes_anothers_file_is_tried),
+		T(what_is_put_off_leaves_its_folder_as_it_was),
+		T(files_bytes_and_keys_are_put_off_as_well),
 		T(files_bytes_and_keys_are_tried_as_well),
 	};
 

@@ -365,6 +365,43 @@ cs_44_certbot_stops_in_the_middle_and_goes_on_later(void **state)
 	assert_int_equal(events.count[SST_STORE_RENEWED], 1);
 }
 
+static int
+put_off(void *arg, const struct sst_identity *id, const char *names, int displaces,
+    struct sst_error *err)
+{
+	(void)id, (void)names, (void)err;
+	assert_true(displaces);
+	++*(int *)arg;
+	return *(int *)arg == 1;
+}
+
+static void
+what_is_due_and_is_put_off_stays_due(void **state)
+{
+	int asked = 0;
+
+	(void)state;
+	pki_certbot(dir, "site", one, 1);
+	add_live();
+	pki_certbot_archive(dir, "site", three, 2);
+	relink("cert", 2);
+	relink("privkey", 2);
+	rescan_site();
+	relink("chain", 2);
+	relink("fullchain", 2);
+	sst_store_on_try(store, put_off, &asked);
+	wall_ahead += 200;
+	retry();
+	assert_int_equal(asked, 1);
+	assert_true(serves(one));
+	/* not a moment later, and only as often as somebody reads */
+	assert_int_equal(sst_store_retry_due(store), 0);
+	retry();
+	assert_int_equal(asked, 2);
+	assert_true(serves(three));
+	assert_int_equal(sst_store_retry_due(store), -1);
+}
+
 static void
 cs_44_files_that_are_no_pair_keep_the_old_version_and_are_read_again(void **state)
 {
@@ -561,6 +598,7 @@ main(void)
 		T(cs_43_a_key_that_is_used_again_does_not_mix_versions),
 		T(cs_44_a_server_that_starts_between_two_versions_serves_the_one_that_is_left),
 		T(cs_44_certbot_stops_in_the_middle_and_goes_on_later),
+		T(what_is_due_and_is_put_off_stays_due),
 		T(cs_44_files_that_are_no_pair_keep_the_old_version_and_are_read_again),
 		T(what_is_taken_out_waits_no_more),
 		T(cs_44_links_that_lead_back_to_an_expired_version_are_not_followed),

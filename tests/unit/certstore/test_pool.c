@@ -199,10 +199,12 @@ a_large_directory_that_changed_is_brought_up_to_date(void **state)
 }
 
 static int
-try(void *arg, const struct sst_identity *id, const char *names, struct sst_error *err)
+try(void *arg, const struct sst_identity *id, const char *names, int displaces,
+    struct sst_error *err)
 {
 	(void)names;
 	assert_non_null(id);
+	assert_true(displaces);
 	++*(int *)arg;
 	return sst_fail(err, SST_E_REFUSED, "no");
 }

@@ -103,7 +103,7 @@ tried_at(struct sst_identity *id, const char *names, int level, int staples,
 	struct sst_canary canary = { .level = level,
 	    .staple = staples ? on_status : NULL };
 	struct sst_error err = { 0 };
-	int rc = sst_canary(&canary, id, names, &err);
+	int rc = sst_canary(&canary, id, names, 1, &err);
 
 	if (word == NULL && rc != SST_OK)
 		fail_msg("refused: %s", err.text);
