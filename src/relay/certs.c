@@ -175,6 +175,12 @@ sst_certs_unref(struct sst_certs *certs)
 	free(certs);
 }
 
+int
+sst_certs_is_left(const struct sst_certs *certs)
+{
+	return atomic_load(&certs->refs) == 1;
+}
+
 struct sst_lane *
 sst_certs_lane(struct sst_certs *certs)
 {

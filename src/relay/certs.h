@@ -2,7 +2,7 @@
 /*
  * certs - the certificates of one socket: a store, and where each came from.
  *
- * supply.c loads, removes and rescans through the loader (certs_load.c); a handshake's
+ * change.c loads, removes and rescans through the loader (certs_load.c); a handshake's
  * choice reads through the same store. Files are read from the descriptor that the
  * program passed; what is watched is opened again by the keeper, what is static
  * never is.
@@ -110,7 +110,7 @@ void	sst_certs_retry(struct sst_certs *);
 /* ms until some are; -1: none waits. */
 int64_t	sst_certs_retry_due(struct sst_certs *);
 
-/* Changes of this store that wait for the one before: supply.c's. */
+/* Changes of this store that wait for the one before: change.c's. */
 struct sst_lane {
 	int		 busy;
 	int		 retries;	/* a retry is on its way */
@@ -118,6 +118,8 @@ struct sst_lane {
 };
 struct sst_lane *sst_certs_lane(struct sst_certs *);	/* under the relay's lock */
 int	sst_certs_has(struct sst_certs *, uint32_t id);
+/* Nobody but the caller has them any more. */
+int	sst_certs_is_left(const struct sst_certs *);
 /* Whether it is a directory that is served from its kept index, and was not read yet. */
 int	sst_certs_is_unread(struct sst_certs *, uint32_t id);
 /* How many entries the list has. */

@@ -25,7 +25,7 @@ struct sst_certs {
 	atomic_uint	  refs;
 	struct sst_files *files;	/* borrowed: the relay's */
 	struct sst_log	 *log;		/* borrowed */
-	struct sst_lane	  lane;		/* supply.c's */
+	struct sst_lane	  lane;		/* change.c's */
 	struct sst_store *store;
 	struct sst_tickets *tickets;
 	_Atomic int64_t	  renewed;	/* wall time of the last renewal */

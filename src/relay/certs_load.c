@@ -2,7 +2,7 @@
 /*
  * certs_load - what comes into a socket's certificates and what goes (certs.h).
  *
- *	a job of supply.c --> load, remove, rescan --> certstore, and the list
+ *	change.c --> load, remove, rescan --> certstore, and the list
  *
  * Always true:
  *   1. A chain that is for none of the socket's names never reaches the store that

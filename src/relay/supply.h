@@ -2,18 +2,18 @@
 /*
  * supply - options whose value is a file, a directory or bytes.
  *
- *	channel.c (FILE) --> supply --loader--> certs.c --> answer to the shim,
- *	                                               KEEP or DROP to the keeper
+ *	channel.c (FILE) --> supply --> change.c --> answer to the shim,
+ *	                                            KEEP or DROP to the keeper
  *
  * A directory is answered when all of it is loaded, or after 250 ms; the rest
  * goes on behind. While a listener is restored its certificates come
  * first, its clients after.
  *
  * Always true:
- *   1. Every source of the keeper is kept or dropped, once.
- *   2. Changes of one store are made one at a time and in their order, also while the
- *      first waits for staples (certs.h); nobody else waits for that.
- * Threads: under the relay's lock; the loading itself is the loader's.
+ *   1. A call is answered once, and what it was about is a change of its store
+ *      (change.h).
+ *   2. A file that is no certificate's is read at once and kept in memory.
+ * Threads: under the relay's lock.
  */
 #ifndef SST_RELAY_SUPPLY_H
 #define SST_RELAY_SUPPLY_H

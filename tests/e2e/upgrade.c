@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -718,6 +719,66 @@ one_server(void *arg)
 	return NULL;
 }
 
+static int
+is_closed(const struct addr *at)
+{
+	int fd = socket(at->u.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int rc = connect(fd, &at->u.any, at->len);
+
+	(void)close(fd);
+	return rc < 0;
+}
+
+/* A folder that was found between two versions is read again for whoever still has the
+ * certificates, also when it was the listener's watch that found it. */
+SCENE(what_a_closed_listener_was_to_read_again_is_read_for_its_connections)
+{
+	static const char *const first[] = { "cert", "privkey" },
+	    *const then[] = { "chain", "fullchain" };
+	struct pki_cert *renewed = pki_issue(world.ca,
+	    &(struct pki_spec){ .cn = "again", .san = "one.example" });
+	struct pki_cert *two = pki_issue(world.ca,
+	    &(struct pki_spec){ .cn = "two", .san = "two.example" });
+	struct addr at;
+	struct other o;
+	uint64_t g;
+	char half[680], dir[700];
+	int l, fd, peer;
+
+	(void)snprintf(half, sizeof(half), "%s/half", world.dir);
+	(void)snprintf(dir, sizeof(dir), "%s/live", half);
+	want_eq(mkdir(half, 0755), 0);
+	pki_certbot(half, "one.example", world.one, 1);
+	l = plain_listener(&at, dir);
+	peer = tcp_dial(&at);
+	fd = ours_accept(l);
+	g = ours_generation(l);
+	pki_certbot_archive(half, "one.example", renewed, 2);
+	for (int i = 0; i < 2; i++) {
+		pki_certbot_unlink(half, "one.example", first[i]);
+		pki_certbot_link(half, "one.example", first[i], 2);
+	}
+	/* what changes later is read later: by then it is known to wait */
+	pki_certbot(half, "two.example", two, 1);
+	want_soon(ours_generation(l) > g);
+	g = ours_generation(l);
+	(void)close(l);
+	want_soon(is_closed(&at));
+	for (int i = 0; i < 2; i++) {
+		pki_certbot_unlink(half, "one.example", then[i]);
+		pki_certbot_link(half, "one.example", then[i], 2);
+	}
+	want_soon(ours_generation(fd) > g);
+	other_start(&o, peer, &(struct peer_opts){ .sni = "one.example" });
+	want_eq(upgrade(fd, NULL), 0);
+	want_eq(other_end(&o), 0);
+	want(peer_has_cert(&o.peer, renewed));
+	peer_end(&o.peer);
+	(void)close(fd);
+	pki_free(renewed);
+	pki_free(two);
+}
+
 SCENE(many_upgrade_at_once)
 {
 	pthread_t client[CROWD], server[CROWD * 5];
@@ -786,6 +847,8 @@ main(void)
 		cmocka_unit_test(a_foreign_connection_with_a_duplicate_is_refused),
 		cmocka_unit_test(
 		    a_foreign_server_is_given_its_certificate_once_it_is_ours),
+		cmocka_unit_test(
+		    what_a_closed_listener_was_to_read_again_is_read_for_its_connections),
 		cmocka_unit_test(many_upgrade_at_once),
 		cmocka_unit_test(
 		    a_listener_begins_plain_after_a_restart_of_the_relay),
