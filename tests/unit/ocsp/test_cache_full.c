@@ -23,6 +23,7 @@
 
 #include "make_cache.h"
 #include "make_vfs.h"
+#include "ocsp/own_inside.h"
 #include "support/starve.h"
 
 static const int64_t listed[] = { 501, 502, 503 };
@@ -316,6 +317,46 @@ every_allocation_fails_in_turn(void **state)
 	starve(*state, "");
 }
 
+/* No memory for it is not the same as nothing there. */
+static void
+what_is_kept_is_never_missing_for_want_of_memory(void **state)
+{
+	const struct cache_world *w = *state;
+	const struct sst_evidence good = says(SST_EV_GOOD, -1, 5);
+	const struct sst_cert_key key = cert_key(1, 1), other = cert_key(1, 2);
+
+	for (int i = 0; i < 2; i++) {
+		const struct sst_cache_config config = { .dir = i == 0 ? NULL :
+		    pki_path(w->dir, "copied"), .may_write = 1, .wait_ms = 100 };
+		struct sst_cache *c = NULL;
+		int last = 1, short_of = 0, rc;
+
+		assert_int_equal(sst_cache_open(&config, &c, NULL), SST_OK);
+		assert_int_equal(sst_cache_put(c, &key, CACHE_ENDS, &good, "der", 3, PKI_NOW,
+		    NULL), SST_OK);
+		for (long n = 1; last; n++) {
+			uint8_t *der = NULL;
+			size_t len = 0;
+
+			starve_arm(n, STARVE_OURS | STARVE_SQLITE);
+			rc = sst_cache_response_get(c, &key, &der, &len);
+			last = starve_over();
+			if (rc == 1) {
+				assert_int_equal(len, 3);
+				assert_memory_equal(der, "der", 3);
+			} else {
+				assert_int_equal(rc, SST_E_NOMEM);
+				assert_true(last);
+				short_of++;
+			}
+			free(der);
+			assert_int_equal(sst_cache_response_get(c, &other, &der, &len), 0);
+		}
+		assert_true(short_of > 0);
+		sst_cache_close(c);
+	}
+}
+
 int
 main(void)
 {
@@ -328,6 +369,7 @@ main(void)
 		cmocka_unit_test(rv_99_a_small_disk_fills_up),
 		cmocka_unit_test(rv_99_a_limit_of_file_sizes),
 		cmocka_unit_test(every_allocation_fails_in_turn),
+		cmocka_unit_test(what_is_kept_is_never_missing_for_want_of_memory),
 	};
 
 	if (!starve_crypto() || !starve_sqlite())
