@@ -4,7 +4,8 @@
  *
  *	work.c		life, the queue of asks, the thread's loop
  *	work_ticket.c	one ask: which sources in which order, until when
- *	work_job.c	one fetch: its right to begin, its end, who is told
+ *	work_job.c	one fetch: its right to begin
+ *	work_end.c	its end: who is told, what is noted of the source
  *	work_crl.c	a list that is fetched
  *	work_ocsp.c	a response that is fetched
  *	work_service.c	the machine's cache service, which is asked before
@@ -14,7 +15,7 @@
  *
  * Always true:
  *   1. A ticket waits for one job at most, and is told by it once.
- *   2. A job lives in one list, is known by its key, and ends in job_end() alone.
+ *   2. A job lives in one list, is known by its key, and ends in sst_job_end() alone.
  *   3. What is behind `mu` is shared with who asks; all else is the thread's.
  *   4. A ticket's deadline ends the ticket, never the job: what was begun is
  *      finished for the cache.
@@ -153,22 +154,33 @@ struct sst_job *sst_job_for(struct sst_work *, struct sst_subject *, enum sst_wo
 	    const char *url, struct sst_evidence *ret_ev);
 /* A job for what the schedule says is due. */
 void	sst_job_background(struct sst_work *, struct sst_work_item *);
-/* The end by a fault of the way to the source (`a`: what the fetcher said). */
-void	sst_job_failed(struct sst_job *, const struct sst_fetch_answer *a);
-/* The end by what was fetched: `e` is about the job's own subject. */
-void	sst_job_judged(struct sst_job *, const struct sst_evidence *e);
 /* For the judges: whether a delegate, or who signs lists alone, is known to be
  * revoked. `arg` is the job. */
 int	sst_job_signer_revoked(void *arg, const struct sst_cert_key *key);
 /* What the cache knows of `subject` from this kind of source; 1: *ret is it. */
 int	sst_job_known(struct sst_work *, const struct sst_subject *, enum sst_work_kind,
 	    struct sst_evidence *ret);
+/* What the caches hold of this kind that decides. */
+int	sst_job_held(struct sst_work *, const struct sst_subject *, enum sst_work_kind,
+	    struct sst_evidence *ret);
+/* Whose failures are noted: of a list all the issuer's certificates together. */
+struct sst_cert_key sst_job_negative_key(const struct sst_subject *, enum sst_work_kind);
 /* Ends the first job without a word about its source. */
 void	sst_job_given_up(struct sst_work *);
 /* Enters evidence into the schedule. */
 void	sst_job_plan(struct sst_work *, struct sst_subject *, enum sst_work_kind,
 	    const char *url, const char *host, const struct sst_evidence *);
 void	sst_item_free(void *item);
+
+/* work_end.c */
+/* `e` is what is held now, an error included. */
+void	sst_job_end(struct sst_job *, const struct sst_evidence *e, int64_t not_before);
+void	sst_job_end_with_error(struct sst_job *, enum sst_fault, const char *text,
+	    int64_t not_before);
+/* The end by a fault of the way to the source (`a`: what the fetcher said). */
+void	sst_job_failed(struct sst_job *, const struct sst_fetch_answer *a);
+/* The end by what was fetched: `e` is about the job's own subject. */
+void	sst_job_judged(struct sst_job *, const struct sst_evidence *e);
 
 /* work_crl.c: what the job's list says about a certificate of its issuer. */
 void	sst_crl_about(const struct sst_job *, const struct sst_subject *,

@@ -3,7 +3,6 @@
  * One fetch. Whether it may begin is asked in this order: is the URL of a form
  * that is fetched, did the source or this certificate's answer fail lately, is the
  * host closed, does somebody else have the lease, and did he bring what we want.
- * What is noted of a source is of the clock, whatever time evidence is put to.
  */
 #include "work_inside.h"
 
@@ -19,7 +18,6 @@
 #define CRL_MS		60000	/* 32 MiB take a while; a slow drip ends earlier */
 #define LEASE_POLL_MS	20
 #define LEASE_AGAIN_S	60
-#define BLOCKED_S	3600
 
 /* A list is about an issuer's certificates, a response about one; each at a level. */
 static void
@@ -36,9 +34,8 @@ job_key(const struct sst_subject *s, enum sst_work_kind kind, const char *url,
 	(void)SHA256(bytes, sizeof(bytes), key);
 }
 
-/* Whose failures are noted: of a list all the issuer's certificates together. */
-static struct sst_cert_key
-negative_key(const struct sst_subject *s, enum sst_work_kind kind)
+struct sst_cert_key
+sst_job_negative_key(const struct sst_subject *s, enum sst_work_kind kind)
 {
 	struct sst_cert_key k = s->facts->key;
 
@@ -49,9 +46,8 @@ negative_key(const struct sst_subject *s, enum sst_work_kind kind)
 	return k;
 }
 
-/* What the caches hold of this kind that decides. */
-static int
-held(struct sst_work *w, const struct sst_subject *s, enum sst_work_kind kind,
+int
+sst_job_held(struct sst_work *w, const struct sst_subject *s, enum sst_work_kind kind,
     struct sst_evidence *ret)
 {
 	struct sst_evidence list[16];
@@ -76,7 +72,7 @@ int
 sst_job_known(struct sst_work *w, const struct sst_subject *s, enum sst_work_kind kind,
     struct sst_evidence *ret)
 {
-	return s->policy.use_cache != SST_SWITCH_OFF && held(w, s, kind, ret);
+	return s->policy.use_cache != SST_SWITCH_OFF && sst_job_held(w, s, kind, ret);
 }
 
 void
@@ -184,7 +180,7 @@ static int
 put_off(struct sst_work *w, const struct sst_subject *s, enum sst_work_kind kind,
     const char *url, const struct sst_source_state *st, struct sst_evidence *ret)
 {
-	struct sst_cert_key key = negative_key(s, kind);
+	struct sst_cert_key key = sst_job_negative_key(s, kind);
 	int64_t now = sst_work_now(w);
 	enum sst_fault fault = SST_FAULT_NONE;
 
@@ -259,167 +255,16 @@ sst_job_background(struct sst_work *w, struct sst_work_item *item)
 	j->background = 1;
 }
 
-/*
- * What a list says about another certificate than the job's own: by the list at
- * hand, or by the cache, which has it. Never what it says about somebody else.
- */
-static void
-of_list(struct sst_job *j, const struct sst_subject *s, struct sst_evidence *ret)
-{
-	if (j->list != NULL) {
-		sst_crl_about(j, s, ret);
-		return;
-	}
-	if (held(j->w, s, SST_WORK_CRL, ret))
-		return;
-	sst_work_error(ret, SST_WORK_CRL, SST_FAULT_NONE, j->url,
-	    "the list is known and says nothing about it");
-	ret->status = SST_EV_NOTHING;
-}
-
-/* Everybody who waits for the job is told, each about his certificate. */
-static void
-tell_all(struct sst_job *j, const struct sst_evidence *e)
-{
-	struct sst_evidence own;
-
-	for (struct sst_ticket *t = j->w->active; t != NULL; t = t->next) {
-		if (t->job != j)
-			continue;
-		if (e->status == SST_EV_ERROR ||
-		    sst_cert_key_cmp(&t->subject->facts->key, &j->subject->facts->key) == 0) {
-			sst_ticket_tell(j->w, t, e);
-			continue;
-		}
-		of_list(j, t->subject, &own);
-		sst_ticket_tell(j->w, t, &own);
-	}
-}
-
-/* `e` is what is held now, an error included. */
-static void
-job_end(struct sst_job *j, const struct sst_evidence *e, int64_t not_before)
-{
-	int is_held = e->status != SST_EV_ERROR && e->until != 0;
-
-	tell_all(j, e);
-	if (j->background)
-		sst_schedule_done(j->w->schedule, j->key, is_held ? e : NULL, not_before);
-	else if (is_held)
-		sst_job_plan(j->w, j->subject, j->kind, j->url, j->host, e);
-	if (j->fetching)
-		sst_cache_release(j->w->cache, j->lease);
-	j->over = 1;
-}
-
-static void
-end_with_error(struct sst_job *j, enum sst_fault fault, const char *text, int64_t not_before)
-{
-	struct sst_evidence e;
-
-	sst_work_error(&e, j->kind, fault, j->url, text);
-	job_end(j, &e, not_before);
-}
-
 void
 sst_job_given_up(struct sst_work *w)
 {
 	struct sst_job *j = w->jobs;
 
 	if (!j->over)
-		end_with_error(j, SST_FAULT_TIMEOUT, "given up: the checker ends", 0);
+		sst_job_end_with_error(j, SST_FAULT_TIMEOUT, "given up: the checker ends", 0);
 	w->jobs = j->next;
 	w->n_jobs--;
 	job_free(j);
-}
-
-/* Of a response only what says something of the responder as such: else whoever
- * has a certificate that it chokes on could keep it from everybody. */
-static int
-is_of_source(const struct sst_job *j, const struct sst_fetch_answer *a)
-{
-	switch (a->fault) {
-	case SST_FAULT_TIMEOUT:
-	case SST_FAULT_CONNECT:
-	case SST_FAULT_BLOCKED:
-		return 1;
-	case SST_FAULT_TRY_LATER:
-		return j->kind == SST_WORK_CRL || a->http_status == 503 ||
-		    a->http_status == 200 || a->retry_after > 0;
-	default:
-		return j->kind == SST_WORK_CRL && a->fault != SST_FAULT_MEMORY;
-	}
-}
-
-static void
-hear_host(struct sst_job *j, const struct sst_fetch_answer *a, int of_source, int64_t now)
-{
-	enum sst_fault fault = SST_FAULT_NONE;
-
-	if (a->fault == SST_FAULT_BLOCKED)
-		return;
-	if (a->fault == SST_FAULT_TIMEOUT || a->fault == SST_FAULT_CONNECT ||
-	    (a->fault == SST_FAULT_TRY_LATER && of_source))
-		fault = a->fault;
-	sst_schedule_heard(j->w->schedule, j->host, fault, a->was_timeout, a->retry_after,
-	    now);
-}
-
-/* Notes a failure about this certificate (or issuer) at this source; returns when
- * it is asked again. */
-static int64_t
-note_negative(struct sst_job *j, enum sst_fault fault, int retry_after, int64_t now)
-{
-	struct sst_cert_key key = negative_key(j->subject, j->kind);
-	struct sst_source_state st = { .fail_count = 0 };
-
-	if (fault == SST_FAULT_MEMORY)
-		return 0;	/* our own, which says nothing of the source */
-	sst_refresh_after(&st, fault, 0, retry_after, now, j->key);
-	(void)sst_cache_negative_put(j->w->cache, &key, j->url, fault, st.next_try);
-	sst_refresh_after(&j->source, SST_FAULT_NONE, 0, 0, now, j->key);
-	j->source.last_fault = fault;
-	return st.next_try;
-}
-
-void
-sst_job_failed(struct sst_job *j, const struct sst_fetch_answer *a)
-{
-	int64_t now = sst_work_now(j->w), again;
-	int of_source = is_of_source(j, a);
-
-	if (j->w->closing) {
-		end_with_error(j, a->fault, a->text, 0);
-		return;
-	}
-	hear_host(j, a, of_source, now);
-	if (of_source) {
-		sst_refresh_after(&j->source, a->fault, a->was_timeout, a->retry_after,
-		    now, j->key);
-		again = j->source.next_try;
-	} else {
-		again = note_negative(j, a->fault, a->retry_after, now);
-	}
-	j->source.http_status = a->http_status;
-	j->source.ms = a->ms;
-	(void)sst_cache_source_put(j->w->cache, j->url, &j->source);
-	/* another list of what is allowed may be in force by then */
-	end_with_error(j, a->fault, a->text, again == INT64_MAX ? now + BLOCKED_S : again);
-}
-
-void
-sst_job_judged(struct sst_job *j, const struct sst_evidence *e)
-{
-	int64_t now = sst_work_now(j->w), again = 0;
-
-	sst_schedule_heard(j->w->schedule, j->host, SST_FAULT_NONE, 0, 0, now);
-	if (e->status == SST_EV_ERROR)
-		again = note_negative(j, e->fault, 0, now);
-	else
-		sst_refresh_after(&j->source, SST_FAULT_NONE, 0, 0, now, j->key);
-	(void)sst_cache_source_put(j->w->cache, j->url, &j->source);
-	j->w->dirty = 1;
-	job_end(j, e, again);
 }
 
 /* What is held makes the fetch needless: somebody else brought it. */
@@ -440,12 +285,12 @@ begin(struct sst_job *j)
 
 	j->fetching = 1;
 	if (is_needless(j, &e)) {
-		job_end(j, &e, 0);
+		sst_job_end(j, &e, 0);
 		return;
 	}
 	(void)sst_cache_source_get(j->w->cache, j->url, &j->source);
 	if (put_off(j->w, j->subject, j->kind, j->url, &j->source, &e)) {
-		job_end(j, &e, j->source.next_try);
+		sst_job_end(j, &e, j->source.next_try);
 		return;
 	}
 	if (j->kind == SST_WORK_CRL)
@@ -462,7 +307,7 @@ try_lease(struct sst_job *j, int64_t now_ms)
 	int64_t until;
 
 	if (now_ms >= j->deadline) {
-		end_with_error(j, SST_FAULT_TIMEOUT, "another process fetches it, and did "
+		sst_job_end_with_error(j, SST_FAULT_TIMEOUT, "another process fetches it, and did "
 		    "not bring it in time", sst_work_now(j->w) + LEASE_AGAIN_S);
 		return;
 	}
@@ -471,7 +316,7 @@ try_lease(struct sst_job *j, int64_t now_ms)
 	    &until) != 0)
 		begin(j);
 	else if (is_needless(j, &e))
-		job_end(j, &e, 0);
+		sst_job_end(j, &e, 0);
 	else
 		j->lease_at = now_ms + LEASE_POLL_MS;
 }
