@@ -222,11 +222,11 @@ piece_load(struct sst_store *s, const char *path, int again, const struct had *h
 			sst_store_note_seen(s, path, &scan, events);
 	}
 	sst_scan_done(&scan);
-	return rc;
+	return rc == SST_OK && later ? 1 : rc;
 }
 
 /* Reads `path` (settled) and makes the store agree. `again`: what fails keeps
- * its old identity. */
+ * its old identity. 1: some of it is not taken yet. */
 static int
 path_load(struct sst_store *s, const char *path, int again, struct sst_error *err)
 {

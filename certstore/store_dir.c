@@ -23,6 +23,7 @@ struct loading {
 	int64_t		 since;		/* ms: when the first of the batch came */
 	int64_t		 told;		/* ms: when progress was told */
 	uint64_t	 done;
+	int		 later;		/* some of it is not taken yet */
 };
 
 static void
@@ -62,6 +63,7 @@ batch_try(struct loading *l)
 	for (size_t i = 0; i < l->n; i++) {
 		if (sst_try_scan(l->store, &l->batch[i].scan, 0)) {
 			one_drop(l, i);
+			l->later = 1;
 			continue;
 		}
 		l->folder[n] = l->folder[i];
@@ -247,6 +249,7 @@ sst_dir_load(struct sst_store *s, const char *path, char *const *names, size_t n
 		rc = batch_commit(l, err);
 	progress_tell(l, 1);
 	batch_drop(l);
+	rc = rc == SST_OK && l->later ? 1 : rc;
 	free(l);
 	return rc;
 }

@@ -18,7 +18,8 @@
 #define SST_DIR_FOLDERS	512
 #define SST_DIR_MS	250
 
-/* `names`: of the directory, sorted. `present`: it was taken in before. */
+/* `names`: of the directory, sorted. `present`: it was taken in before. 1: some of it is
+ * not taken yet by who tries it. */
 int	sst_dir_load(struct sst_store *, const char *path, char *const *names, size_t n,
 	    int present, struct sst_error *err);
 

@@ -375,31 +375,46 @@ put_off(void *arg, const struct sst_identity *id, const char *names, int displac
 	return *(int *)arg == 1;
 }
 
+/* `source`: the directory, or the folder itself. */
 static void
-what_is_due_and_is_put_off_stays_due(void **state)
+put_off_what_is_due(const char *source)
 {
+	struct sst_error err = { .code = SST_OK };
 	int asked = 0;
 
-	(void)state;
 	pki_certbot(dir, "site", one, 1);
-	add_live();
+	ok(sst_store_add(store, pki_path(dir, source), &err), &err);
 	pki_certbot_archive(dir, "site", three, 2);
 	relink("cert", 2);
 	relink("privkey", 2);
-	rescan_site();
+	ok(sst_store_rescan(store, NULL, &err), &err);
 	relink("chain", 2);
 	relink("fullchain", 2);
 	sst_store_on_try(store, put_off, &asked);
 	wall_ahead += 200;
 	retry();
 	assert_int_equal(asked, 1);
-	assert_true(serves(one));
+	assert_true(serves_whole(one));
 	/* not a moment later, and only as often as somebody reads */
 	assert_int_equal(sst_store_retry_due(store), 0);
 	retry();
 	assert_int_equal(asked, 2);
-	assert_true(serves(three));
+	assert_true(serves_whole(three));
 	assert_int_equal(sst_store_retry_due(store), -1);
+}
+
+static void
+what_is_due_and_is_put_off_stays_due(void **state)
+{
+	(void)state;
+	put_off_what_is_due("live");
+}
+
+static void
+a_folder_by_itself_that_is_put_off_stays_due(void **state)
+{
+	(void)state;
+	put_off_what_is_due("live/site");
 }
 
 static void
@@ -599,6 +614,7 @@ main(void)
 		T(cs_44_a_server_that_starts_between_two_versions_serves_the_one_that_is_left),
 		T(cs_44_certbot_stops_in_the_middle_and_goes_on_later),
 		T(what_is_due_and_is_put_off_stays_due),
+		T(a_folder_by_itself_that_is_put_off_stays_due),
 		T(cs_44_files_that_are_no_pair_keep_the_old_version_and_are_read_again),
 		T(what_is_taken_out_waits_no_more),
 		T(cs_44_links_that_lead_back_to_an_expired_version_are_not_followed),
