@@ -238,6 +238,52 @@ what_changed_in_a_large_directory_is_tried_and_nothing_else(void **state)
 	pki_free(renewed);
 }
 
+/* Whatever is about this certificate is put off. */
+static int
+put_off(void *arg, const struct sst_identity *id, const char *names, int displaces,
+    struct sst_error *err)
+{
+	unsigned char digest[32];
+
+	(void)names, (void)displaces, (void)err;
+	if (arg == NULL)
+		return SST_OK;
+	pki_digest(arg, digest);
+	return memcmp(digest, sst_identity_digest(id), 32) == 0;
+}
+
+static void
+one_that_is_put_off_does_not_hold_up_a_large_directory(void **state)
+{
+	struct sst_error err = { .code = SST_OK };
+	struct pki_cert *later = leaf(PKI_P256, "site0290.example.com");
+	struct pki_cert *renewed = leaf(PKI_P256, "site0291.example.com");
+	struct sst_store *s = with_threads(2);
+	char path[64];
+
+	(void)state;
+	for (size_t i = 0; i < 300; i++) {
+		(void)snprintf(path, sizeof(path), "live/%04zu/pair.pem", i);
+		pki_write_pair(dir, path, sites[i]);
+	}
+	ok(sst_store_add(s, pki_path(dir, "live"), &err), &err);
+	assert_true(serves_in(s, "site0290.example.com", sites[290]));
+	pki_write_pair(dir, "live/0290/pair.pem", later);
+	pki_write_pair(dir, "live/0291/pair.pem", renewed);
+	sst_store_on_try(s, put_off, later);
+	assert_int_equal(sst_store_rescan(s, pki_path(dir, "live"), &err), 1);
+	assert_true(serves_in(s, "site0290.example.com", sites[290]));
+	assert_true(serves_in(s, "site0291.example.com", renewed));
+	assert_true(serves_in(s, "site0299.example.com", sites[299]));
+	assert_int_equal(events.count[SST_STORE_RENEWED], 1);
+	sst_store_on_try(s, put_off, NULL);
+	assert_int_equal(sst_store_rescan(s, pki_path(dir, "live"), &err), SST_OK);
+	assert_true(serves_in(s, "site0290.example.com", later));
+	sst_store_unref(s);
+	pki_free(later);
+	pki_free(renewed);
+}
+
 /* Keys and chains of the directory itself may be spread over its files. */
 static void
 files_beside_many_folders_pair_with_each_other(void **state)
@@ -416,6 +462,7 @@ main(void)
 		T(what_was_read_is_served_before_the_rest_is),
 		T(a_large_directory_that_changed_is_brought_up_to_date),
 		T(what_changed_in_a_large_directory_is_tried_and_nothing_else),
+		T(one_that_is_put_off_does_not_hold_up_a_large_directory),
 		T(files_beside_many_folders_pair_with_each_other),
 		T(one_folder_of_a_large_directory_is_read_by_itself),
 		T(facts_alone_are_the_same_facts),
