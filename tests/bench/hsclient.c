@@ -9,6 +9,10 @@
  *	hsclient resume PORT N COUNT	the same, each resuming the session of its name,
  *					which were begun before; HS_SIGNAL is then the
  *					process that gets a SIGUSR1, HS_VERSION 1.2 or 1.3
+ *	hsclient turns PORT N COUNT	COUNT handshakes, one after the other; prints the
+ *					median and the 99th percentile in us, TCP included
+ *	hsclient strangers PORT N COUNT	the same with names that nobody has, each of which
+ *					must get the alert that says so
  */
 #include <err.h>
 #include <errno.h>
@@ -114,6 +118,56 @@ check(void)
 	call_end(&c);
 }
 
+static int
+us_cmp(const void *a, const void *b)
+{
+	const double d = *(const double *)a - *(const double *)b;
+
+	return (d > 0) - (d < 0);
+}
+
+/* One handshake of a name that the server has, or of one that it has not. */
+static void
+turn(struct call *c, int strange, unsigned *seed)
+{
+	char name[64];
+	int rc;
+
+	call_start(c, (int)(rand_r(seed) % (unsigned)names), 0);
+	if (!strange) {
+		if (SSL_do_handshake(c->ssl) != 1)
+			errx(1, "handshake: %s", ERR_reason_error_string(ERR_get_error()));
+		call_end(c);
+		return;
+	}
+	snprintf(name, sizeof(name), "n%07d.s%d.example", rand_r(seed) % 10000000,
+	    rand_r(seed));
+	SSL_set_tlsext_host_name(c->ssl, name);
+	rc = SSL_do_handshake(c->ssl);
+	if (rc == 1 || ERR_GET_REASON(ERR_get_error()) != SSL_R_TLSV1_UNRECOGNIZED_NAME)
+		errx(1, "%s was not refused as an unknown name", name);
+	ERR_clear_error();
+	SSL_free(c->ssl);
+	close(c->fd);
+}
+
+static void
+turns(int count, int strange)
+{
+	double *us = calloc((size_t)count, sizeof(*us)), began;
+	unsigned seed = (unsigned)getpid();
+	struct call c;
+
+	for (int i = 0; i < count; i++) {
+		began = now_us();
+		turn(&c, strange, &seed);
+		us[i] = now_us() - began;
+	}
+	qsort(us, (size_t)count, sizeof(*us), us_cmp);
+	printf("%.0f %.0f\n", us[count / 2], us[(size_t)count * 99 / 100]);
+	free(us);
+}
+
 /* The i-th handshake's name: each once, or drawn. */
 static int
 draw(int i, int each, unsigned *seed)
@@ -199,7 +253,8 @@ main(int argc, char **argv)
 {
 	if (argc < 4)
 		errx(64, "usage: certs DIR N | check PORT N | warm PORT N | "
-		    "load PORT N COUNT | resume PORT N COUNT");
+		    "load PORT N COUNT | resume PORT N COUNT | turns PORT N COUNT | "
+		    "strangers PORT N COUNT");
 	names = atoi(argv[3]);
 	one_name = getenv("HS_ONE_NAME") != NULL;
 	if (strcmp(argv[1], "certs") == 0) {
@@ -223,6 +278,8 @@ main(int argc, char **argv)
 		check();
 	else if (strcmp(argv[1], "warm") == 0)
 		load(names, 1);
+	else if (strcmp(argv[1], "turns") == 0 || strcmp(argv[1], "strangers") == 0)
+		turns(argc > 4 ? atoi(argv[4]) : 10000, argv[1][0] == 's');
 	else {
 		if (strcmp(argv[1], "resume") == 0)
 			begin_all();
