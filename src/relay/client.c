@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -100,13 +101,17 @@ prepare(struct sst_record *r, int plain, struct sst_error *err)
 static void
 go_on(struct sst_call *call, struct sst_record *r, int waits)
 {
+	char text[160];
+
 	if (waits) {
 		r->client->app = call->fds[0];
 		call->fds[0] = -1;
 		sst_client_wait(call, r);
 	} else if (sst_client_join_pending(r, call->fds[0]) < 0) {
-		sst_client_fail(r, errno, "the connection could not be handed over");
-		sst_call_fail(call, ENOBUFS, "the connection could not be handed over");
+		(void)snprintf(text, sizeof(text), "the connection could not be "
+		    "handed over: %s", strerror(errno));
+		sst_client_fail(r, errno, text);
+		sst_call_fail(call, ENOBUFS, text);
 		return;
 	}
 	if (sst_loop_add(sst_record_loop(r), &r->tcp_watch, r->tcp, SST_CLIENT_EVENTS,

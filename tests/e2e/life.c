@@ -179,27 +179,33 @@ COLD_SCENE(a_helper_that_cannot_be_started_is_said_so)
 }
 
 /* --- idle ------------------------------------------------------------------------------- */
-/* The text of a first socket() under this limit of the program. */
+/* The text of a first socket() under this limit of the program, or, where that still
+ * is made, of a connect() that does not wait. */
 static const char *
 said_under(int which, rlim_t limit)
 {
 	const struct rlimit few = { limit, limit };
 	static char text[600];
-	int back[2], status;
+	int back[2], status, s;
+	struct addr nobody;
 	pid_t child;
 	ssize_t n;
 
+	tcp_dead_port(&nobody, world.families[0]);
 	want_eq(pipe(back), 0);
 	child = fork();
 	want(child >= 0);
 	if (child == 0) {
 		/* Standard error may be a file. */
 		(void)signal(SIGXFSZ, SIG_IGN);
-		if (setrlimit(which, &few) != 0 ||
-		    socket(world.families[0], SOCK_STREAM, IPPROTO_TLS) != -1 ||
-		    errno != ENOBUFS)
+		if (setrlimit(which, &few) != 0)
 			_exit(1);
-		(void)snprintf(text, sizeof(text), "%s", ours_error(-1));
+		s = socket(world.families[0], SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_TLS);
+		if (s >= 0 && connect(s, &nobody.u.any, nobody.len) == 0)
+			_exit(2);
+		if (errno != ENOBUFS)
+			_exit(3);
+		(void)snprintf(text, sizeof(text), "%s", ours_error(s));
 		_exit(write(back[1], text, strlen(text)) <= 0);
 	}
 	(void)close(back[1]);
