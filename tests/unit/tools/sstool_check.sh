@@ -226,6 +226,14 @@ nginx_that_is_broken_is_not_guessed()
 		exits 2 cert check --kind nginx --against broken.conf certs
 		complains '^sstool: .*(broken|nowhere)\.conf'
 	done
+	# a pipe is waited for where it was named, and not where a file names it
+	mkfifo pipe.conf
+	printf 'server { include pipe.conf; }\n' >outer.conf
+	exits 2 cert check --against outer.conf certs
+	complains 'pipe\.conf'
+	printf 'server { listen 443 ssl; server_name a.example; }\n' >pipe.conf &
+	exits 1 cert check --kind nginx --against pipe.conf certs
+	wait
 	printf 'include self.conf;\nserver { server_name a.example; }\n' >self.conf
 	exits 2 cert check --against self.conf certs
 	complains 'includes itself'
