@@ -294,6 +294,25 @@ tell(struct deploy *d)
 	}
 }
 
+/* Fetching takes its time: where another renewal came meanwhile, and is whole, it must
+ * not be the older one that is published last. */
+static void
+look_again(struct deploy *d)
+{
+	struct sst_pair now = { 0 };
+	struct sst_error err = { 0 };
+
+	if (sst_pair_read(d->path, d->key, &now, &err) == SST_OK &&
+	    (now.len != d->pair.len || memcmp(now.pem, d->pair.pem, now.len) != 0) &&
+	    sst_pair_verify(&now, time(NULL), &err) == SST_OK) {
+		sst_pair_done(&d->pair);
+		d->pair = now;
+		say_pair(d);
+	} else {
+		sst_pair_done(&now);
+	}
+}
+
 static int
 deploy(struct deploy *d)
 {
@@ -314,8 +333,10 @@ deploy(struct deploy *d)
 		    sst_out_clean(text, sizeof(text), err.text));
 	}
 	say_pair(d);
-	if (!d->no_fetch)
+	if (!d->no_fetch) {
 		prefetch(d);
+		look_again(d);
+	}
 	sst_nudge_look(&d->nudge);
 	if (d->publish)
 		code = publish(d);

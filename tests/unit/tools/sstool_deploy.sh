@@ -449,7 +449,12 @@ evidence_is_fetched_and_is_no_condition()
 	check "it is DER" openssl crl -in www/crl.pem -outform DER -out www/ca.crl
 	python3 -c 'import http.server, os
 os.chdir("www")
-s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+class Server(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if os.path.exists("../on_get"):
+            os.system("sh ../on_get")
+        super().do_GET()
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
 open("../port.new", "w").write(str(s.server_address[1]))
 os.rename("../port.new", "../port")
 s.serve_forever()' 2>met.log &
@@ -461,6 +466,7 @@ s.serve_forever()' 2>met.log &
 		"$(cat port)" "$SST_TMP/cache" >conf
 	MORE_EXTENSIONS="crlDistributionPoints = URI:http://127.0.0.1:$(cat port)/ca.crl"
 	renewal 7
+	renewal 8
 	MORE_EXTENSIONS=
 	links 7
 	SECURESOCKETS_CONF=$SST_TMP/conf exits 0 deploy --trust ca.pem "$LIVE"
@@ -469,6 +475,18 @@ s.serve_forever()' 2>met.log &
 	grep -q 'GET /ca.crl' met.log || wrong "the list was not fetched"
 	exits 0 cache list --dir cache
 	says 'crl'
+	# another renewal while it fetches: whole or not
+	for kinds in 'privkey fullchain' fullchain; do
+		rm -rf cache && mkdir cache
+		links 7
+		for kind in $kinds; do
+			echo "ln -sfn ../../archive/www.example/${kind}8.pem '$LIVE/$kind.pem'"
+		done >on_get
+		SECURESOCKETS_CONF=$SST_TMP/conf exits 0 deploy --trust ca.pem --to "$OUT" \
+			--group "$ME" "$LIVE"
+		rm on_get
+		if [[ $kinds == fullchain ]]; then published 7; else published 8; fi
+	done
 	links 1
 }
 
