@@ -119,7 +119,8 @@ play_body(void (*body)(void), enum world_start start)
 	_exit(0);
 }
 
-/* SIGTERM to every agent; those that do not go are killed and counted. */
+/* SIGTERM to every agent, also to one that a scene has stopped; those that do not go
+ * are killed and counted. */
 static int
 end_agents(int patience_ms)
 {
@@ -130,8 +131,10 @@ end_agents(int patience_ms)
 	while ((n = world_agents(pids, 256)) > 0) {
 		int late = world_now_ms() > end;
 
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++) {
 			(void)kill(pids[i], late ? SIGKILL : SIGTERM);
+			(void)kill(pids[i], SIGCONT);
+		}
 		if (late) {
 			(void)fprintf(stderr, "%s: %d agents do not end at SIGTERM\n",
 			    scene, n);
