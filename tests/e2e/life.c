@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* life - the pair starts by itself, survives, drains, and leaves. */
 #include <fcntl.h>
+#include <openssl/x509.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -51,6 +53,32 @@ want_childless(void)
 	want_soon(kill(keeper, 0) != 0);
 	want_errno(waitpid(-1, NULL, WNOHANG), ECHILD);
 	want_eq(children_ended, 0);
+}
+
+/* Whether something came at this descriptor. */
+static int
+came(int fd)
+{
+	char bytes[4096];
+
+	return read(fd, bytes, sizeof(bytes)) > 0;
+}
+
+/* The program goes on meanwhile: it has bind() and more to call first. */
+COLD_SCENE(a_relay_makes_OpenSSL_ready_before_it_is_asked_for_TLS)
+{
+	char path[512];
+	int fd, in = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	want(in >= 0);
+	(void)snprintf(path, sizeof(path), "%s/openssl.cnf", X509_get_default_cert_area());
+	want(inotify_add_watch(in, path, IN_OPEN) >= 0);
+	want(!came(in));
+	fd = socket(world.families[0], SOCK_STREAM, IPPROTO_TLS);
+	want(fd >= 0);
+	want_soon(came(in));
+	(void)close(fd);
+	(void)close(in);
 }
 
 COLD_SCENE(sk_100_the_pair_is_never_a_child)
@@ -658,6 +686,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_relay_makes_OpenSSL_ready_before_it_is_asked_for_TLS),
 		cmocka_unit_test(sk_100_the_pair_is_never_a_child),
 		cmocka_unit_test(sk_100_the_pair_is_never_a_child_of_a_subreaper),
 		cmocka_unit_test(sk_100_the_pair_is_never_a_child_of_PID_1),
