@@ -43,6 +43,7 @@ struct sst_relay {
 	struct sst_link	 link;
 	struct sst_files files;
 	struct sst_loader loader;
+	struct sst_job	 begin;		/* the loader's first */
 	struct sst_log	 log;
 	struct sst_rulebook rulebook;
 	struct sst_table table;

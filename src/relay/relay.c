@@ -15,6 +15,7 @@
 #include "core.h"
 #include "door.h"
 #include "drop.h"
+#include "tls/conf.h"
 
 #define STRANGERS_MS	1000
 
@@ -203,6 +204,19 @@ prepare(struct sst_relay *relay, const struct sst_relay_fds *fds,
 	return SST_OK;
 }
 
+static void
+begin_work(struct sst_job *job)
+{
+	(void)job;
+	sst_tls_begin();
+}
+
+static void
+begin_done(struct sst_job *job)
+{
+	(void)job;
+}
+
 static int
 open_doors(struct sst_relay *relay, struct sst_error *err)
 {
@@ -210,6 +224,11 @@ open_doors(struct sst_relay *relay, struct sst_error *err)
 
 	if (rc != SST_OK)
 		return rc;
+	/* While the program goes from its first socket to what needs TLS. The
+	 * environment came by the channel, and stays. */
+	relay->begin.work = begin_work;
+	relay->begin.done = begin_done;
+	sst_loader_submit(&relay->loader, &relay->begin);
 	if (sst_loop_add(&relay->loop, &relay->link_watch[0],
 	    relay->link.listening[0], EPOLLIN, connect_stranger) < 0 ||
 	    sst_loop_add(&relay->loop, &relay->link_watch[1],

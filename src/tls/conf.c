@@ -186,6 +186,14 @@ versions_set(struct sst_tls_conf *conf, const struct sst_tls_settings *s,
 	return SST_OK;
 }
 
+void
+sst_tls_begin(void)
+{
+	SSL_CTX_free(SSL_CTX_new(TLS_method()));
+	/* whoever needs one is told then */
+	ERR_clear_error();
+}
+
 static int
 conf_build(struct sst_tls_conf *conf, const struct sst_tls_settings *s,
     struct sst_error *err)

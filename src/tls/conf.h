@@ -55,6 +55,11 @@ int	sst_tls_conf_new(const struct sst_tls_settings *, struct sst_tls_conf **ret_
 	    struct sst_error *err);
 struct sst_tls_conf *sst_tls_conf_ref(struct sst_tls_conf *);
 void	sst_tls_conf_unref(struct sst_tls_conf *);	/* NULL is allowed */
+/*
+ * What the first conf of a process has to wait for, ahead of it: OpenSSL reads its
+ * settings and looks its algorithms up. The environment must not be changed meanwhile.
+ */
+void	sst_tls_begin(void);
 /* Checks an ALPN list as the option takes it ("a,b"). SST_E_USAGE says why. */
 int	sst_tls_alpn_check(const char *list, struct sst_error *err);
 
