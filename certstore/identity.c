@@ -203,19 +203,15 @@ whole_leaf(X509 *leaf, EVP_PKEY *key, X509 **ret, struct sst_error *err)
 	return SST_OK;
 }
 
-/*
- * The form that signs is made of such a key at its first use: here, and not
- * under the first client.
- */
-static int
-warm(EVP_PKEY *key, struct sst_error *err)
+int
+sst_identity_warm(const struct sst_identity *id, struct sst_error *err)
 {
 	EVP_PKEY_CTX *ctx;
 	int rc = SST_OK;
 
-	if (EVP_PKEY_get0_provider(key) != NULL)
+	if (EVP_PKEY_get0_provider(id->key) != NULL)
 		return SST_OK;
-	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, id->key, NULL);
 	if (ctx == NULL || EVP_PKEY_sign_init(ctx) != 1)
 		rc = sst_fail_ossl(err, SST_E_UNSUPPORTED, "this key cannot sign");
 	EVP_PKEY_CTX_free(ctx);
@@ -237,8 +233,6 @@ sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	atomic_init(&id->refs, 1);
 	rc = whole_leaf(leaf, key, &id->leaf, err);
-	if (rc == SST_OK)
-		rc = warm(key, err);
 	if (rc < 0)
 		goto out;
 	id->names = strdup(facts->names);

@@ -91,6 +91,11 @@ int	sst_leaf_settle(X509 *);
 int	sst_identity_new(X509 *leaf, STACK_OF(X509) *chain, EVP_PKEY *key,
 	    const struct sst_leaf_facts *, struct sst_identity **ret,
 	    struct sst_error *err);
+/*
+ * libcrypto makes the form that signs of such a key at its first use: this is one, so
+ * that it is not under the first client. SST_E_UNSUPPORTED: the key cannot sign.
+ */
+int	sst_identity_warm(const struct sst_identity *, struct sst_error *err);
 /* Whether the leaf is that one, and of the kind and the dates that somebody says. */
 int	sst_identity_is(const struct sst_identity *, const uint8_t digest[32], int kind,
 	    time_t not_before, time_t not_after);

@@ -449,13 +449,15 @@ int
 sst_scan_again(const struct sst_scan_env *env, const struct sst_row *row,
     struct sst_identity **ret, struct sst_error *err)
 {
+	struct sst_scan_env admitted = *env;
 	struct sst_scan out = { 0 };
-	struct sst_unit u = { .env = env, .out = &out };
+	struct sst_unit u = { .env = &admitted, .out = &out };
 	char path[SST_PATH_SIZE];
 	const char *line;
 	size_t len;
 	int rc = SST_OK;
 
+	admitted.admitted = 1;
 	for (size_t i = 0; rc == SST_OK && row->load != NULL &&
 	    (line = sst_line(row->load, i, &len)) != NULL; i++) {
 		if (len >= sizeof(path))

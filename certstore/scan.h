@@ -34,6 +34,8 @@ struct sst_scan_env {
 	/* Rows are wanted and no identities: a usable entry has none then, and its
 	 * key was matched and not tried. */
 	int		 facts_only;
+	int		 admitted;	/* what is read was taken in before, and a client
+					   waits for it: the key is not tried */
 	/* What the store serves of a folder; may be NULL: nothing. */
 	void		(*served)(void *arg, const char *folder, struct sst_served *);
 	void		*served_arg;

@@ -114,6 +114,8 @@ sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
 		rc = sst_chain_content(leaf, chain, f.row.content, &why);
 	if (rc == SST_OK && key != NULL && !env->facts_only)
 		rc = sst_identity_new(leaf, chain, key, &facts, &f.identity, &why);
+	if (rc == SST_OK && f.identity != NULL && !env->admitted)
+		rc = sst_identity_warm(f.identity, &why);
 	if (rc < 0)
 		goto out;
 	f.row.state = key == NULL ? SST_ENTRY_STAGED :
