@@ -308,16 +308,18 @@ sst_index_path(const struct sst_index *ix)
 }
 
 const char *
-sst_index_due(struct sst_index *ix)
+sst_index_due(struct sst_index *ix, int all)
 {
-	if (ix->path == NULL || !sst_gen_is_writer(ix->gen) || ix->wal_pages < SETTLE_PAGES)
+	const int most = all ? 1 : SETTLE_PAGES;
+
+	if (ix->path == NULL || !sst_gen_is_writer(ix->gen) || ix->wal_pages < most)
 		return NULL;
 	ix->wal_pages = 0;
 	return ix->path;
 }
 
 void
-sst_index_settle(const char *path, int all)
+sst_index_settle(const char *path)
 {
 	sqlite3 *db = NULL;
 
@@ -325,8 +327,8 @@ sst_index_settle(const char *path, int all)
 	    SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW, NULL) == SQLITE_OK &&
 	    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) == SQLITE_OK &&
 	    sqlite3_exec(db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL) == SQLITE_OK)
-		(void)sqlite3_wal_checkpoint_v2(db, NULL, all ? SQLITE_CHECKPOINT_TRUNCATE :
-		    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		(void)sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+		    NULL);
 	(void)sqlite3_close(db);
 }
 

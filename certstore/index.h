@@ -67,10 +67,12 @@ int	sst_index_ids_from(struct sst_index *, int64_t id, struct sst_error *err);
 void	sst_index_discard(struct sst_index *);
 /* Path of the file, which the caller frees; NULL: nothing was written to it. */
 char	*sst_index_path(const struct sst_index *);
-/* Path of a file whose log is long enough to be moved to its place; NULL: not now. */
-const char *sst_index_due(struct sst_index *);
-/* Does that, with a connection of its own; `all`: so that nothing is left of it. */
-void	sst_index_settle(const char *path, int all);
+/* Path of a file whose log is long enough to be moved to its place, or (`all`) is there;
+ * NULL: not now. */
+const char *sst_index_due(struct sst_index *, int all);
+/* Does that, with a connection of its own, so that nothing is left of the log: who opens
+ * the file next reads all of it. While somebody reads, some may stay. */
+void	sst_index_settle(const char *path);
 
 /* Before a fork: no connection to a file is open until the next statement. */
 void	sst_index_rest(struct sst_index *);

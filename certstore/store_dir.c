@@ -10,6 +10,7 @@
 #include "apply.h"
 #include "scan_pool.h"
 #include "store_change.h"
+#include "store_keep.h"
 
 struct loading {
 	struct sst_store *store;
@@ -93,6 +94,7 @@ batch_commit(struct loading *l, struct sst_error *err)
 		sst_events_forget(&events);
 	sst_events_tell(l->store, &events);
 	batch_drop(l);
+	sst_keep_tidy(l->store);
 	return rc;
 }
 

@@ -251,20 +251,26 @@ sst_keep_wait(struct sst_store *s, uint64_t generation, int64_t row)
 		atomic_store(futile, mark);
 }
 
-void
-sst_keep_tidy(struct sst_store *s)
+static void
+log_settle(struct sst_store *s, int all)
 {
 	const char *due;
 	char *copy = NULL;
 
 	sst_store_lock(s);
-	due = sst_index_due(s->index);
+	due = sst_index_due(s->index, all);
 	if (due != NULL)
 		copy = strdup(due);
 	sst_store_unlock(s);
 	if (copy != NULL)
-		sst_index_settle(copy, 0);
+		sst_index_settle(copy);
 	free(copy);
+}
+
+void
+sst_keep_tidy(struct sst_store *s)
+{
+	log_settle(s, 0);
 }
 
 void
@@ -280,7 +286,7 @@ sst_keep_was_read(struct sst_store *s, const char *path, int rc)
 			(void)sst_index_make_whole(s->index, NULL);
 	}
 	sst_store_unlock(s);
-	sst_keep_tidy(s);
+	log_settle(s, 1);
 }
 
 void
@@ -343,7 +349,7 @@ sst_keep_end(struct sst_store *s)
 	sst_index_close(s->index);
 	/* so that the next one to open it has no log to read */
 	if (path != NULL)
-		sst_index_settle(path, 1);
+		sst_index_settle(path);
 	sst_gen_close(s->gen);
 	free(path);
 	free(s->kept_path);

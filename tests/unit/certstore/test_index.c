@@ -454,7 +454,7 @@ a_name_costs_at_most_400_bytes_of_file(void **state)
 	print_message("%llu bytes a name\n", (unsigned long long)f.bytes / 20000);
 	assert_true(f.bytes / 20000 <= 400);
 	path = sst_index_path(kept);
-	sst_index_settle(path, 1);
+	sst_index_settle(path);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true((uint64_t)st.st_size <= f.bytes);
 	free(path);

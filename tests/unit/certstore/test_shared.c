@@ -185,6 +185,34 @@ poison(const char *sql)
 	(void)sqlite3_close(db);
 }
 
+/* Bytes of the log beside the index. */
+static off_t
+log_size(void)
+{
+	char path[4200];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s-wal", index_file());
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+static void
+when_all_was_read_the_next_one_finds_no_log_to_read(void **state)
+{
+	struct sst_store *s = kept();
+
+	(void)state;
+	assert_int_equal(log_size(), 0);
+	/* one change stays in it, and waits for no disk */
+	pki_write_pair(dir, "d/z0/pair.pem", a_next);
+	assert_int_equal(sst_store_rescan_below(s, certs, "z0", NULL), 0);
+	assert_true(log_size() > 0);
+	reread(s);
+	assert_int_equal(log_size(), 0);
+	sst_store_unref(s);
+}
+
 static void
 a_kept_index_serves_before_any_certificate_is_read(void **state)
 {
@@ -871,6 +899,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(when_all_was_read_the_next_one_finds_no_log_to_read),
 		T(a_kept_index_serves_before_any_certificate_is_read),
 		T(what_changed_while_nobody_looked_is_found_when_it_is_asked_for),
 		T(a_small_directory_and_a_file_have_no_index_on_disk),
