@@ -87,7 +87,7 @@ struct sst_store_config {
 	 * this user share it. "": the machine's cache, or the user's
 	 * (XDG_CACHE_HOME, ~/.cache). NULL: nowhere, the index is in memory. So it is
 	 * where that directory is another user's or on a network, which is an event,
-	 * and where the certificates have fewer than 64 entries. */
+	 * and where the certificates have fewer than eight entries. */
 	const char	*index_dir;
 	size_t		 cache_bytes;	/* parsed identities; 0: 32 MiB */
 	int		 keys_may_be_open; /* 1: a key file readable by others is
