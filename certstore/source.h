@@ -40,6 +40,9 @@ struct sst_source_ops {
 	 * `path` is none. certbot pairs files by where its links point. */
 	int	(*readlink)(void *ctx, const char *path, char *out, size_t size,
 		    struct sst_error *err);
+	/* 1: nobody opens anything any more, and what failed lately says nothing of the
+	 * files. NULL: that does not happen. */
+	int	(*gone)(void *ctx);
 	void	(*free)(void *ctx);	/* may be NULL */
 };
 

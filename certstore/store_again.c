@@ -243,6 +243,8 @@ folder_load(struct sst_store *s, const char *root, const char *part,
 	rc = sst_index_source_get(s->index, root, &source, &kind, &why);
 	sst_store_unlock(s);
 	rc = rc < 0 ? rc : below_scan(&b, source);
+	if (sst_source_judge(s, &why) < 0)
+		rc = SST_E_PEER;
 	if (rc == SST_OK)
 		rc = sst_try_scan(s, &b.piece.scan, 0);
 	if (rc == SST_OK) {

@@ -191,6 +191,14 @@ dir_load(struct sst_store *s, const char *path, const struct had *had, int *ret_
 	return rc;
 }
 
+int
+sst_source_judge(const struct sst_store *s, struct sst_error *err)
+{
+	if (s->env.ops->gone == NULL || !s->env.ops->gone(s->env.ctx))
+		return SST_OK;
+	return sst_fail(err, SST_E_PEER, "the process that opens the files has ended");
+}
+
 /* The same for what is read in one piece. */
 static int
 piece_load(struct sst_store *s, const char *path, int again, const struct had *had,
@@ -205,12 +213,12 @@ piece_load(struct sst_store *s, const char *path, int again, const struct had *h
 		sst_apart(read_work, &r);
 	else
 		read_work(&r);
-	rc = r.rc;
+	rc = sst_source_judge(s, err) < 0 ? SST_E_PEER : r.rc;
 	if (rc == SST_OK)
 		later = sst_try_scan(s, &scan, !had->present && scan.is_dir);
 	if (rc == SST_OK && !later)
 		rc = scan_verdict(&scan, err);
-	if (rc < 0 && again && had->present && rc != SST_E_NOMEM)
+	if (rc < 0 && again && had->present && rc != SST_E_NOMEM && rc != SST_E_PEER)
 		sst_keep_source(s, path, err->text, events);
 	if (rc == SST_OK && !later) {
 		sst_open_keys_tell(events, &scan);

@@ -78,8 +78,12 @@ static int
 batch_commit(struct loading *l, struct sst_error *err)
 {
 	struct sst_events events = { 0 };
-	int rc = SST_OK;
+	int rc = sst_source_judge(l->store, err);
 
+	if (rc < 0) {
+		batch_drop(l);
+		return rc;
+	}
 	l->done += l->n;
 	if (l->present)
 		batch_try(l);

@@ -282,9 +282,18 @@ certs_readlink(void *ctx, const char *path, char *out, size_t size,
 	return SST_OK;
 }
 
+static int
+certs_gone(void *ctx)
+{
+	const struct sst_certs *certs = ctx;
+
+	return certs->files != NULL && sst_files_gone(certs->files);
+}
+
 const struct sst_source_ops sst_cert_files = {
 	.open = certs_open,
 	.list = certs_list,
 	.exposed = certs_exposed,
 	.readlink = certs_readlink,
+	.gone = certs_gone,
 };

@@ -77,6 +77,17 @@ ask_locked(struct sst_files *files, struct sst_wire_head *head, const char *path
 	return n;
 }
 
+int
+sst_files_gone(struct sst_files *files)
+{
+	int gone;
+
+	(void)pthread_mutex_lock(&files->mu);
+	gone = files->channel < 0;
+	(void)pthread_mutex_unlock(&files->mu);
+	return gone;
+}
+
 static int
 path_fail(struct sst_error *err, int code, const char *path)
 {

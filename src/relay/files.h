@@ -30,6 +30,8 @@ struct sst_files {
 
 /* The channel stays the caller's. 0, or -1 with errno. */
 int	sst_files_init(struct sst_files *, int channel);
+/* 1: the keeper is gone, and answers no more. */
+int	sst_files_gone(struct sst_files *);
 void	sst_files_done(struct sst_files *);
 int	sst_files_open(struct sst_files *, uint32_t id, const char *path, int *ret_fd,
 	    struct sst_error *err);

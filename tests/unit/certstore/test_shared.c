@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fail.h"
 #include "certstore/index_place.h"
 #include "certstore/source.h"
 #include "certstore/store.h"
@@ -65,6 +66,24 @@ counting_list(void *ctx, const char *path, int (*each)(void *arg, const char *na
 }
 
 static struct sst_source_ops counting;
+
+/* Who opens files ends after so many more of them. */
+static atomic_int to_open;
+
+static int
+ending_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+{
+	if (atomic_fetch_sub(&to_open, 1) <= 0)
+		return sst_fail_errno(err, EPIPE, "%s", path);
+	return sst_source_files.open(ctx, path, ret_fd, err);
+}
+
+static int
+ending_gone(void *ctx)
+{
+	(void)ctx;
+	return atomic_load(&to_open) < 0;
+}
 
 /* A directory with two pairs in it, and as many empty folders as make it worth an
  * index. */
@@ -211,6 +230,41 @@ when_all_was_read_the_next_one_finds_no_log_to_read(void **state)
 	reread(s);
 	assert_int_equal(log_size(), 0);
 	sst_store_unref(s);
+}
+
+static void
+who_loses_the_opener_of_files_refuses_nothing_for_it(void **state)
+{
+	const struct sst_store_config c = { .index_dir = cache };
+	struct sst_source_ops ending = sst_source_files;
+	struct sst_error err = { .code = SST_OK };
+	struct sst_store *s;
+	int n = 0, rc;
+
+	(void)state;
+	ending.open = ending_open;
+	ending.gone = ending_gone;
+	sst_store_unref(kept());
+	/* at each file in turn, until there are enough for all of it */
+	do {
+		assert_int_equal(sst_store_new_from(&c, &ending, NULL, &s, NULL), 0);
+		atomic_store(&to_open, 1000);
+		assert_int_equal(sst_store_add(s, certs, NULL), 0);
+		assert_int_equal(sst_store_is_warm(s), 1);
+		atomic_store(&to_open, n++);
+		rc = sst_store_rescan(s, NULL, &err);
+		assert_true(rc == 0 || rc == SST_E_PEER);
+		assert_int_equal(figures(s).refused, 0);
+		assert_int_equal(figures(s).usable, 2);
+		atomic_store(&to_open, 1000);
+		assert_true(gives(s, "a.example", a) && gives(s, "b.example", b));
+		atomic_store(&to_open, n - 1);
+		rc = sst_store_rescan_below(s, certs, "a.pem", &err);
+		assert_true(rc >= 0 || rc == SST_E_PEER);
+		assert_int_equal(figures(s).usable, 2);
+		sst_store_unref(s);
+	} while (rc < 0 || n < 40);
+	assert_true(n >= 40);
 }
 
 static void
@@ -900,6 +954,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(when_all_was_read_the_next_one_finds_no_log_to_read),
+		T(who_loses_the_opener_of_files_refuses_nothing_for_it),
 		T(a_kept_index_serves_before_any_certificate_is_read),
 		T(what_changed_while_nobody_looked_is_found_when_it_is_asked_for),
 		T(a_small_directory_and_a_file_have_no_index_on_disk),
