@@ -72,7 +72,7 @@ read_all(FILE *f, struct sst_conf_text *t)
 
 /* Who wrote what is included is not who asks, and must not make him wait. */
 static FILE *
-included_open(const char *path)
+included_open(const char *path, const char **ret_why)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
@@ -81,7 +81,7 @@ included_open(const char *path)
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
-		errno = EINVAL;
+		*ret_why = "what is included must be a file";
 	else
 		f = fdopen(fd, "r");
 	if (f == NULL)
@@ -89,11 +89,13 @@ included_open(const char *path)
 	return f;
 }
 
+/* NULL: *ret_why, or, where that is NULL, errno. */
 static FILE *
-conf_open(const struct sst_conf *c, const char *path)
+conf_open(const struct sst_conf *c, const char *path, const char **ret_why)
 {
+	*ret_why = NULL;
 	if (c->files > 1)
-		return included_open(path);
+		return included_open(path, ret_why);
 	return strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
 }
 
@@ -102,15 +104,17 @@ sst_conf_load(struct sst_conf *c, const char *path, struct sst_conf_text *ret,
     struct sst_error *err)
 {
 	struct sst_conf_text t = { .file = path };
+	const char *why;
 	FILE *f;
 	int rc = 0;
 
 	if (++c->files > FILES_MOST || c->depth >= DEPTH_MOST)
 		return sst_conf_fail(err, SST_E_LIMIT, path, 0,
 		    "too many files, or one that includes itself");
-	f = conf_open(c, path);
+	f = conf_open(c, path, &why);
 	if (f == NULL || read_all(f, &t) != 0)
-		rc = sst_conf_fail(err, SST_E_SYSTEM, path, 0, strerror(errno));
+		rc = sst_conf_fail(err, SST_E_SYSTEM, path, 0, why != NULL ? why :
+		    strerror(errno));
 	if (f != NULL && f != stdin)
 		(void)fclose(f);
 	if (rc < 0)

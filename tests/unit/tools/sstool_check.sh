@@ -230,7 +230,7 @@ nginx_that_is_broken_is_not_guessed()
 	mkfifo pipe.conf
 	printf 'server { include pipe.conf; }\n' >outer.conf
 	exits 2 cert check --against outer.conf certs
-	complains 'pipe\.conf'
+	complains 'pipe\.conf: what is included must be a file'
 	printf 'server { listen 443 ssl; server_name a.example; }\n' >pipe.conf &
 	exits 1 cert check --kind nginx --against pipe.conf certs
 	wait
