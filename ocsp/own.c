@@ -301,8 +301,8 @@ out:
 static int
 serves_locked(const struct sst_own_cert *e, int64_t now)
 {
-	return (!e->gone || now < e->gone_at + SST_OWN_LINGER_S) && !e->revoked && e->staple != NULL && now < e->staple->until &&
-	    now >= e->says.this_update;
+	return (!e->gone || now < e->gone_at + SST_OWN_LINGER_S) && !e->revoked &&
+	    e->staple != NULL && now < e->staple->until && now >= e->says.this_update;
 }
 
 int
