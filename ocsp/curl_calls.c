@@ -3,17 +3,14 @@
 #include "curl_calls.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
-#include <stdio.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 
 #include "base/fail.h"
 
 #define LIBRARY	"libcurl.so.4"
 
-struct sst_curl sst_curl;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static char fault[200];		/* "": none */
+static _Atomic(struct sst_curl *) loaded;
 
 /* 1, or 0 when the library has no such function. */
 static int
@@ -25,8 +22,8 @@ find(void *library, const char *name, void *ret_call)
 	return at != NULL;
 }
 
-static void
-load(void)
+static int
+fill(struct sst_curl *c, struct sst_error *err)
 {
 	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	const char *why;
@@ -34,25 +31,39 @@ load(void)
 	int whole;
 
 	whole = library != NULL;
-#define FIND(name) whole = whole && find(library, "curl_" #name, &sst_curl.name);
+#define FIND(name) whole = whole && find(library, "curl_" #name, &c->name);
 	SST_CURL_CALLS(FIND)
 #undef FIND
 	if (!whole) {
 		why = dlerror();
-		(void)snprintf(fault, sizeof(fault), "libcurl cannot be loaded: %s",
+		return sst_fail(err, SST_E_INTERNAL, "libcurl cannot be loaded: %s",
 		    why != NULL ? why : LIBRARY);
-		return;
 	}
 	/* with everything: the program may rely on it for its own use of libcurl */
-	rc = sst_curl.global_init(CURL_GLOBAL_DEFAULT);
+	rc = c->global_init(CURL_GLOBAL_DEFAULT);
 	if (rc != CURLE_OK)
-		(void)snprintf(fault, sizeof(fault), "libcurl does not start: %s",
-		    sst_curl.easy_strerror(rc));
+		return sst_fail(err, SST_E_INTERNAL, "libcurl does not start: %s",
+		    c->easy_strerror(rc));
+	return SST_OK;
 }
 
 int
-sst_curl_load(struct sst_error *err)
+sst_curl_load(const struct sst_curl **ret, struct sst_error *err)
 {
-	(void)pthread_once(&once, load);
-	return fault[0] != '\0' ? sst_fail(err, SST_E_INTERNAL, "%s", fault) : SST_OK;
+	struct sst_curl *c = atomic_load(&loaded), *other = NULL;
+	int rc;
+
+	if (c != NULL) {
+		*ret = c;
+		return SST_OK;
+	}
+	c = malloc(sizeof(*c));
+	if (c == NULL)
+		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	rc = fill(c, err);
+	if (rc < 0 || !atomic_compare_exchange_strong(&loaded, &other, c))
+		free(c);
+	if (rc == SST_OK)
+		*ret = other != NULL ? other : c;
+	return rc;
 }

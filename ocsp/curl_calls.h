@@ -8,8 +8,9 @@
  * a start. Most processes never fetch: a keeper, a server whose evidence is cached.
  *
  * Always true:
- *   1. Whoever has a fetcher has a table that is complete.
- *   2. What could not be loaded once is not tried again.
+ *   1. Whoever has a fetcher has a table that is complete, and stays.
+ *   2. A failure is not kept: with a full table of descriptors it is one for a moment.
+ *   3. No lock is held, which the child of a fork() would never get.
  * Threads: any.
  */
 #ifndef SST_OCSP_CURL_CALLS_H
@@ -50,10 +51,8 @@ struct sst_curl {
 #undef SST_CURL_MEMBER
 };
 
-/* Complete after sst_curl_load() was SST_OK. */
-extern struct sst_curl sst_curl;
-
-/* SST_E_INTERNAL: it is not installed, or does not start. */
-int	sst_curl_load(struct sst_error *err);
+/* *ret: valid until the process ends. SST_E_INTERNAL: it is not installed, cannot be
+ * loaded or does not start. SST_E_NOMEM. */
+int	sst_curl_load(const struct sst_curl **ret, struct sst_error *err);
 
 #endif

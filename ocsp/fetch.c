@@ -17,23 +17,25 @@ int
 sst_fetcher_new(const struct sst_guard *guard, const char *proxy, struct sst_fetcher **ret,
     struct sst_error *err)
 {
+	const struct sst_curl *curl;
 	struct sst_fetcher *f;
-	int rc = sst_curl_load(err);
+	int rc = sst_curl_load(&curl, err);
 
 	if (rc < 0)
 		return rc;
 	f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
+	f->curl = curl;
 	f->guard = guard;
 	f->waiting_end = &f->waiting;
 	f->proxy = strdup(proxy == NULL ? "" : proxy);
-	f->multi = sst_curl.multi_init();
+	f->multi = curl->multi_init();
 	if (f->proxy == NULL || f->multi == NULL) {
 		sst_fetcher_free(f);
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	}
-	(void)sst_curl.multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)IN_ALL);
+	(void)curl->multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)IN_ALL);
 	*ret = f;
 	return SST_OK;
 }
@@ -71,7 +73,7 @@ sst_fetcher_free(struct sst_fetcher *f)
 			f->waiting = t->next;
 		answer_fault(t, SST_FAULT_TIMEOUT, "given up: the fetcher ends");
 	}
-	(void)sst_curl.multi_cleanup(f->multi);
+	(void)f->curl->multi_cleanup(f->multi);
 	free(f->proxy);
 	free(f);
 }
@@ -176,10 +178,10 @@ collect(struct sst_fetcher *f)
 	CURLMsg *m;
 	int left, n = 0;
 
-	while ((m = sst_curl.multi_info_read(f->multi, &left)) != NULL) {
+	while ((m = f->curl->multi_info_read(f->multi, &left)) != NULL) {
 		if (m->msg != CURLMSG_DONE)
 			continue;
-		(void)sst_curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
+		(void)f->curl->easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
 		leave_active(f, t);
 		n++;
 		if (sst_transfer_end(t, m->data.result, &a)) {
@@ -210,10 +212,10 @@ sst_fetcher_run(struct sst_fetcher *f, int ms)
 	int running;
 
 	start_waiting(f);
-	(void)sst_curl.multi_perform(f->multi, &running);
+	(void)f->curl->multi_perform(f->multi, &running);
 	if (collect(f) == 0) {
-		(void)sst_curl.multi_poll(f->multi, NULL, 0, poll_ms(f, ms), NULL);
-		(void)sst_curl.multi_perform(f->multi, &running);
+		(void)f->curl->multi_poll(f->multi, NULL, 0, poll_ms(f, ms), NULL);
+		(void)f->curl->multi_perform(f->multi, &running);
 		(void)collect(f);
 	}
 	start_waiting(f);
@@ -223,5 +225,5 @@ sst_fetcher_run(struct sst_fetcher *f, int ms)
 void
 sst_fetcher_wake(struct sst_fetcher *f)
 {
-	(void)sst_curl.multi_wakeup(f->multi);
+	(void)f->curl->multi_wakeup(f->multi);
 }

@@ -25,10 +25,10 @@ void
 sst_transfer_stop(struct sst_transfer *t)
 {
 	if (t->easy != NULL) {
-		(void)sst_curl.multi_remove_handle(t->f->multi, t->easy);
-		sst_curl.easy_cleanup(t->easy);
+		(void)t->f->curl->multi_remove_handle(t->f->multi, t->easy);
+		t->f->curl->easy_cleanup(t->easy);
 	}
-	sst_curl.slist_free_all(t->headers);
+	t->f->curl->slist_free_all(t->headers);
 	free(t->body);
 	t->easy = NULL;
 	t->headers = NULL;
@@ -77,12 +77,13 @@ literal_ok(const struct sst_fetcher *f, const char *url, struct sst_error *err)
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
 	char *host = NULL, *port = NULL;
-	CURLU *u = sst_curl.url();
+	const struct sst_curl *c = f->curl;
+	CURLU *u = c->url();
 	int ok = 0;
 
-	if (u == NULL || sst_curl.url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
-	    sst_curl.url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-	    sst_curl.url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
+	if (u == NULL || c->url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
+	    c->url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+	    c->url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
 		sst_fail(err, SST_E_REFUSED, "the URL does not parse");
 		goto out;
 	}
@@ -98,9 +99,9 @@ literal_ok(const struct sst_fetcher *f, const char *url, struct sst_error *err)
 	else
 		sst_fail(err, SST_E_REFUSED, "the URL's address does not parse");
 out:
-	sst_curl.free(host);
-	sst_curl.free(port);
-	sst_curl.url_cleanup(u);
+	c->free(host);
+	c->free(port);
+	c->url_cleanup(u);
 	return ok;
 }
 
@@ -244,7 +245,7 @@ header_add(struct sst_transfer *t, const char *name, const char *value)
 	if (value[0] == '\0')
 		return;
 	(void)snprintf(line, sizeof(line), "%s: %s", name, value);
-	grown = sst_curl.slist_append(t->headers, line);
+	grown = t->f->curl->slist_append(t->headers, line);
 	if (grown != NULL)
 		t->headers = grown;
 }
@@ -252,33 +253,36 @@ header_add(struct sst_transfer *t, const char *name, const char *value)
 static void
 set_rules(struct sst_transfer *t, CURL *h, long left)
 {
-	(void)sst_curl.easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http");
-	(void)sst_curl.easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	(void)sst_curl.easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	(void)sst_curl.easy_setopt(h, CURLOPT_PROXY, t->f->proxy);	/* "": not the environment's */
-	(void)sst_curl.easy_setopt(h, CURLOPT_NOPROXY, "");
-	(void)sst_curl.easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	(void)sst_curl.easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	(void)sst_curl.easy_setopt(h, CURLOPT_USERAGENT, "securesockets");
-	(void)sst_curl.easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	(void)sst_curl.easy_setopt(h, CURLOPT_OPENSOCKETDATA, t);
-	(void)sst_curl.easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
-	(void)sst_curl.easy_setopt(h, CURLOPT_PREREQDATA, t);
-	(void)sst_curl.easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+	const struct sst_curl *c = t->f->curl;
+
+	(void)c->easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http");
+	(void)c->easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	(void)c->easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+	(void)c->easy_setopt(h, CURLOPT_PROXY, t->f->proxy);	/* "": not the environment's */
+	(void)c->easy_setopt(h, CURLOPT_NOPROXY, "");
+	(void)c->easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	(void)c->easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	(void)c->easy_setopt(h, CURLOPT_USERAGENT, "securesockets");
+	(void)c->easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	(void)c->easy_setopt(h, CURLOPT_OPENSOCKETDATA, t);
+	(void)c->easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
+	(void)c->easy_setopt(h, CURLOPT_PREREQDATA, t);
+	(void)c->easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 	/* a resolver's thread that hangs is left behind, not waited for */
-	(void)sst_curl.easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
-	(void)sst_curl.easy_setopt(h, CURLOPT_TIMEOUT_MS, left);
-	(void)sst_curl.easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS,
+	(void)c->easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
+	(void)c->easy_setopt(h, CURLOPT_TIMEOUT_MS, left);
+	(void)c->easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS,
 	    left < CONNECT_MS ? left : (long)CONNECT_MS);
-	(void)sst_curl.easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, SLOW_OCTETS);
-	(void)sst_curl.easy_setopt(h, CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS);
-	(void)sst_curl.easy_setopt(h, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->max_bytes);
+	(void)c->easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, SLOW_OCTETS);
+	(void)c->easy_setopt(h, CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS);
+	(void)c->easy_setopt(h, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->max_bytes);
 }
 
 int
 sst_transfer_start(struct sst_transfer *t, int64_t now)
 {
-	CURL *h = sst_curl.easy_init();
+	const struct sst_curl *c = t->f->curl;
+	CURL *h = c->easy_init();
 
 	if (h == NULL)
 		return -1;
@@ -286,20 +290,20 @@ sst_transfer_start(struct sst_transfer *t, int64_t now)
 	set_rules(t, h, (long)(t->deadline - now));
 	if (t->post != NULL) {
 		header_add(t, "Content-Type", "application/ocsp-request");
-		(void)sst_curl.easy_setopt(h, CURLOPT_POST, 1L);
-		(void)sst_curl.easy_setopt(h, CURLOPT_POSTFIELDS, t->post);
-		(void)sst_curl.easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)t->post_len);
+		(void)c->easy_setopt(h, CURLOPT_POST, 1L);
+		(void)c->easy_setopt(h, CURLOPT_POSTFIELDS, t->post);
+		(void)c->easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)t->post_len);
 	}
 	header_add(t, "If-None-Match", t->etag);
 	header_add(t, "If-Modified-Since", t->last_modified);
-	(void)sst_curl.easy_setopt(h, CURLOPT_HTTPHEADER, t->headers);
-	(void)sst_curl.easy_setopt(h, CURLOPT_WRITEFUNCTION, take_body);
-	(void)sst_curl.easy_setopt(h, CURLOPT_WRITEDATA, t);
-	(void)sst_curl.easy_setopt(h, CURLOPT_HEADERFUNCTION, take_header);
-	(void)sst_curl.easy_setopt(h, CURLOPT_HEADERDATA, t);
-	(void)sst_curl.easy_setopt(h, CURLOPT_PRIVATE, t);
-	if (sst_curl.easy_setopt(h, CURLOPT_URL, t->url) != CURLE_OK ||
-	    sst_curl.multi_add_handle(t->f->multi, h) != CURLM_OK)
+	(void)c->easy_setopt(h, CURLOPT_HTTPHEADER, t->headers);
+	(void)c->easy_setopt(h, CURLOPT_WRITEFUNCTION, take_body);
+	(void)c->easy_setopt(h, CURLOPT_WRITEDATA, t);
+	(void)c->easy_setopt(h, CURLOPT_HEADERFUNCTION, take_header);
+	(void)c->easy_setopt(h, CURLOPT_HEADERDATA, t);
+	(void)c->easy_setopt(h, CURLOPT_PRIVATE, t);
+	if (c->easy_setopt(h, CURLOPT_URL, t->url) != CURLE_OK ||
+	    c->multi_add_handle(t->f->multi, h) != CURLM_OK)
 		return -1;
 	t->next = t->f->active;
 	t->f->active = t;
@@ -313,7 +317,7 @@ header_get(struct sst_transfer *t, const char *name, char *out, size_t size)
 {
 	struct curl_header *h = NULL;
 
-	if (sst_curl.easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK)
+	if (t->f->curl->easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK)
 		value_copy(out, size, h->value);
 }
 
@@ -341,7 +345,7 @@ end_failed(const struct sst_transfer *t, CURLcode code, struct sst_fetch_answer 
 	} else if (code == CURLE_OUT_OF_MEMORY || code == CURLE_WRITE_ERROR) {
 		say(a, SST_FAULT_TIMEOUT, "out of memory");
 	} else {
-		say(a, SST_FAULT_CONNECT, sst_curl.easy_strerror(code));
+		say(a, SST_FAULT_CONNECT, t->f->curl->easy_strerror(code));
 	}
 }
 
@@ -359,7 +363,7 @@ next_hop(struct sst_transfer *t, struct sst_fetch_answer *a)
 	struct sst_error err = { 0 };
 	char *to = NULL, *url, *host;
 
-	if (sst_curl.easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to) != CURLE_OK || to == NULL) {
+	if (t->f->curl->easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to) != CURLE_OK || to == NULL) {
 		say(a, SST_FAULT_HTTP, "redirected to nowhere");
 		return 0;
 	}
@@ -395,7 +399,7 @@ type_ok(const struct sst_transfer *t)
 
 	if (t->is_crl)
 		return 1;
-	(void)sst_curl.easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+	(void)t->f->curl->easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
 	if (type == NULL || strncasecmp(type, want, sizeof(want) - 1) != 0)
 		return 0;
 	return strchr("; \t", type[sizeof(want) - 1]) != NULL;
@@ -409,7 +413,7 @@ end_refused(struct sst_transfer *t, struct sst_fetch_answer *a)
 
 	(void)snprintf(text, sizeof(text), "the server answered %d", a->http_status);
 	say(a, a->http_status >= 500 ? SST_FAULT_TRY_LATER : SST_FAULT_HTTP, text);
-	if (sst_curl.easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0)
+	if (t->f->curl->easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0)
 		a->retry_after = after > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : (int)after;
 }
 
@@ -421,7 +425,7 @@ sst_transfer_end(struct sst_transfer *t, CURLcode code, struct sst_fetch_answer 
 	memset(a, 0, sizeof(*a));
 	if (code == CURLE_FILESIZE_EXCEEDED)	/* by its Content-Length */
 		t->too_big = 1;
-	(void)sst_curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)t->f->curl->easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	a->http_status = (int)status;
 	/* the page that comes with a refusal may be of any size */
 	if (code != CURLE_OK && !(t->too_big && status >= 400)) {

@@ -19,6 +19,8 @@
 
 #include "fetch.h"
 
+struct sst_curl;
+
 struct sst_transfer {
 	struct sst_transfer		*next;
 	struct sst_fetcher	*f;
@@ -42,6 +44,7 @@ struct sst_transfer {
 };
 
 struct sst_fetcher {
+	const struct sst_curl	*curl;
 	CURLM			*multi;
 	const struct sst_guard	*guard;
 	char			*proxy;		/* "": none */
