@@ -60,8 +60,12 @@ struct sst_named {
 	struct sst_node	 node;		/* key: the watch */
 	struct sst_named *prev, *next;	/* colder, hotter; not of an archive */
 	struct sst_target *t;
-	int		 is_archive;
+	int		 is_archive, is_served;
 	char		 name[];
+};
+
+struct sst_named_list {
+	struct sst_named *coldest, *hottest;
 };
 
 struct sst_watch {
@@ -71,7 +75,9 @@ struct sst_watch {
 	struct sst_target *first;
 	struct sst_target *due;
 	size_t		 n_arming;
-	struct sst_named *coldest, *hottest;
+	struct sst_named_list by_heat[2];	/* by is_served */
+	int64_t		 hot_from;	/* when it was that */
+	unsigned	 hot_left;	/* ... so many watches might still move */
 	size_t		 n_archives;
 	int		 full;		/* the kernel has no more watches to give */
 	/* the pass over what has no watch */
@@ -117,8 +123,9 @@ int	sst_named_watch(struct sst_watch *, struct sst_target *, const char *name,
 	    struct sst_seen_name *);
 /* Gives its watches up. */
 void	sst_named_drop(struct sst_watch *, struct sst_target *, struct sst_seen_name *);
-/* It was renewed just now: it gets a watch, if need be the coldest one's. */
-void	sst_named_hot(struct sst_watch *, struct sst_target *, const char *name,
+/* It was renewed just now: it gets a watch, if need be the coldest one's, but of none
+ * that is served. */
+void	sst_named_renewed(struct sst_watch *, struct sst_target *, const char *name,
 	    int64_t now);
 /* An event in the directory of a watch. */
 void	sst_named_event(struct sst_watch *, int wd, int is_over, int64_t now);

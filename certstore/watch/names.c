@@ -26,19 +26,34 @@ sst_named_room(const struct sst_watch *w)
 static void
 unlink_named(struct sst_watch *w, struct sst_named *r)
 {
+	struct sst_named_list *l = &w->by_heat[r->is_served];
+
 	if (r->is_archive)
 		return;
-	*(r->prev == NULL ? &w->coldest : &r->prev->next) = r->next;
-	*(r->next == NULL ? &w->hottest : &r->next->prev) = r->prev;
+	*(r->prev == NULL ? &l->coldest : &r->prev->next) = r->next;
+	*(r->next == NULL ? &l->hottest : &r->next->prev) = r->prev;
 }
 
 static void
 link_hottest(struct sst_watch *w, struct sst_named *r)
 {
+	struct sst_named_list *l = &w->by_heat[r->is_served];
+
 	r->next = NULL;
-	r->prev = w->hottest;
-	*(w->hottest == NULL ? &w->coldest : &w->hottest->next) = r;
-	w->hottest = r;
+	r->prev = l->hottest;
+	*(l->hottest == NULL ? &l->coldest : &l->hottest->next) = r;
+	l->hottest = r;
+}
+
+/* It was renewed, or is served. */
+static void
+heat(struct sst_watch *w, struct sst_named *r, int is_served)
+{
+	if (r == NULL || r->is_archive)
+		return;
+	unlink_named(w, r);
+	r->is_served |= is_served;
+	link_hottest(w, r);
 }
 
 static struct sst_named *
@@ -178,6 +193,17 @@ sst_named_watch(struct sst_watch *w, struct sst_target *t, const char *name,
 	return 0;
 }
 
+/* Whether the name is a directory, and no link to one. */
+static int
+is_folder(const struct sst_target *t, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return snprintf(path, sizeof(path), "%s/%s", t->path, name) <
+	    (int)sizeof(path) && lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* What a name looks like now; 0: it is not there. */
 static uint32_t
 look(const struct sst_target *t, const char *name, uint32_t *ret_deep)
@@ -194,16 +220,19 @@ look(const struct sst_target *t, const char *name, uint32_t *ret_deep)
 	return sst_look_stat(&st);
 }
 
-/* The coldest name is looked at from now on. */
+/* The coldest name is looked at from now on; one that is served only for another one
+ * that is. */
 static void
-evict(struct sst_watch *w, int64_t now)
+evict(struct sst_watch *w, int for_served, int64_t now)
 {
-	const struct sst_named *r = w->coldest;
+	const struct sst_named *r = w->by_heat[0].coldest;
 	char name[NAME_MAX + 1];
 	struct sst_seen_name *e;
 	struct sst_target *t;
 	uint32_t at, deep;
 
+	if (r == NULL && for_served)
+		r = w->by_heat[1].coldest;
 	if (r == NULL)
 		return;
 	t = r->t;
@@ -220,39 +249,97 @@ evict(struct sst_watch *w, int64_t now)
 	w->full = 0;
 }
 
-void
-sst_named_hot(struct sst_watch *w, struct sst_target *t, const char *name, int64_t now)
+/* Watches a name that was looked at until now. 1, or 0: there is no room, or no such name
+ * any more. */
+static int
+take_room(struct sst_watch *w, struct sst_target *t, const char *name)
 {
 	struct sst_seen_name *e = sst_seen_find(&t->seen, sst_seen_key(name));
-	uint32_t at, deep, old_at, old_deep;
-	struct sst_named *r;
 
-	if (e == NULL || w->plan.most == 0)
-		return;
-	if ((e->key & SST_SEEN_WATCHED) != 0) {
-		r = find(w, e->at, t, e->key);
-		if (r != NULL && r != w->hottest) {
-			unlink_named(w, r);
-			link_hottest(w, r);
-		}
-		return;
+	return e != NULL && sst_named_room(w) && sst_named_watch(w, t, name, e) == 0;
+}
+
+/* The same, if need be with the watch of another. */
+static void
+promote(struct sst_watch *w, struct sst_target *t, const char *name, int is_served,
+    int64_t now)
+{
+	const struct sst_seen_name *was = sst_seen_find(&t->seen, sst_seen_key(name));
+	const uint32_t old_at = was->at, old_deep = was->deep;
+	struct sst_seen_name *e;
+	uint32_t at, deep;
+
+	/* The kernel may have less left than the plan says. */
+	if (!take_room(w, t, name)) {
+		if (sst_named_room(w))
+			return;		/* it cannot be watched for another reason */
+		evict(w, is_served, now);
+		if (!take_room(w, t, name))
+			return;
 	}
-	if (!sst_named_room(w))
-		evict(w, now);
-	if (!sst_named_room(w))
-		return;
 	e = sst_seen_find(&t->seen, sst_seen_key(name));
-	if (e == NULL)
-		return;
-	old_at = e->at;
-	old_deep = e->deep;
-	if (sst_named_watch(w, t, name, e) != 0)
-		return;
+	heat(w, find(w, e->at, t, e->key), is_served);
 	at = look(t, name, &deep);
 	if ((e->key & SST_SEEN_COVERED) == 0)
 		e->deep = deep;
 	if (at != old_at || (old_deep != 0 && old_deep != deep))
 		sst_target_mark(w, t, name, now + SST_WATCH_QUIET_MS);
+}
+
+void
+sst_named_renewed(struct sst_watch *w, struct sst_target *t, const char *name,
+    int64_t now)
+{
+	const struct sst_seen_name *e = sst_seen_find(&t->seen, sst_seen_key(name));
+
+	if (e == NULL || w->plan.most == 0)
+		return;
+	if ((e->key & SST_SEEN_WATCHED) != 0)
+		heat(w, find(w, e->at, t, e->key), 0);
+	else if (is_folder(t, name))
+		promote(w, t, name, 0, now);
+}
+
+/* 1: one more watch may move now. */
+static int
+may_move(struct sst_watch *w, int64_t now)
+{
+	if (now - w->hot_from >= SST_WATCH_HOT_MS) {
+		w->hot_from = now;
+		w->hot_left = SST_WATCH_HOT;
+	}
+	if (w->hot_left == 0)
+		return 0;
+	w->hot_left--;
+	return 1;
+}
+
+void
+sst_watch_hot(struct sst_watch *w, uint32_t id, const char *name, int64_t now)
+{
+	const struct sst_ref *ref = (struct sst_ref *)sst_table_get(&w->refs, id);
+	struct sst_seen_name *e;
+	struct sst_target *t;
+
+	if (ref == NULL || !ref->t->is_dir || w->plan.most == 0)
+		return;
+	t = ref->t;
+	e = sst_seen_find(&t->seen, sst_seen_key(name));
+	if (e != NULL && (e->key & SST_SEEN_WATCHED) != 0) {
+		heat(w, find(w, e->at, t, e->key), 1);
+		return;
+	}
+	if ((e == NULL && !t->arming) || !may_move(w, now) || !is_folder(t, name))
+		return;
+	if (e == NULL) {
+		/* The walk that sets watches comes to it later. */
+		e = sst_seen_put(&t->seen, sst_seen_key(name));
+		if (e == NULL)
+			return;
+		e->key |= t->turn;
+		e->at = look(t, name, &e->deep);
+	}
+	promote(w, t, name, 1, now);
 }
 
 /* The kernel gave the watch up. */

@@ -42,6 +42,8 @@ sst_watch_new(const struct sst_watch_plan *plan, int64_t now)
 	sst_dirs_init(&w->dirs, plan->most);
 	w->every_ms = SST_WATCH_SWEEP_MS;
 	w->sweep_at = now + SST_WATCH_SWEEP_MS;
+	w->hot_from = now;
+	w->hot_left = SST_WATCH_HOT;
 	return w;
 }
 
@@ -331,7 +333,7 @@ refresh(struct sst_watch *w, struct sst_target *t, struct sst_below *below, int6
 		all |= sst_name_refresh(w, t, name);
 		/* Who renews it is not done yet, or comes again soon. */
 		if (++n <= HOT_AT_ONCE)
-			sst_named_hot(w, t, name, now);
+			sst_named_renewed(w, t, name, now);
 	}
 	if (all)
 		sst_below_add(below, "");

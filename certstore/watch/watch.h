@@ -17,9 +17,10 @@
  *   2. A change is told after the watches were set anew: what comes after it
  *      is told again.
  *   3. The directories above a source, the source itself, and as many names in it as
- *      the plan allows have a watch, those that changed last before others. Where there is
- *      none the name is looked at every SST_WATCH_SWEEP_MS, its files about once in
- *      a minute, and never for more than 2 % of a core.
+ *      the plan allows have a watch: those that are served, the last before others,
+ *      then those that changed last. Where there is none the name is looked at every
+ *      SST_WATCH_SWEEP_MS, its files about once in a minute, and never for more than
+ *      2 % of a core.
  *   4. Events that were lost, a watch that was, a directory that cannot be watched: all
  *      of the source is told changed, and the plan's `say` told why.
  *   5. Long work is cut: no call goes through more than SST_WATCH_SLICE names, or sets
@@ -40,6 +41,9 @@
 #define SST_WATCH_SLICE		128
 #define SST_WATCH_ARMED		16	/* of a slice: what a question to the keeper waits for */
 #define SST_WATCH_CORE_SHARE	50	/* one part in so many: 2 % */
+#define SST_WATCH_HOT		64	/* watches that move in SST_WATCH_HOT_MS because a
+					   name is served */
+#define SST_WATCH_HOT_MS	1000
 
 struct sst_below;
 struct sst_watch;
@@ -91,6 +95,10 @@ void	sst_watch_step(struct sst_watch *, int64_t now, sst_watch_told, void *arg);
 /* Somebody says that `path` changed: what it is, is in or contains is told in the next
  * step(). The number of sources. */
 unsigned sst_watch_nudge(struct sst_watch *, const char *path, int64_t now);
+/* What is in the directory `name` of this source was served just now: it gets a watch,
+ * if need be of a name that is not served, or was longest ago. Of a source or a name that
+ * is not there, and beyond SST_WATCH_HOT: nothing. */
+void	sst_watch_hot(struct sst_watch *, uint32_t id, const char *name, int64_t now);
 /* 1, or 0: there is no such source. */
 int	sst_watch_rule(const struct sst_watch *, uint32_t id, struct sst_watch_rule *ret);
 void	sst_watch_free(struct sst_watch *);

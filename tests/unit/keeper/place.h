@@ -113,6 +113,26 @@ put_over(struct place *p, const char *from, const char *to)
 	assert_int_equal(rename(at(p, from), at(p, to)), 0);
 }
 
+/* 1: the inotify instance behind `fd` has a watch for this inode. */
+static inline int
+place_is_watched(int fd, const char *path)
+{
+	char name[64], line[512], wanted[32];
+	struct stat st;
+	int found = 0;
+	FILE *f;
+
+	assert_int_equal(stat(path, &st), 0);
+	(void)snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
+	(void)snprintf(wanted, sizeof(wanted), " ino:%lx ", (unsigned long)st.st_ino);
+	f = fopen(name, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		found |= strstr(line, wanted) != NULL;
+	(void)fclose(f);
+	return found;
+}
+
 /* The text that a descriptor leads to, and closes it. */
 static inline void
 assert_text(int fd, const char *text)

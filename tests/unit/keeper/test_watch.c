@@ -763,6 +763,168 @@ the_watch_that_is_taken_is_the_coldest_names(void **state)
 	assert_string_equal(left, cold);
 }
 
+/* Whether the kernel tells of the name below tls/. */
+static int
+is_watched(struct scene *s, int i)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "tls/%d", i);
+	return place_is_watched(sst_watch_fd(s->w), at(s->p, name));
+}
+
+static void
+serve(struct scene *s, int i)
+{
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%d", i);
+	sst_watch_hot(s->w, ID, name, s->now);
+}
+
+static void
+names_that_are_served_have_a_watch_before_all_others(void **state)
+{
+	struct scene *s = *state;
+	int served[9] = { 0 }, n = 0, was_told;
+	char name[32];
+
+	assert_int_equal(renew(s, 7), 0);	/* three, and room for four */
+	put_names(s, 9);
+	watch(s, "tls", 1);
+	/* Four of the five that have none. */
+	for (int i = 0; i < 9 && n < 4; i++)
+		n += served[i] = !is_watched(s, i);
+	assert_int_equal(n, 4);
+	for (int i = 0; i < 9; i++)
+		if (served[i])
+			serve(s, i);
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(is_watched(s, i), served[i]);
+	/* Nothing is told of who did not change, and at once of who did. */
+	assert_int_equal(changes(s), 0);
+	for (int i = 0; i < 9; i++) {
+		(void)snprintf(name, sizeof(name), "tls/%d/cert", i);
+		put_file(s->p, name, "again");
+		assert_int_equal(changes(s), served[i]);
+	}
+	/* The others are found, and take no watch from who is served. */
+	s->now += SST_WATCH_SWEEP_MS;
+	assert_int_equal(changes(s), 1);
+	for (int i = 0; i < 9; i++) {
+		(void)snprintf(name, sizeof(name), "%d", i);
+		was_told = 0;
+		for (const char *p = NULL;
+		    (p = sst_below_next(&s->told.below, p)) != NULL;)
+			was_told |= strcmp(p, name) == 0;
+		assert_int_equal(was_told, !served[i]);
+		assert_int_equal(is_watched(s, i), served[i]);
+	}
+}
+
+static void
+who_was_served_longest_ago_gives_its_watch_to_who_is_served(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(renew(s, 7), 0);
+	put_names(s, 9);
+	watch(s, "tls", 1);
+	for (int i = 4; i < 8; i++)
+		serve(s, i);
+	serve(s, 4);
+	/* One that was changed since is not colder for it. */
+	put_file(s->p, "tls/5/cert", "again");
+	assert_int_equal(changes(s), 1);
+	/* What changed while nobody watched it is told. */
+	put_file(s->p, "tls/0/cert", "again");
+	s->now += SST_WATCH_SWEEP_MS;
+	assert_int_equal(changes(s), 1);
+	assert_int_equal(changes(s), 0);
+	put_file(s->p, "tls/0/cert", "and again");
+	serve(s, 0);
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "0");
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(is_watched(s, i), i == 0 || i == 4 || i == 5 || i == 7);
+	serve(s, 6);
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(is_watched(s, i), i == 0 || (i >= 4 && i < 7));
+}
+
+static void
+what_is_said_to_be_served_moves_so_many_watches_a_second(void **state)
+{
+	struct scene *s = *state;
+	static int had[400];
+	int moved = 0, names = 400;
+
+	assert_int_equal(renew(s, 200), 0);
+	put_names(s, names);
+	watch(s, "tls", 1);
+	for (int i = 0; i < names; i++)
+		had[i] = is_watched(s, i);
+	/* From now on the second counts. */
+	s->now += SST_WATCH_HOT_MS;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < names; i++)
+			if (!had[i])
+				serve(s, i);
+		for (int i = 0; i < names; i++)
+			moved += !had[i] && is_watched(s, i);
+		assert_int_equal(moved, SST_WATCH_HOT * (round + 1));
+		for (int i = 0; i < names; i++)
+			had[i] |= is_watched(s, i);
+		s->now += SST_WATCH_HOT_MS;
+	}
+}
+
+static void
+what_is_not_there_or_no_directory_takes_nobodys_watch(void **state)
+{
+	struct scene *s = *state;
+	struct sst_watch_rule before, after;
+
+	assert_int_equal(renew(s, 7), 0);
+	put_names(s, 9);
+	put_file(s->p, "tls/file.pem", "one");
+	put_dir(s->p, "beside");
+	put_link(s->p, "tls/link", "../beside");
+	watch(s, "tls", 1);
+	assert_int_equal(sst_watch_rule(s->w, ID, &before), 1);
+	sst_watch_hot(s->w, ID, "nobody", s->now);
+	sst_watch_hot(s->w, ID, "file.pem", s->now);
+	sst_watch_hot(s->w, ID, "link", s->now);
+	sst_watch_hot(s->w, ID + 1, "1", s->now);
+	assert_int_equal(sst_watch_rule(s->w, ID, &after), 1);
+	assert_int_equal(after.watched, before.watched);
+	assert_int_equal(after.swept, before.swept);
+	assert_false(place_is_watched(sst_watch_fd(s->w), at(s->p, "beside")));
+	assert_int_equal(changes(s), 0);
+}
+
+static void
+who_is_served_while_watches_are_set_has_one_at_once(void **state)
+{
+	struct scene *s = *state;
+	int n = 4 * SST_WATCH_SLICE;
+	struct sst_watch_rule rule;
+
+	assert_int_equal(renew(s, 7), 0);
+	put_names(s, n);
+	place_tick();
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
+	for (int i = n - 4; i < n; i++) {
+		serve(s, i);
+		assert_true(is_watched(s, i));
+	}
+	assert_int_equal(changes(s), 0);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(is_watched(s, i), i >= n - 4);
+	assert_int_equal(sst_watch_rule(s->w, ID, &rule), 1);
+	assert_int_equal(rule.swept, n - 4);
+}
+
 static void
 an_archive_that_is_made_again_is_watched_again(void **state)
 {
@@ -940,6 +1102,11 @@ main(void)
 		SCENE(who_watches_nothing_takes_no_instance_and_who_gets_none_looks),
 		SCENE(names_that_change_get_a_watch_first_and_nobody_is_lost),
 		SCENE(the_watch_that_is_taken_is_the_coldest_names),
+		SCENE(names_that_are_served_have_a_watch_before_all_others),
+		SCENE(who_was_served_longest_ago_gives_its_watch_to_who_is_served),
+		SCENE(what_is_said_to_be_served_moves_so_many_watches_a_second),
+		SCENE(what_is_not_there_or_no_directory_takes_nobodys_watch),
+		SCENE(who_is_served_while_watches_are_set_has_one_at_once),
 		SCENE(an_archive_that_is_made_again_is_watched_again),
 		SCENE(the_files_of_all_names_have_their_turn),
 		SCENE(certbot_says_which_name_it_renews_before_it_moves_its_links),
