@@ -128,6 +128,7 @@ store_free(struct sst_store *s)
 	free(s->bare.v);
 	free(s->degraded);
 	sst_waits_done(&s->waits);
+	sst_hot_done(&s->hot);
 	sst_kept_free(s->cache);
 	sst_keep_end(s);
 	sst_intern_free(s->env.intern);
@@ -221,6 +222,24 @@ int
 sst_store_is_tried(struct sst_store *s)
 {
 	return atomic_load(&s->on_try) != NULL;
+}
+
+int
+sst_store_is_hot(const struct sst_store *s)
+{
+	return atomic_load_explicit(&s->hot_waits, memory_order_relaxed);
+}
+
+int
+sst_store_hot(struct sst_store *s, char *out, size_t size)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&s->mu);
+	rc = sst_hot_take(&s->hot, out, size);
+	atomic_store(&s->hot_waits, s->hot.from != s->hot.end);
+	(void)pthread_mutex_unlock(&s->mu);
+	return rc;
 }
 
 uint64_t

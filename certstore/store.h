@@ -13,6 +13,7 @@
  *	store_revoked.c	what is known to be revoked
  *	store_dates.c	what is to be renewed, and what has expired
  *	challenge.c	what answers an ACME server
+ *	hot.c		which folders were served from, for who watches them
  *	watcher.c	a thread that has what changed read again
  *
  * Always true:
@@ -29,6 +30,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "hot.h"
 #include "kept.h"
 #include "index.h"
 #include "scan.h"
@@ -84,6 +86,7 @@ struct sst_store {
 	atomic_int	 warm;		/* the index was not compared with the files yet */
 	atomic_int	 doubt;		/* a row of the index that is kept lied */
 	atomic_int	 mended;	/* a broken index was left; to be told */
+	atomic_int	 hot_waits;	/* there is something in `hot` */
 	char		*index_dir;	/* constant */
 	sst_try_fn _Atomic on_try;	/* may be NULL; try_arg is set before it */
 	void	*_Atomic try_arg;
@@ -101,6 +104,7 @@ struct sst_store {
 	struct sst_gen	*gen;		/* of the index that is or was kept; set once */
 	char		*kept_path;	/* of that directory */
 	struct sst_waits waits;
+	struct sst_hot	 hot;
 };
 
 /*
@@ -131,6 +135,14 @@ int	sst_store_rescan_below(struct sst_store *, const char *path, const char *bel
  */
 int64_t	sst_store_retry_due(struct sst_store *);
 int	sst_store_retry(struct sst_store *, struct sst_error *err);
+
+/*
+ * Which folders were served from, for who gives names a watch: noted when a decision is
+ * made, not when it is found in the cache. is_hot() is one load.
+ */
+int	sst_store_is_hot(const struct sst_store *);
+/* hot.h: takes one of them. */
+int	sst_store_hot(struct sst_store *, char *out, size_t size);
 
 /* scan.h: what the store serves of a folder. `arg`: the store. */
 void	sst_store_served(void *arg, const char *folder, struct sst_served *);

@@ -194,6 +194,23 @@ degraded_tell(struct sst_store *s, const struct sst_ask *a, const struct sst_ran
 	sst_events_tell(s, &events);
 }
 
+/* Who watches the files gives these a watch before others. */
+static void
+served_note(struct sst_store *s, const struct sst_ranked *ranked, size_t n)
+{
+	int first = 0;
+
+	(void)pthread_mutex_lock(&s->mu);
+	for (size_t i = 0; i < n; i++)
+		if (ranked[i].row->load != NULL)
+			first |= sst_hot_note(&s->hot, ranked[i].row->path);
+	if (first)
+		atomic_store(&s->hot_waits, 1);
+	(void)pthread_mutex_unlock(&s->mu);
+	if (first)
+		sst_watcher_wake(s->watcher);
+}
+
 static int
 decide(struct sst_store *s, const struct sst_ask *a, const struct sst_rows *rows,
     uint64_t generation, struct sst_choice **ret, const struct sst_row **ret_stale,
@@ -210,6 +227,7 @@ decide(struct sst_store *s, const struct sst_ask *a, const struct sst_rows *rows
 	rc = winners_get(s, a, rows, ranked, &rank, ids, ret_stale, err);
 	if (rc < 0)
 		goto out;
+	served_note(s, ranked, rank.won);
 	if (rank.won == 0)
 		alert = rank.kind_fits ? SST_ALERT_UNRECOGNIZED_NAME :
 		    SST_ALERT_HANDSHAKE_FAILURE;

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "dates.h"
+#include "hot.h"
 #include "links.h"
 #include "store.h"
 #include "watch/watch.h"
@@ -44,7 +45,9 @@ struct sst_watcher {
 	uint32_t	 last_id;
 	int		 wake;		/* eventfd */
 	int		 running, stop;
-	int64_t		 dates_at;	/* the thread's: when to look at dates; ms */
+	int64_t		 hot_at;	/* the thread's: when what is served may be asked
+					   for; ms */
+	int64_t		 dates_at;	/* ... to look at dates */
 	uint64_t	 dates_of;	/* ... the generation that it looked at */
 	pthread_t	 thread;
 };
@@ -139,6 +142,22 @@ look_at_dates(struct sst_watcher *w)
 	w->dates_at = now + (next < DATES_MS ? next : DATES_MS);
 }
 
+/* What was served gets a watch before other names. */
+static void
+heat_locked(struct sst_watcher *w, int64_t now)
+{
+	char folder[SST_PATH_SIZE], name[NAME_MAX + 1];
+
+	if (now < w->hot_at || !sst_store_is_hot(w->store))
+		return;
+	w->hot_at = now + SST_WATCH_HOT_MS;
+	for (int i = 0; i < SST_WATCH_HOT && sst_store_hot(w->store, folder,
+	    sizeof(folder)); i++)
+		for (const struct path *p = w->paths; p != NULL; p = p->next)
+			if (sst_hot_name(p->text, folder, name, sizeof(name)))
+				sst_watch_hot(w->watch, p->id, name, now);
+}
+
 /* Waits for the kernel, for a deadline, or for who changes something. 0: the end. */
 static int
 watch_on(struct sst_watcher *w, int first)
@@ -158,6 +177,9 @@ watch_on(struct sst_watcher *w, int first)
 		left = retry;
 	if (w->dates_at - now < left)
 		left = w->dates_at - now;
+	/* After the lock was given up: sst_watcher_wake(). */
+	if (sst_store_is_hot(w->store) && w->hot_at - now < left)
+		left = w->hot_at - now;
 	if (!first)
 		(void)poll(p, 2, left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left);
 	(void)pthread_mutex_lock(&w->mu);
@@ -166,6 +188,7 @@ watch_on(struct sst_watcher *w, int first)
 	go_on = !w->stop;
 	now = sst_clock_ms();
 	sst_watch_read(w->watch, now);
+	heat_locked(w, now);
 	if (go_on && sst_watch_due(w->watch) <= now)
 		sst_watch_step(w->watch, now, told, w);
 	(void)pthread_mutex_unlock(&w->mu);
@@ -299,6 +322,16 @@ sst_watcher_nudge(struct sst_watcher *w, const char *path)
 	(void)pthread_mutex_lock(&w->mu);
 	if (!atomic_load(&w->lost))
 		(void)sst_watch_nudge(w->watch, path, sst_clock_ms());
+	wake(w);
+	(void)pthread_mutex_unlock(&w->mu);
+}
+
+void
+sst_watcher_wake(struct sst_watcher *w)
+{
+	/* Who has the lock is awake, or wakes it. */
+	if (w == NULL || pthread_mutex_trylock(&w->mu) != 0)
+		return;
 	wake(w);
 	(void)pthread_mutex_unlock(&w->mu);
 }

@@ -33,6 +33,8 @@ int	sst_watcher_add(struct sst_watcher *, const char *path, int is_key,
 void	sst_watcher_drop(struct sst_watcher *, const char *path, int is_key);
 /* What is at the path is to be read again soon. */
 void	sst_watcher_nudge(struct sst_watcher *, const char *path);
+/* Something was served: sst_store_hot(). Never waits. */
+void	sst_watcher_wake(struct sst_watcher *);
 /* For each use of the store: one load, but for the first after fork(). */
 void	sst_watcher_tend(struct sst_watcher *);
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "world.h"
 
 #define PATIENCE_S	20
+#define SOON_S		8
 
 static struct pki_cert *old, *new, *other;
 static char *dir;
@@ -262,6 +264,134 @@ a_child_that_uses_nothing_leaves_the_watches_alone(void **state)
 	sst_store_unref(s);
 }
 
+/* In a user namespace of its own this process may have so many inotify watches, and one
+ * instance's. 0, or -1: there is no such namespace here. */
+static int
+limit_watches(int n)
+{
+	char text[64];
+	int len, fd, rc;
+
+	(void)snprintf(text, sizeof(text), "%u %u 1", (unsigned)geteuid(),
+	    (unsigned)geteuid());
+	if (unshare(CLONE_NEWUSER) != 0)
+		return -1;
+	fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+	rc = fd < 0 ? -1 : (int)write(fd, text, strlen(text));
+	if (fd >= 0)
+		(void)close(fd);
+	len = snprintf(text, sizeof(text), "%d\n", n);
+	fd = open("/proc/sys/user/max_inotify_watches", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	rc = rc > 0 && write(fd, text, (size_t)len) == len ? 0 : -1;
+	(void)close(fd);
+	return rc;
+}
+
+/* 1: some inotify instance of this process has a watch for this inode. */
+static int
+is_watched(const char *path)
+{
+	char name[64], line[512], wanted[32];
+	struct stat st;
+	int found = 0;
+	FILE *f;
+
+	if (stat(path, &st) != 0)
+		return 0;
+	(void)snprintf(wanted, sizeof(wanted), " ino:%lx ", (unsigned long)st.st_ino);
+	for (int fd = 0; fd < 64; fd++) {
+		(void)snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
+		f = fopen(name, "re");
+		while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+			found |= strncmp(line, "inotify ", 8) == 0 &&
+			    strstr(line, wanted) != NULL;
+		if (f != NULL)
+			(void)fclose(f);
+	}
+	return found;
+}
+
+/* Waits until the watch is there: a second as a rule, and less than a sweep. */
+static int
+comes_to_be_watched(const char *path)
+{
+	struct timespec now, end;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += SOON_S;
+	do {
+		if (is_watched(path))
+			return 1;
+		(void)poll(NULL, 0, 2);
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < end.tv_sec);
+	return 0;
+}
+
+#define FOLDERS		6
+#define LIMIT		5	/* the way there, and two of them */
+#define NOT_HERE	77
+
+/* In a child: 0 when every name that is served comes to have a watch. */
+static int
+serve_few_watches(struct pki_cert *const *certs)
+{
+	char path[256], name[64];
+	struct sst_store *s;
+	int without = 0;
+
+	if (limit_watches(LIMIT) != 0)
+		return NOT_HERE;
+	s = watching(1);
+	add(s, dir);
+	for (int i = 0; i < FOLDERS; i++) {
+		(void)snprintf(path, sizeof(path), "%s/n%d", dir, i);
+		(void)snprintf(name, sizeof(name), "n%d.example.com", i);
+		/* The thread may still be at setting the first ones. */
+		if (i == FOLDERS - 1 && without == 0)
+			return 2;
+		without += !is_watched(path);
+		if (!serves_in(s, name, certs[i]))
+			return 3;
+		if (!comes_to_be_watched(path))
+			return 4;
+	}
+	sst_store_unref(s);
+	return 0;
+}
+
+static void
+what_is_served_gets_a_watch_where_there_are_few(void **state)
+{
+	struct pki_cert *certs[FOLDERS];
+	char name[64];
+	int how;
+	pid_t pid;
+
+	(void)state;
+	for (int i = 0; i < FOLDERS; i++) {
+		(void)snprintf(name, sizeof(name), "n%d.example.com", i);
+		certs[i] = leaf(PKI_P256, name);
+		(void)snprintf(name, sizeof(name), "n%d", i);
+		assert_int_equal(mkdir(pki_path(dir, name), 0755), 0);
+		(void)snprintf(name, sizeof(name), "n%d/cert.pem", i);
+		pki_write_pair(dir, name, certs[i]);
+	}
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(serve_few_watches(certs));
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	for (int i = 0; i < FOLDERS; i++)
+		pki_free(certs[i]);
+	assert_true(WIFEXITED(how));
+	if (WEXITSTATUS(how) == NOT_HERE)
+		skip();
+	assert_int_equal(WEXITSTATUS(how), 0);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, dir_setup, dir_teardown)
 
 int
@@ -273,6 +403,7 @@ main(void)
 		T(a_file_and_the_key_that_came_apart_are_read_again),
 		T(after_fork_both_processes_watch),
 		T(a_child_that_uses_nothing_leaves_the_watches_alone),
+		T(what_is_served_gets_a_watch_where_there_are_few),
 	};
 
 	return cmocka_run_group_tests(tests, watcher_setup, watcher_teardown);
