@@ -91,6 +91,9 @@ enum sst_wire_verb {
 	SST_CHAN_KEEP,		/* id: a source is in use: hold and watch it */
 	SST_CHAN_DROP,		/* id: a source is no longer in use */
 	SST_CHAN_IDLE,		/* a: 1 nothing is left to serve, 0 busy again */
+	SST_CHAN_HOT,		/* id: something below the source was served. data: the
+				   folders in the source, each with NUL, at most
+				   SST_HOT_MOST: they get a watch first */
 	/* keeper to relay, on the channel */
 	SST_CHAN_FILE,		/* id: new source; a, b: level, option; c: 1
 				   watched, 0 static; data: the path, NUL, and
@@ -120,6 +123,7 @@ enum sst_wire_verb {
 	SST_WIRE_REPLY = 255
 };
 
+#define SST_HOT_MOST		64	/* names in one message, once a second at most */
 #define SST_NEW_FORCED		1	/* a policy's doing: SO_PROTOCOL says TCP */
 #define SST_SAY_WATCH		0	/* how files are watched */
 #define SST_SAY_DEPLOYED	1	/* somebody said that they changed */

@@ -62,6 +62,10 @@ take_message(struct sst_keeper *k, const struct sst_wire_head *head, size_t len,
 	case SST_CHAN_IDLE:
 		set_idle(k, head->a);
 		break;
+	case SST_CHAN_HOT:
+		(void)sst_sources_hot(&k->sources, head->id, k->data, len,
+		    sst_clock_ms());
+		break;
 	case SST_WIRE_REPLY:
 		/* Before it is ready: why it never will be. */
 		if (head->a < 0 && !k->ready && len > 0) {

@@ -231,6 +231,37 @@ sst_sources_answer(const struct sst_sources *t, const struct sst_wire_head *ques
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n + 1;
 }
 
+/* How many names these are; -1: they are not all names of one component. */
+static int
+count_names(const char *data, size_t len)
+{
+	int n = 0;
+
+	if (len == 0 || data[len - 1] != '\0')
+		return -1;
+	for (size_t at = 0, one; at < len; at += one + 1, n++) {
+		one = strlen(data + at);
+		if (one == 0 || one > NAME_MAX || strchr(data + at, '/') != NULL ||
+		    strcmp(data + at, ".") == 0 || strcmp(data + at, "..") == 0)
+			return -1;
+	}
+	return n <= SST_HOT_MOST ? n : -1;
+}
+
+int
+sst_sources_hot(const struct sst_sources *t, uint32_t id, const char *data, size_t len,
+    int64_t now)
+{
+	const struct sst_source *s = sst_source_get(t, id);
+	const int n = count_names(data, len);
+
+	if (s == NULL || !s->kept || !s->watched || !s->is_dir || n < 0)
+		return -1;
+	for (size_t at = 0; at < len; at += strlen(data + at) + 1)
+		sst_watch_hot(t->watch, id, data + at, now);
+	return n;
+}
+
 void
 sst_sources_done(struct sst_sources *t)
 {

@@ -64,6 +64,10 @@ int	sst_sources_restore(const struct sst_sources *, struct sst_queue *);
 size_t	sst_sources_answer(const struct sst_sources *,
 	    const struct sst_wire_head *question, const char *data, size_t len,
 	    struct sst_wire_head *ret_head, char *out, size_t size, int *ret_fd);
+/* HOT: names in a directory that is watched, and in use. Their number, or -1: one of
+ * them is no name, or the message is none; then nothing is done. */
+int	sst_sources_hot(const struct sst_sources *, uint32_t id, const char *data,
+	    size_t len, int64_t now);
 void	sst_sources_done(struct sst_sources *);
 
 #endif

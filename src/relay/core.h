@@ -81,6 +81,8 @@ struct sst_relay {
 	int		 idle_told;	/* what the keeper knows */
 	int64_t		 idle_since;	/* nothing was left to serve */
 	struct sst_timer idle_timer;
+	struct sst_timer served_timer;	/* served.c */
+	int64_t		 served_at;	/* when it was last done; ms, 0: never */
 
 	uint8_t		 scratch[SST_WIRE_DATA_MAX + 1];
 };

@@ -14,6 +14,7 @@
 #include "door.h"
 #include "hold.h"
 #include "oversee.h"
+#include "served.h"
 #include "settings.h"
 #include "shake.h"
 #include "stream.h"
@@ -176,6 +177,7 @@ sst_listener_finished(struct sst_listener *l, struct sst_worker *worker, int tcp
 		return;
 	}
 	l->counts[SST_COUNT_OK]++;
+	sst_served_look(l);
 	sst_queue_enter(l, r);
 	sst_listener_room(l);
 }

@@ -362,6 +362,14 @@ nobody_fills_the_table_by_asking(void **state)
 	assert_non_null(add(s, "a", "static", 0));
 }
 
+static void
+ignore(void *arg, uint32_t id, const struct sst_below *below)
+{
+	(void)arg;
+	(void)id;
+	(void)below;
+}
+
 static size_t
 ask(struct shelf *s, uint16_t verb, uint32_t id, const char *path,
     struct sst_wire_head *ret, char *out, int *fd)
@@ -473,6 +481,75 @@ kept_sources_are_told_to_the_next_relay(void **state)
 	(void)close(ends[1]);
 }
 
+static void
+what_is_served_is_taken_as_names_of_a_watched_source_and_as_nothing_else(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t	    len;
+		int	    taken;
+	} v[] = {
+		{ "a\0b", 4, 2 }, { "b", 2, 1 }, { "..data", 7, 1 }, { "nobody", 7, 1 },
+		{ "", 0, -1 }, { "a", 1, -1 }, { "a\0b", 3, -1 }, { "", 1, -1 },
+		{ "a\0", 3, -1 }, { ".", 2, -1 }, { "..", 3, -1 }, { "a/b", 4, -1 },
+		{ "/", 2, -1 }, { "b\0../a", 7, -1 },
+	};
+	struct shelf *s = *state;
+	char many[2 * (SST_HOT_MOST + 1)], long_name[NAME_MAX + 2];
+	uint32_t id, fixed, file;
+	int fd;
+
+	sst_watch_free(s->t.watch);
+	s->t.watch = sst_watch_new(&(struct sst_watch_plan){ .most = 4 }, 0);
+	put_dir(s->p, "tls");
+	put_dir(s->p, "tls/a");
+	put_file(s->p, "f", "text");
+	place_tick();
+	id = add(s, "tls", NULL, 0)->node.key;
+	file = add(s, "f", NULL, 0)->node.key;
+	fixed = add(s, "tls", "because", 0)->node.key;
+	for (int i = 0; i < 10; i++)
+		sst_watch_step(s->t.watch, 0, ignore, NULL);
+	fd = sst_watch_fd(s->t.watch);
+	/* Which comes later finds no watch left. */
+	put_dir(s->p, "tls/b");
+	sst_watch_read(s->t.watch, 0);
+	sst_watch_step(s->t.watch, SST_WATCH_QUIET_MS, ignore, NULL);
+	assert_true(place_is_watched(fd, at(s->p, "tls/a")) !=
+	    place_is_watched(fd, at(s->p, "tls/b")));
+	/* Not of one that is not in use yet. */
+	assert_int_equal(sst_sources_hot(&s->t, id, "a", 2, 0), -1);
+	sst_source_keep(&s->t, id);
+	sst_source_keep(&s->t, fixed);
+	sst_source_keep(&s->t, file);
+	for (int turn = 0; turn < 2; turn++) {
+		const char *to = turn == 0 ? "a" : "b", *from = turn == 0 ? "b" : "a";
+
+		assert_int_equal(sst_sources_hot(&s->t, id, to, 2, 0), 1);
+		for (size_t i = 4; i < sizeof(v) / sizeof(v[0]); i++)
+			assert_int_equal(sst_sources_hot(&s->t, id, v[i].data, v[i].len,
+			    0), v[i].taken);
+		assert_int_equal(sst_sources_hot(&s->t, fixed, from, 2, 0), -1);
+		assert_int_equal(sst_sources_hot(&s->t, file, from, 2, 0), -1);
+		assert_int_equal(sst_sources_hot(&s->t, 99, from, 2, 0), -1);
+		assert_true(place_is_watched(fd, at(s->p, turn == 0 ? "tls/a" : "tls/b")));
+		assert_false(place_is_watched(fd, at(s->p, turn == 0 ? "tls/b" : "tls/a")));
+	}
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(sst_sources_hot(&s->t, id, v[i].data, v[i].len, 0),
+		    v[i].taken);
+	for (size_t i = 0; i < sizeof(many); i += 2)
+		(void)memcpy(many + i, "x", 2);
+	assert_int_equal(sst_sources_hot(&s->t, id, many, sizeof(many) - 2, 0),
+	    SST_HOT_MOST);
+	assert_int_equal(sst_sources_hot(&s->t, id, many, sizeof(many), 0), -1);
+	memset(long_name, 'x', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	assert_int_equal(sst_sources_hot(&s->t, id, long_name, sizeof(long_name), 0), -1);
+	assert_int_equal(sst_sources_hot(&s->t, id, long_name + 1, sizeof(long_name) - 1,
+	    0), 1);
+}
+
 #define SHELF(f)	cmocka_unit_test_setup_teardown(f, shelf_open, shelf_close)
 
 int
@@ -490,6 +567,7 @@ main(void)
 		SHELF(questions_are_answered_only_below_a_watched_source),
 		SHELF(a_path_of_a_question_ends_where_its_only_nul_is),
 		SHELF(kept_sources_are_told_to_the_next_relay),
+		SHELF(what_is_served_is_taken_as_names_of_a_watched_source_and_as_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

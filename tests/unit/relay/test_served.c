@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC */
+/* What is served from a directory that is watched is told to the keeper: each name once,
+ * and not more often than once a second. */
+#include "clients.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SECURESOCKETS_NO_RENAME
+#include <securesockets.h>
+
+#include "relay/supply.h"
+
+#define WATCHED_ID	7
+#define STATIC_ID	8
+#define MANY		(SST_HOT_MOST + 10)
+
+/* The keeper: answers what is asked about files. */
+static void *
+answer(void *arg)
+{
+	const struct scene *s = arg;
+	struct sst_wire_head head;
+	char path[4096], out[4096];
+	ssize_t len;
+	uint16_t verb;
+	int fd;
+
+	while (sst_wire_recv(s->a.files[1], &head, path, sizeof(path), NULL, 0) > 0) {
+		verb = head.verb;
+		len = verb == SST_OPEN_LINK ? readlink(path, out, sizeof(out)) : 0;
+		fd = verb == SST_OPEN_PATH ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		sst_wire_init(&head, SST_WIRE_REPLY);
+		head.b = len < 0 || (verb == SST_OPEN_PATH && fd < 0) ? errno : 0;
+		head.a = head.b != 0 ? -1 : 0;
+		(void)sst_wire_send(s->a.files[1], &head, out, len > 0 ? (size_t)len : 0,
+		    &fd, fd >= 0);
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	return NULL;
+}
+
+static pthread_t keeper;
+
+static int
+open_scene(void **state)
+{
+	struct scene *s;
+
+	if (scene_make(state) != 0)
+		return -1;
+	s = *state;
+	return pthread_create(&keeper, NULL, answer, s);
+}
+
+static int
+close_scene(void **state)
+{
+	struct scene *s = *state;
+
+	(void)shutdown(s->a.files[1], SHUT_RDWR);
+	(void)pthread_join(keeper, NULL);
+	return scene_free(state);
+}
+
+/* n0 ... in a folder each, and flat.example in none. */
+static char *
+plant(int n)
+{
+	char *dir = pki_dir_new(), san[32], name[64];
+	struct pki_cert *c;
+
+	for (int i = 0; i < n; i++) {
+		(void)snprintf(san, sizeof(san), "n%d.example", i);
+		(void)snprintf(name, sizeof(name), "n%d", i);
+		c = pki_issue(w.ca, &(struct pki_spec){ .san = san });
+		pki_certbot(dir, name, c, 1);
+		pki_free(c);
+	}
+	c = pki_issue(w.ca, &(struct pki_spec){ .san = "flat.example" });
+	pki_write_pair(dir, "live/flat.pem", c);
+	pki_free(c);
+	return dir;
+}
+
+static void
+supply(struct scene *s, const char *dir, uint32_t id)
+{
+	const char *live = pki_path(dir, "live");
+	int file = open(live, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct sst_wire_head head;
+
+	assert_true(file >= 0);
+	sst_wire_init(&head, SST_CHAN_FILE);
+	head.id = id;
+	head.a = IPPROTO_TLS;
+	head.b = TLS_CERTIFICATE_CHAIN;
+	head.c = id == WATCHED_ID;
+	assert_int_equal(agent_ask(&s->a, sst_supply_file, &head, live,
+	    strlen(live) + 1, s->app, file), 0);
+	(void)close(file);
+}
+
+/* A client asks for the name, and is served. */
+static void
+ask_for(struct scene *s, const char *name)
+{
+	struct client c = dial(s, 0, 1);
+	struct sst_wire_accepted rec;
+	int rc = 0, fd;
+
+	c.ssl = SSL_new(w.ctx);
+	assert_true(SSL_set_fd(c.ssl, c.fd));
+	assert_true(SSL_set_tlsext_host_name(c.ssl, name));
+	for (int i = 0; i < 20 && rc != 1; i++) {
+		rc = SSL_connect(c.ssl);
+		agent_settle(&s->a);
+	}
+	assert_int_equal(rc, 1);
+	fd = take(s, &rec, 1);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	hang_up(s, &c);
+}
+
+/* The names that were told of since the last call, with a comma behind each; "" for
+ * none. */
+static const char *
+told(struct scene *s, uint32_t wanted_id)
+{
+	static char text[8192];
+	static char data[SST_WIRE_DATA_MAX];
+	struct sst_wire_head head;
+	size_t at = 0;
+	long len;
+	int fds[3];
+
+	len = agent_told(&s->a, SST_CHAN_HOT, &head, data, sizeof(data), fds);
+	text[0] = '\0';
+	if (len < 0)
+		return text;
+	assert_int_equal(head.id, wanted_id);
+	assert_true(len > 0 && data[len - 1] == '\0');
+	for (long i = 0; i < len; i += (long)strlen(data + i) + 1)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s,", data + i);
+	return text;
+}
+
+static void
+what_is_served_is_told_once_and_at_most_once_a_second(void **state)
+{
+	struct scene *s = *state;
+	char *dir = plant(3);
+
+	supply(s, dir, WATCHED_ID);
+	begin(s, 8);
+	assert_string_equal(told(s, 0), "");
+	ask_for(s, "n1.example");
+	assert_string_equal(told(s, WATCHED_ID), "n1,");
+	ask_for(s, "n2.example");
+	ask_for(s, "n1.example");
+	ask_for(s, "n0.example");
+	assert_string_equal(told(s, 0), "");
+	agent_later(&s->a, 999);
+	assert_string_equal(told(s, 0), "");
+	agent_later(&s->a, 1 + SST_LOOP_TICK);
+	assert_string_equal(told(s, WATCHED_ID), "n2,n0,");
+	/* What is in the cache is told no more, nor what is in no folder. */
+	ask_for(s, "n1.example");
+	ask_for(s, "flat.example");
+	agent_later(&s->a, 2000);
+	assert_string_equal(told(s, 0), "");
+	pki_dir_free(dir);
+}
+
+static void
+nothing_is_told_of_what_is_not_watched(void **state)
+{
+	struct scene *s = *state;
+	char *dir = plant(2);
+
+	supply(s, dir, STATIC_ID);
+	begin(s, 8);
+	ask_for(s, "n1.example");
+	agent_later(&s->a, 2000);
+	assert_string_equal(told(s, 0), "");
+	pki_dir_free(dir);
+}
+
+static void
+more_than_fit_are_told_a_second_later(void **state)
+{
+	struct scene *s = *state;
+	char *dir = plant(MANY), name[32];
+	int n = 0;
+
+	supply(s, dir, WATCHED_ID);
+	begin(s, 8);
+	ask_for(s, "n0.example");
+	assert_string_equal(told(s, WATCHED_ID), "n0,");
+	for (int i = 1; i < MANY; i++) {
+		(void)snprintf(name, sizeof(name), "n%d.example", i);
+		ask_for(s, name);
+	}
+	assert_string_equal(told(s, 0), "");
+	agent_later(&s->a, 1000 + SST_LOOP_TICK);
+	for (const char *p = told(s, WATCHED_ID); (p = strchr(p, ',')) != NULL; p++)
+		n++;
+	assert_int_equal(n, SST_HOT_MOST);
+	agent_later(&s->a, 1000 + SST_LOOP_TICK);
+	for (const char *p = told(s, WATCHED_ID); (p = strchr(p, ',')) != NULL; p++)
+		n++;
+	assert_int_equal(n, MANY - 1);
+	pki_dir_free(dir);
+}
+
+int
+main(void)
+{
+#define SCENE(f) cmocka_unit_test_setup_teardown(f, open_scene, close_scene)
+	const struct CMUnitTest tests[] = {
+		SCENE(what_is_served_is_told_once_and_at_most_once_a_second),
+		SCENE(nothing_is_told_of_what_is_not_watched),
+		SCENE(more_than_fit_are_told_a_second_later),
+	};
+
+	return cmocka_run_group_tests(tests, world_make, world_free);
+}
