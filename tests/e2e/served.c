@@ -21,7 +21,7 @@
 enum {
 	FOLDERS = 6,
 	LIMIT = 5,		/* the way there, and two of them */
-	INSIDE = 1000		/* who the program is in there: nobody that drops rights */
+	INSIDE = 1000		/* who the program is there: not root, so nobody drops */
 };
 
 static char tls[600];
