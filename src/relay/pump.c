@@ -28,6 +28,7 @@ sst_pump_init(struct sst_pump *p, struct sst_conn *conn, int tcp, int end)
 	p->conn = conn;
 	p->tcp = tcp;
 	p->end = end;
+	sst_conn_heard(conn);	/* its events were the handshake's */
 }
 
 static void
@@ -379,6 +380,9 @@ down_piece(struct sst_pump *p, uint8_t *scratch, struct sst_error *err)
 static void
 note_events(struct sst_pump *p, uint32_t tcp, uint32_t end)
 {
+	/* Edge-triggered: it will not be said again, whoever reads next, and when. */
+	if ((tcp & ~(uint32_t)EPOLLOUT) != 0)
+		sst_conn_heard(p->conn);
 	if ((tcp & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
 		p->tcp_ended = 1;
 	if ((end & (EPOLLRDHUP | EPOLLHUP)) != 0)

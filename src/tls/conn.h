@@ -111,6 +111,9 @@ size_t	sst_conn_pending(const struct sst_conn *);
  * the peer's stream was reported already.
  */
 int	sst_conn_drained(const struct sst_conn *);
+/* The socket had an event. A read that is served by what was read ahead looks at no
+ * socket: then it counts as not drained until one does. */
+void	sst_conn_heard(struct sst_conn *);
 /*
  * DONE: *ret_n bytes were taken (1 <= *ret_n <= len). After WANT_* the next
  * write must offer at least the same bytes, at any address.

@@ -42,6 +42,12 @@ sst_conn_drained(const struct sst_conn *conn)
 	return conn->drained && sst_conn_pending(conn) == 0;
 }
 
+void
+sst_conn_heard(struct sst_conn *conn)
+{
+	conn->drained = 0;
+}
+
 uint16_t
 sst_conn_version(const struct sst_conn *conn)
 {

@@ -609,6 +609,68 @@ a_cut_that_came_with_the_last_bytes_needs_no_edge_of_its_own(void **state)
 	wire_free(&x);
 }
 
+/*
+ * A record of `first` octets and four whole ones come while the program reads nothing;
+ * one run takes a part of the last. Then one more comes, with an edge of its own. The
+ * rest of the last, which is given out when the program reads again, says nothing of
+ * the socket. How many octets arrive.
+ */
+static int
+arrived_late(int first)
+{
+	static char chunk[5 * 16384];
+	const int small = 4096;
+	struct wire x;
+	int got = 0;
+	ssize_t r;
+
+	wire_make(&x);
+	assert_int_equal(setsockopt(x.end, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)),
+	    0);
+	assert_int_equal(SSL_write(x.m.ssl, chunk, first), first);
+	assert_int_equal(SSL_write(x.m.ssl, chunk, SST_PUMP_SCRATCH), SST_PUMP_SCRATCH);
+	assert_int_equal(run_edge(&x, EPOLLIN, 0), SST_PUMP_RUNS);
+	assert_non_null(x.pump.down.bytes);
+	assert_int_equal(SSL_write(x.m.ssl, "more", 4), 4);
+	assert_int_equal(run_edge(&x, EPOLLIN, 0), SST_PUMP_RUNS);
+	assert_non_null(x.pump.down.bytes);
+	while ((r = recv(x.app, chunk, sizeof(chunk), MSG_DONTWAIT)) > 0) {
+		got += (int)r;
+		(void)run_edge(&x, 0, EPOLLOUT);
+	}
+	wire_free(&x);
+	return got;
+}
+
+static void
+an_edge_that_came_while_the_program_was_slow_is_not_forgotten(void **state)
+{
+	(void)state;
+	for (int first = 1; first <= 16000; first += 101)
+		assert_int_equal(arrived_late(first), first + SST_PUMP_SCRATCH + 4);
+}
+
+/* A stream begins with what came before it, and the edges of that were another's. */
+static void
+what_was_read_ahead_of_the_stream_says_nothing_of_the_socket(void **state)
+{
+	struct wire x;
+	char got[8];
+	size_t n;
+
+	(void)state;
+	wire_make(&x);
+	assert_int_equal(SSL_write(x.m.ssl, "abc", 3), 3);
+	assert_int_equal(sst_conn_read(x.m.conn, got, 1, &n, &x.err), SST_STEP_DONE);
+	assert_int_equal(SSL_write(x.m.ssl, "def", 3), 3);
+	sst_pump_init(&x.pump, x.m.conn, x.m.fd[0], x.end);
+	x.pump.more_down = 1;
+	assert_int_equal(run_edge(&x, 0, 0), SST_PUMP_RUNS);
+	assert_int_equal(recv(x.app, got, sizeof(got), MSG_DONTWAIT), 5);
+	assert_memory_equal(got, "bcdef", 5);
+	wire_free(&x);
+}
+
 int
 main(void)
 {
@@ -631,6 +693,10 @@ main(void)
 		cmocka_unit_test(early_bytes_of_the_gate_go_first),
 		cmocka_unit_test(
 		    bytes_behind_a_passed_descriptor_need_no_edge_of_their_own),
+		cmocka_unit_test(
+		    what_was_read_ahead_of_the_stream_says_nothing_of_the_socket),
+		cmocka_unit_test(
+		    an_edge_that_came_while_the_program_was_slow_is_not_forgotten),
 		cmocka_unit_test(
 		    a_cut_that_came_with_the_last_bytes_needs_no_edge_of_its_own),
 	};
