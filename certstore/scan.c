@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "base/escape.h"
 #include "links.h"
 #include "scan_unit.h"
@@ -284,12 +285,39 @@ int
 sst_unit_name(struct sst_unit *u, const char *root, const char *path,
     struct sst_error *err)
 {
-	int rc = folder_file(u, root, path, err);
+	const struct sst_scan_env *env = u->env;
+	struct sst_ahead ahead;
+	int rc = 1;
 
-	if (rc != 1)
-		return rc;
-	rc = below_scan(u->env, root, path, u->out, err);
-	return rc < 0 ? rc : 1;
+	u->env = sst_ahead_ask(&ahead, env, path);
+	if (!ahead.is_folder)
+		rc = folder_file(u, root, path, err);
+	if (rc == 1) {
+		rc = below_scan(u->env, root, path, u->out, err);
+		rc = rc < 0 ? rc : 1;
+	}
+	u->env = env;
+	sst_ahead_done(&ahead);
+	return rc;
+}
+
+/* A folder that is asked for at once. */
+static int
+asked_scan(const struct sst_scan_env *source, const char *root, const char *folder,
+    struct sst_scan *out, struct sst_error *err)
+{
+	char load[SST_PATH_SIZE];
+	const struct sst_scan_env *env;
+	struct sst_ahead ahead;
+	int rc;
+
+	env = sst_ahead_ask(&ahead, source, folder);
+	/* a link to a folder leads where a link to a file may lead */
+	rc = sst_links_resolve(env->ops, env->ctx, root, folder, load, err);
+	if (rc == SST_OK)
+		rc = folder_scan(env, root, folder, 0, out, err);
+	sst_ahead_done(&ahead);
+	return rc;
 }
 
 int
@@ -298,14 +326,10 @@ sst_scan_folder(const struct sst_scan_env *env, const char *root, const char *fo
 {
 	struct sst_error why = { .code = SST_OK };
 	struct sst_scan out = { .is_dir = 1 };
-	char load[SST_PATH_SIZE];
-	int rc = SST_OK;
+	int rc;
 
-	/* a link to a folder leads where a link to a file may lead */
-	if (!flat)
-		rc = sst_links_resolve(env->ops, env->ctx, root, folder, load, &why);
-	if (rc == SST_OK)
-		rc = folder_scan(env, root, folder, 0, &out, &why);
+	rc = flat ? folder_scan(env, root, folder, 0, &out, &why) :
+	    asked_scan(env, root, folder, &out, &why);
 	if (rc < 0 && rc != SST_E_NOMEM &&
 	    (why.sys_errno == ENOENT || why.sys_errno == ENOTDIR))
 		rc = sst_fail(err, SST_E_NOT_FOUND, "%s", why.text);

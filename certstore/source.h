@@ -23,6 +23,21 @@ struct sst_error;
 struct sst_store;
 struct sst_store_config;
 
+#define SST_ANSWER_FDS	4
+#define SST_ANSWER_SIZE	4096
+
+/* All that the reader of one name in a directory asks next (ahead.h). */
+struct sst_answer {
+	int	 is_folder;	/* it is a directory: its names are there, all of them */
+	/* Of each name: NAME NUL TARGET NUL, the target "" where it is no link. Then an
+	 * empty name. Then the path of each descriptor, absolute, with its NUL: a regular
+	 * file, of which no part is a link that is not above the name. */
+	char	 text[SST_ANSWER_SIZE];
+	size_t	 len;
+	int	 fd[SST_ANSWER_FDS];
+	size_t	 n_fds;
+};
+
 struct sst_source_ops {
 	/* Opens `path` for reading. On 0 the caller closes *ret_fd.
 	 * < 0: SST_E_*, errno in err. */
@@ -40,6 +55,9 @@ struct sst_source_ops {
 	 * `path` is none. certbot pairs files by where its links point. */
 	int	(*readlink)(void *ctx, const char *path, char *out, size_t size,
 		    struct sst_error *err);
+	/* For a name right in the directory of a source. The caller closes the
+	 * descriptors. < 0: it is asked for step by step. NULL: so is every name. */
+	int	(*ahead)(void *ctx, const char *path, struct sst_answer *ret);
 	/* 1: nobody opens anything any more, and what failed lately says nothing of the
 	 * files. NULL: that does not happen. */
 	int	(*gone)(void *ctx);

@@ -33,6 +33,7 @@
 #define SST_WIRE_VERSION	1
 #define SST_WIRE_DATA_MAX	65536
 #define SST_WIRE_FDS		4
+#define SST_OPEN_DATA_MAX	4096	/* of an answer on the file channel */
 #define SST_WIRE_TIMEOUT_MS	5000	/* a call that waits for no network */
 #define SST_SECRET_LEN		16
 /* SO_PRIORITY of an accepted end (which means nothing on it) that accept() gave
@@ -119,6 +120,11 @@ enum sst_wire_verb {
 	SST_OPEN_LINK,		/* the answer's data is the link's target */
 	SST_OPEN_EXPOSED,	/* the answer's a: 1 if every directory above the
 				   path can be searched by others */
+	SST_OPEN_AHEAD,		/* data: the path of a name right in the source. The
+				   answer's a: 1 if it is a directory; data: of each
+				   name in it NAME NUL TARGET NUL (the target "" where
+				   it is no link), an empty name, and of each [file] its
+				   path with NUL: what a reader of the name opens next */
 
 	SST_WIRE_REPLY = 255
 };

@@ -124,10 +124,10 @@ void
 sst_files_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 {
 	struct sst_wire_head question, head;
-	char out[PATH_MAX + 1];
-	size_t len;
+	char out[SST_OPEN_DATA_MAX];
+	int fds[SST_WIRE_FDS];
+	size_t len, n_fds;
 	long n;
-	int fd;
 
 	(void)events;
 	/* What the relay said before it asked counts first. */
@@ -144,10 +144,10 @@ sst_files_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 		return;
 	}
 	len = sst_sources_answer(&k->sources, &question, k->data, (size_t)n, &head,
-	    out, sizeof(out), &fd);
-	(void)sst_queue_send(&k->answers, &head, out, len, &fd, fd < 0 ? 0 : 1);
-	if (fd >= 0)
-		(void)close(fd);
+	    out, sizeof(out), fds, &n_fds);
+	(void)sst_queue_send(&k->answers, &head, out, len, fds, n_fds);
+	for (size_t i = 0; i < n_fds; i++)
+		(void)close(fds[i]);
 }
 
 void

@@ -139,6 +139,12 @@ resolve(const char *source, int is_dir, const char *path, char *real)
 	return 0;
 }
 
+static int
+is_for_reading(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) || S_ISDIR(st->st_mode);
+}
+
 /* Opens a path that has no links, and fails if it has one by now. */
 static int
 open_unlinked(const char *real)
@@ -168,14 +174,40 @@ sst_path_open(const char *source, int is_dir, const char *path)
 	/* A device may act when it is opened: look before, and again after. */
 	if (stat(real, &st) != 0)
 		return -1;
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+	if (!is_for_reading(&st)) {
 		errno = EINVAL;
 		return -1;
 	}
 	fd = open_unlinked(real);
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) != 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))) {
+	if (fstat(fd, &st) != 0 || !is_for_reading(&st)) {
+		(void)close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return fd;
+}
+
+int
+sst_path_open_below(int dir, const char *below)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+	};
+	struct stat st;
+	int fd;
+
+	/* A device may act when it is opened: look before, and again after. */
+	if (fstatat(dir, below, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return -1;
+	if (!is_for_reading(&st)) {
+		errno = EINVAL;
+		return -1;
+	}
+	fd = (int)syscall(SYS_openat2, dir, below, &how, sizeof(how));
+	if (fd >= 0 && (fstat(fd, &st) != 0 || !is_for_reading(&st))) {
 		(void)close(fd);
 		errno = EINVAL;
 		return -1;

@@ -29,6 +29,9 @@ void	sst_path_clean(char *path);
 int	sst_path_allowed(const char *source, int is_dir, const char *path);
 /* A descriptor, or -1 with errno (EPERM: against the rules). */
 int	sst_path_open(const char *source, int is_dir, const char *path);
+/* The same for `below`, a relative path in the open directory `dir`, of which no part
+ * may be a link. */
+int	sst_path_open_below(int dir, const char *below);
 /* Length of the target in `out` (NUL-terminated), or -1 with errno. */
 long	sst_path_link(const char *source, int is_dir, const char *path, char *out,
 	    size_t size);

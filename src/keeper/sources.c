@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "sources.h"
 
+#include "ahead.h"
 #include "judge.h"
 #include "paths.h"
 
@@ -178,11 +179,21 @@ sst_sources_restore(const struct sst_sources *t, struct sst_queue *q)
 	return 0;
 }
 
-/* The result of a question: >= 0, or -1 with errno. */
+/* What an answer consists of. */
+struct answer {
+	char	*out;
+	size_t	 size, len;
+	int	*fds;
+	size_t	 n_fds;
+};
+
+/* Answers by descriptor or text. The head's a, or -1 with errno. */
 static long
-open_for(const struct sst_source *s, uint16_t verb, const char *path, char *out,
-    size_t size, int *ret_fd)
+open_for(const struct sst_source *s, uint16_t verb, const char *path, struct answer *a)
 {
+	int is_dir = 0;
+	long n;
+
 	if (!s->watched && verb == SST_OPEN_EXPOSED)
 		return sst_path_exposed_fd(s->fd);
 	if (!s->watched) {
@@ -191,12 +202,20 @@ open_for(const struct sst_source *s, uint16_t verb, const char *path, char *out,
 	}
 	switch (verb) {
 	case SST_OPEN_PATH:
-		*ret_fd = sst_path_open(s->path, s->is_dir, path);
-		return *ret_fd < 0 ? -1 : 0;
+		a->fds[0] = sst_path_open(s->path, s->is_dir, path);
+		a->n_fds = a->fds[0] >= 0;
+		return a->fds[0] < 0 ? -1 : 0;
 	case SST_OPEN_LINK:
-		return sst_path_link(s->path, s->is_dir, path, out, size);
+		n = sst_path_link(s->path, s->is_dir, path, a->out, a->size);
+		a->len = n < 0 ? 0 : (size_t)n + 1;
+		return n;
 	case SST_OPEN_EXPOSED:
 		return sst_path_exposed(s->path, s->is_dir, path);
+	case SST_OPEN_AHEAD:
+		n = sst_ahead_answer(s->path, path, a->out, a->size, &is_dir, a->fds,
+		    &a->n_fds);
+		a->len = n < 0 ? 0 : (size_t)n;
+		return n < 0 ? -1 : is_dir;
 	default:
 		errno = ENOSYS;
 		return -1;
@@ -206,13 +225,13 @@ open_for(const struct sst_source *s, uint16_t verb, const char *path, char *out,
 size_t
 sst_sources_answer(const struct sst_sources *t, const struct sst_wire_head *question,
     const char *data, size_t len, struct sst_wire_head *ret_head, char *out,
-    size_t size, int *ret_fd)
+    size_t size, int fds[SST_WIRE_FDS], size_t *ret_n_fds)
 {
 	const struct sst_source *s = sst_source_get(t, question->id);
+	struct answer a = { .out = out, .size = size, .fds = fds };
 	long rc = -1;
 	int n;
 
-	*ret_fd = -1;
 	sst_wire_init(ret_head, SST_WIRE_REPLY);
 	ret_head->id = question->id;
 	if (s == NULL)
@@ -220,10 +239,11 @@ sst_sources_answer(const struct sst_sources *t, const struct sst_wire_head *ques
 	else if (len == 0 || memchr(data, '\0', len) != data + len - 1)
 		errno = EINVAL;
 	else
-		rc = open_for(s, question->verb, data, out, size, ret_fd);
+		rc = open_for(s, question->verb, data, &a);
 	ret_head->a = (int32_t)rc;
+	*ret_n_fds = a.n_fds;
 	if (rc >= 0)
-		return question->verb == SST_OPEN_LINK ? (size_t)rc + 1 : 0;
+		return a.len;
 	ret_head->b = errno;
 	n = snprintf(out, size, "%s", errno == EPERM ?
 	    "outside of what the program named, or not to be opened again" :

@@ -59,11 +59,13 @@ int64_t	sst_sources_due(const struct sst_sources *);
 size_t	sst_source_text(const struct sst_source *, char *out, size_t size);
 /* One RESTORE_SOURCE for each kept one. -1 with errno. */
 int	sst_sources_restore(const struct sst_sources *, struct sst_queue *);
-/* Answers one question of the relay (OPEN_*). *ret_fd: what the answer
- * carries, -1 for nothing; the caller closes it. The data's length. */
+/* Answers one question of the relay (OPEN_*). fds: what the answer
+ * carries; the caller closes them. The data's length; a `size` of SST_OPEN_DATA_MAX
+ * is enough. */
 size_t	sst_sources_answer(const struct sst_sources *,
 	    const struct sst_wire_head *question, const char *data, size_t len,
-	    struct sst_wire_head *ret_head, char *out, size_t size, int *ret_fd);
+	    struct sst_wire_head *ret_head, char *out, size_t size,
+	    int fds[SST_WIRE_FDS], size_t *ret_n_fds);
 /* HOT: names in a directory that is watched, and in use. Their number, or -1: one of
  * them is no name, or the message is none; then nothing is done. */
 int	sst_sources_hot(const struct sst_sources *, uint32_t id, const char *data,

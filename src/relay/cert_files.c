@@ -177,6 +177,22 @@ certs_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
 }
 
 static int
+certs_ahead(void *ctx, const char *path, struct sst_answer *ret)
+{
+	struct sst_certs *certs = ctx;
+	struct place place;
+
+	if (find(certs, path, &place) != 0)
+		return SST_E_NOT_FOUND;
+	if (place.fd >= 0)
+		(void)close(place.fd);
+	/* what the relay opens itself costs no messages */
+	if (!place.ask_keeper || !place.is_dir)
+		return SST_E_UNSUPPORTED;
+	return sst_files_ahead(certs->files, place.id, path, ret);
+}
+
+static int
 list_fd(int fd, const char *path, int (*each)(void *arg, const char *name), void *arg,
     struct sst_error *err)
 {
@@ -295,5 +311,6 @@ const struct sst_source_ops sst_cert_files = {
 	.list = certs_list,
 	.exposed = certs_exposed,
 	.readlink = certs_readlink,
+	.ahead = certs_ahead,
 	.gone = certs_gone,
 };

@@ -11,6 +11,10 @@
 #include "base/escape.h"
 #include "base/fail.h"
 #include "base/wire.h"
+#include "certstore/source.h"
+
+_Static_assert(SST_ANSWER_FDS == SST_WIRE_FDS && SST_ANSWER_SIZE >= SST_OPEN_DATA_MAX,
+    "room for all that an answer can carry");
 
 int
 sst_files_init(struct sst_files *files, int channel)
@@ -53,7 +57,7 @@ take_late(struct sst_files *files)
 /* The length of the answer's data, or -1 with errno. */
 static long
 ask_locked(struct sst_files *files, struct sst_wire_head *head, const char *path,
-    char *data, size_t size, int *fd)
+    char *data, size_t size, int *fds, size_t n_fds)
 {
 	long n;
 
@@ -66,7 +70,7 @@ ask_locked(struct sst_files *files, struct sst_wire_head *head, const char *path
 		n = sst_wire_send(files->channel, head, path, strlen(path) + 1, NULL,
 		    0);
 	if (n == 0) {
-		n = sst_wire_recv(files->channel, head, data, size, fd, 1);
+		n = sst_wire_recv(files->channel, head, data, size, fds, n_fds);
 		if (n < 0 && errno == EAGAIN)
 			files->late++;
 	}
@@ -97,36 +101,40 @@ path_fail(struct sst_error *err, int code, const char *path)
 	    sst_escape(shown, sizeof(shown), path, strlen(path)));
 }
 
-/* *ret_len: of the data. < 0: SST_E_SYSTEM with the errno in err. */
+static void
+close_all(const int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < n_fds; i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+}
+
+/* *ret_len: of the data; fds: -1 where none came. -1 with *ret_errno. */
 static int
 ask(struct sst_files *files, uint16_t verb, uint32_t id, const char *path, char *data,
-    size_t size, size_t *ret_len, int *ret_a, int *ret_fd, int *ret_errno)
+    size_t size, size_t *ret_len, int *ret_a, int *fds, size_t n_fds, int *ret_errno)
 {
 	struct sst_wire_head head;
-	int fd = -1;
 	long n;
 
+	for (size_t i = 0; i < n_fds; i++)
+		fds[i] = -1;
 	sst_wire_init(&head, verb);
 	head.id = id;
 	(void)pthread_mutex_lock(&files->mu);
-	n = ask_locked(files, &head, path, data, size, &fd);
+	n = ask_locked(files, &head, path, data, size, fds, n_fds);
 	(void)pthread_mutex_unlock(&files->mu);
 	if (n < 0) {
 		*ret_errno = errno;
 		return -1;
 	}
 	if (head.verb != SST_WIRE_REPLY || head.a < 0) {
-		if (fd >= 0)
-			(void)close(fd);
+		close_all(fds, n_fds);
 		*ret_errno = head.b != 0 ? head.b : EPROTO;
 		return -1;
 	}
 	*ret_len = (size_t)n;
 	*ret_a = head.a;
-	if (ret_fd != NULL)
-		*ret_fd = fd;
-	else if (fd >= 0)
-		(void)close(fd);
 	return 0;
 }
 
@@ -139,12 +147,28 @@ sst_files_open(struct sst_files *files, uint32_t id, const char *path, int *ret_
 	size_t len;
 	int a, code;
 
-	if (ask(files, SST_OPEN_PATH, id, path, data, sizeof(data), &len, &a, &fd,
+	if (ask(files, SST_OPEN_PATH, id, path, data, sizeof(data), &len, &a, &fd, 1,
 	    &code) < 0)
 		return path_fail(err, code, path);
 	if (fd < 0)
 		return path_fail(err, EPROTO, path);
 	*ret_fd = fd;
+	return SST_OK;
+}
+
+int
+sst_files_ahead(struct sst_files *files, uint32_t id, const char *path,
+    struct sst_answer *ret)
+{
+	int a, code;
+
+	ret->n_fds = 0;
+	if (ask(files, SST_OPEN_AHEAD, id, path, ret->text, sizeof(ret->text), &ret->len,
+	    &a, ret->fd, SST_ANSWER_FDS, &code) < 0)
+		return SST_E_SYSTEM;
+	ret->is_folder = a == 1;
+	while (ret->n_fds < SST_ANSWER_FDS && ret->fd[ret->n_fds] >= 0)
+		ret->n_fds++;
 	return SST_OK;
 }
 
@@ -156,7 +180,7 @@ sst_files_link(struct sst_files *files, uint32_t id, const char *path, char *out
 	size_t len;
 	int a, code;
 
-	if (ask(files, SST_OPEN_LINK, id, path, data, sizeof(data), &len, &a, NULL,
+	if (ask(files, SST_OPEN_LINK, id, path, data, sizeof(data), &len, &a, NULL, 0,
 	    &code) < 0) {
 		if (code == EINVAL || code == ENOENT || code == ENOTDIR)
 			return SST_E_NOT_FOUND;
@@ -178,7 +202,7 @@ sst_files_exposed(struct sst_files *files, uint32_t id, const char *path,
 	size_t len;
 	int a, code;
 
-	if (ask(files, SST_OPEN_EXPOSED, id, path, data, sizeof(data), &len, &a, NULL,
+	if (ask(files, SST_OPEN_EXPOSED, id, path, data, sizeof(data), &len, &a, NULL, 0,
 	    &code) < 0)
 		return path_fail(err, code, path);
 	return a != 0;
@@ -193,6 +217,6 @@ sst_files_sync(struct sst_files *files)
 
 	/* No source has the id 0: any answer will do. The keeper takes events in
 	 * the order in which they came, this question after the messages. */
-	(void)ask(files, SST_OPEN_EXPOSED, 0, "/", data, sizeof(data), &len, &a, NULL,
+	(void)ask(files, SST_OPEN_EXPOSED, 0, "/", data, sizeof(data), &len, &a, NULL, 0,
 	    &code);
 }

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct sst_answer;
 struct sst_error;
 
 struct sst_files {
@@ -35,6 +36,10 @@ int	sst_files_gone(struct sst_files *);
 void	sst_files_done(struct sst_files *);
 int	sst_files_open(struct sst_files *, uint32_t id, const char *path, int *ret_fd,
 	    struct sst_error *err);
+/* A name right in the source with what its reader asks next; the caller closes the
+ * descriptors. < 0: ask step by step. */
+int	sst_files_ahead(struct sst_files *, uint32_t id, const char *path,
+	    struct sst_answer *ret);
 /* SST_E_NOT_FOUND: not a link. */
 int	sst_files_link(struct sst_files *, uint32_t id, const char *path, char *out,
 	    size_t size, struct sst_error *err);

@@ -375,11 +375,18 @@ ask(struct shelf *s, uint16_t verb, uint32_t id, const char *path,
     struct sst_wire_head *ret, char *out, int *fd)
 {
 	struct sst_wire_head q;
+	int fds[SST_WIRE_FDS];
+	size_t len, n_fds;
 
 	sst_wire_init(&q, verb);
 	q.id = id;
-	return sst_sources_answer(&s->t, &q, path, strlen(path) + 1, ret, out,
-	    PATH_MAX, fd);
+	*fd = -1;
+	len = sst_sources_answer(&s->t, &q, path, strlen(path) + 1, ret, out, PATH_MAX,
+	    fds, &n_fds);
+	assert_true(n_fds <= 1);
+	if (n_fds == 1)
+		*fd = fds[0];
+	return len;
 }
 
 static void
@@ -417,6 +424,21 @@ questions_are_answered_only_below_a_watched_source(void **state)
 	assert_int_equal(r.a, -1);
 	(void)ask(s, SST_OPEN_EXPOSED, fixed, at(s->p, "tls"), &r, out, &fd);
 	assert_int_equal(r.a, 0);	/* of what was passed */
+	/* with what is asked next: it is a file, and its path is said again */
+	assert_int_equal(ask(s, SST_OPEN_AHEAD, id, at(s->p, "tls/a"), &r, out, &fd),
+	    1 + strlen(at(s->p, "tls/a")) + 1);
+	assert_int_equal(r.a, 0);
+	assert_string_equal(out + 1, at(s->p, "tls/a"));
+	assert_text(fd, "text");
+	put_dir(s->p, "tls/d");
+	assert_int_equal(ask(s, SST_OPEN_AHEAD, id, at(s->p, "tls/d"), &r, out, &fd), 1);
+	assert_int_equal(r.a, 1);
+	(void)ask(s, SST_OPEN_AHEAD, fixed, at(s->p, "tls/a"), &r, out, &fd);
+	assert_int_equal(r.a, -1);
+	assert_int_equal(r.b, EPERM);
+	(void)ask(s, SST_OPEN_AHEAD, id, at(s->p, "b"), &r, out, &fd);
+	assert_int_equal(r.a, -1);
+	assert_int_equal(r.b, EPERM);
 	(void)ask(s, SST_OPEN_PATH, 99, at(s->p, "tls/a"), &r, out, &fd);
 	assert_int_equal(r.b, ESTALE);
 	(void)ask(s, SST_WIRE_PING, id, at(s->p, "tls/a"), &r, out, &fd);
@@ -429,7 +451,8 @@ a_path_of_a_question_ends_where_its_only_nul_is(void **state)
 	struct shelf *s = *state;
 	struct sst_wire_head q, r;
 	char out[PATH_MAX], data[PATH_MAX];
-	int fd;
+	int fds[SST_WIRE_FDS];
+	size_t n_fds;
 
 	put_file(s->p, "a", "text");
 	sst_wire_init(&q, SST_OPEN_PATH);
@@ -437,10 +460,12 @@ a_path_of_a_question_ends_where_its_only_nul_is(void **state)
 	(void)strcpy(data, at(s->p, "a"));
 	for (size_t n = 0; n <= strlen(data) + 2; n++) {
 		memset(data + strlen(data), 0, 3);
-		(void)sst_sources_answer(&s->t, &q, data, n, &r, out, sizeof(out), &fd);
+		(void)sst_sources_answer(&s->t, &q, data, n, &r, out, sizeof(out), fds,
+		    &n_fds);
 		assert_int_equal(r.a, n == strlen(data) + 1 ? 0 : -1);
-		if (fd >= 0)
-			(void)close(fd);
+		assert_int_equal(n_fds, r.a == 0);
+		if (n_fds == 1)
+			(void)close(fds[0]);
 		else
 			assert_int_equal(r.b, EINVAL);
 	}

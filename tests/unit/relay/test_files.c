@@ -15,6 +15,7 @@
 
 #include "base/fail.h"
 #include "base/wire.h"
+#include "certstore/source.h"
 #include "relay/files.h"
 
 static struct {
@@ -140,6 +141,42 @@ a_link_that_is_none_is_not_found(void **state)
 }
 
 static void
+a_name_comes_with_all_its_descriptors_or_with_none(void **state)
+{
+	static const char text[] = "n\0\0\0/d/n/a\0/d/n/b";
+	int fd[SST_WIRE_FDS], before;
+	struct sst_answer got;
+	struct sst_wire_head head;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		fd[i] = eventfd(0, EFD_CLOEXEC);
+	before = n_open();
+	for (int a = 0; a < 2; a++) {
+		sst_wire_init(&head, SST_WIRE_REPLY);
+		head.a = a;
+		assert_int_equal(sst_wire_send(w.sv[1], &head, text, sizeof(text), fd, 2), 0);
+		assert_int_equal(sst_files_ahead(&w.files, 7, "/d/n", &got), SST_OK);
+		asked(SST_OPEN_AHEAD, 7, "/d/n");
+		assert_int_equal(got.is_folder, a);
+		assert_int_equal(got.len, sizeof(text));
+		assert_memory_equal(got.text, text, sizeof(text));
+		assert_int_equal(got.n_fds, 2);
+		(void)close(got.fd[0]);
+		(void)close(got.fd[1]);
+	}
+	sst_wire_init(&head, SST_WIRE_REPLY);
+	head.a = -1;
+	head.b = ELOOP;
+	assert_int_equal(sst_wire_send(w.sv[1], &head, text, sizeof(text), fd, 2), 0);
+	assert_true(sst_files_ahead(&w.files, 7, "/d/n", &got) < 0);
+	assert_int_equal(got.n_fds, 0);
+	assert_int_equal(n_open(), before);
+	for (int i = 0; i < 2; i++)
+		(void)close(fd[i]);
+}
+
+static void
 exposed_is_yes_no_or_not_known(void **state)
 {
 	(void)state;
@@ -161,6 +198,8 @@ main(void)
 		    a_file_is_opened_by_the_keeper_or_its_errno_is_told, make, done),
 		cmocka_unit_test_setup_teardown(a_link_that_is_none_is_not_found, make,
 		    done),
+		cmocka_unit_test_setup_teardown(
+		    a_name_comes_with_all_its_descriptors_or_with_none, make, done),
 		cmocka_unit_test_setup_teardown(exposed_is_yes_no_or_not_known, make,
 		    done),
 	};
