@@ -51,6 +51,8 @@ sst_target_arm(struct sst_watch *w, struct sst_target *t, int64_t now)
 	struct stat st = { 0 };
 	int rc = 0;
 
+	sst_fan_leave(w, t);
+	t->fan_refused = 0;
 	t->round++;
 	t->error = 0;
 	w->dirs.error = 0;

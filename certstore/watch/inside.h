@@ -53,6 +53,23 @@ struct sst_target {
 	int		 arming;	/* the walk sets watches */
 	unsigned	 turn;		/* SST_SEEN_ROUND or 0: of the walk */
 	size_t		 met;		/* by the walk */
+	int64_t		 pass_at;	/* no pass goes through it before */
+	int		 fan_dir;	/* of a file system that is marked, or -1 */
+	int		 fan_refused;	/* it cannot be */
+	int		 fan_id[2];	/* ... which */
+};
+
+#define SST_FAN_LOOK_MS		100
+#define SST_FAN_SWEEP_MS	60000
+
+/* fan.c's; `fd` -1 and `at` INT64_MAX: nothing is marked. */
+struct sst_fan {
+	int		 fd;
+	size_t		 n;		/* targets */
+	int64_t		 at;		/* when to look */
+	int64_t		 from, us;	/* what it cost since then */
+	int64_t		 again_at;	/* it was given up until then; 0: never was */
+	uint64_t	*strangers;	/* handles, by their lowest bits */
 };
 
 /* A name below a target that has a watch, or its archive. */
@@ -93,7 +110,9 @@ struct sst_watch {
 	int64_t		 deep_left_us;	/* for that, in this pass */
 	int64_t		 deep_cost_us, cheap_us;	/* by earlier passes */
 	size_t		 n_deep_all;
+	int64_t		 walked_us;	/* the last pass that went through names */
 	unsigned	 every_ms;
+	struct sst_fan	 fan;
 };
 
 /* watch.c: `name` below it changed ("": all of it), to be told at `due`. */
@@ -105,7 +124,17 @@ void	sst_watch_say(const struct sst_watch *, struct sst_target *);
  * out of memory. */
 int	sst_target_arm(struct sst_watch *, struct sst_target *, int64_t now);
 
-/* sweep.c */
+/* fan.c: marks the file system of a target whose names do not all have a watch, if it
+ * can be. */
+void	sst_fan_begin(struct sst_watch *, struct sst_target *, int64_t now);
+void	sst_fan_leave(struct sst_watch *, struct sst_target *);
+/* A directory may have come from elsewhere. */
+void	sst_fan_forget(struct sst_watch *);
+/* Takes what the kernel told; for when `at` has come. */
+void	sst_fan_look(struct sst_watch *, int64_t now);
+
+/* sweep.c: of this thread, or what the plan says. */
+int64_t	sst_watch_cpu_us(const struct sst_watch *);
 int	sst_walk_begin(struct sst_watch *, struct sst_target *, int arming);
 void	sst_walk_stop(struct sst_watch *, struct sst_target *);
 /* Goes on with the walks that set watches. */

@@ -20,8 +20,8 @@
 #define ARMED_IS	(SST_WATCH_SLICE / SST_WATCH_ARMED)
 #define DEEP_LEAST	16	/* of them in a pass, however little time is left */
 
-static int64_t
-cpu_us(const struct sst_watch *w)
+int64_t
+sst_watch_cpu_us(const struct sst_watch *w)
 {
 	struct timespec t;
 
@@ -116,14 +116,14 @@ static void
 look_deep(struct sst_watch *w, struct sst_target *t, const char *name,
     struct sst_seen_name *e)
 {
-	int64_t start = cpu_us(w);
+	int64_t start = sst_watch_cpu_us(w);
 	int since;
 	uint32_t deep = sst_look_files(dirfd(t->walk), name, &t->since, &since);
 
 	if (e->deep == 0 ? since : e->deep != deep)
 		sst_target_mark(w, t, name, 0);
 	e->deep = deep;
-	w->deep_us += cpu_us(w) - start;
+	w->deep_us += sst_watch_cpu_us(w) - start;
 	w->n_deep++;
 }
 
@@ -214,13 +214,14 @@ meet(struct sst_watch *w, struct sst_target *t, const struct dirent *d, int64_t 
 
 /* The walk is at its end. */
 static void
-walk_end(struct sst_watch *w, struct sst_target *t)
+walk_end(struct sst_watch *w, struct sst_target *t, int64_t now)
 {
 	int arming = t->arming;
 
 	sst_walk_stop(w, t);
 	if (t->met < t->seen.n && purge(w, t) > 0 && !arming && !t->root_watched)
 		sst_target_mark(w, t, "", 0);
+	sst_fan_begin(w, t, now);
 	if (arming)
 		sst_watch_say(w, t);
 }
@@ -238,7 +239,7 @@ walk_on(struct sst_watch *w, struct sst_target *t, int *left, int64_t now)
 		if (d == NULL && errno != 0)
 			t->met = SIZE_MAX;	/* it was not all that there is */
 		if (d == NULL) {
-			walk_end(w, t);
+			walk_end(w, t, now);
 			return 0;
 		}
 		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
@@ -337,6 +338,8 @@ pass_end(struct sst_watch *w, int64_t now)
 	w->sweeping = 0;
 	w->cheap_us = w->pass_us - w->deep_us;
 	w->n_deep_all = w->n_pass;
+	if (w->n_pass > 0)
+		w->walked_us = w->pass_us;
 	if (w->n_deep > 0)
 		w->deep_cost_us = w->deep_us / (int64_t)w->n_deep + 1;
 	if (every < SST_WATCH_SWEEP_MS)
@@ -368,8 +371,12 @@ names_on(struct sst_watch *w, int64_t now)
 	struct sst_target *t;
 
 	while ((t = w->at) != NULL && left > 0) {
-		if (!w->begun && t->is_dir && t->walk == NULL)
+		if (!w->begun && t->is_dir && t->walk == NULL &&
+		    w->sweep_start >= t->pass_at) {
 			(void)sst_walk_begin(w, t, 0);
+			t->pass_at = t->fan_dir < 0 ? 0 :
+			    w->sweep_start + SST_FAN_SWEEP_MS;
+		}
 		w->begun = 1;
 		/* One that gets its watches is gone through for that. */
 		if (t->walk != NULL && !t->arming && walk_on(w, t, &left, now) != 0)
@@ -385,13 +392,13 @@ names_on(struct sst_watch *w, int64_t now)
 void
 sst_sweep(struct sst_watch *w, int64_t now)
 {
-	int64_t start = cpu_us(w);
+	int64_t start = sst_watch_cpu_us(w);
 	int over;
 
 	if (!w->sweeping)
 		pass_begin(w, now);
 	over = looked_on(w) && names_on(w, now);
-	w->pass_us += cpu_us(w) - start;
+	w->pass_us += sst_watch_cpu_us(w) - start;
 	if (over)
 		pass_end(w, now);
 }

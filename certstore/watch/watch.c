@@ -42,6 +42,8 @@ sst_watch_new(const struct sst_watch_plan *plan, int64_t now)
 	sst_dirs_init(&w->dirs, plan->most);
 	w->every_ms = SST_WATCH_SWEEP_MS;
 	w->sweep_at = now + SST_WATCH_SWEEP_MS;
+	w->fan.fd = -1;
+	w->fan.at = INT64_MAX;
 	w->hot_from = now;
 	w->hot_left = SST_WATCH_HOT;
 	return w;
@@ -101,10 +103,14 @@ sst_watch_say(const struct sst_watch *w, struct sst_target *t)
 	(void)sst_escape(shown, sizeof(shown), t->path, strlen(t->path));
 	if (t->error == 0)
 		(void)snprintf(text, sizeof(text), "%s is watched", shown);
+	else if (t->fan_dir >= 0)
+		(void)snprintf(text, sizeof(text), "%zu of %zu names in %s have no watch "
+		    "of their own: the file system is marked", left, t->seen.n, shown);
 	else if (t->is_dir && t->root_watched)
 		(void)snprintf(text, sizeof(text), "%zu of %zu names in %s are looked "
 		    "at every %d s: %s", left, t->seen.n, shown,
-		    SST_WATCH_SWEEP_MS / 1000, t->error == ENOSPC ?
+		    SST_WATCH_SWEEP_MS / 1000, w->fan.again_at != 0 ?
+		    "too much is written on that file system" : t->error == ENOSPC ?
 		    "no more of them may be watched" : strerror(t->error));
 	else
 		(void)snprintf(text, sizeof(text), "%s is looked at every %d s: it "
@@ -139,6 +145,7 @@ target_free(struct sst_watch *w, struct sst_target *t)
 {
 	struct sst_target **at;
 
+	sst_fan_leave(w, t);
 	sst_walk_stop(w, t);
 	for (at = &w->due; *at != NULL; at = &(*at)->next_due)
 		if (*at == t) {
@@ -172,6 +179,7 @@ target_new(struct sst_watch *w, const char *path, int is_dir, int64_t now)
 	if (t == NULL)
 		return NULL;
 	t->is_dir = is_dir;
+	t->fan_dir = -1;
 	t->due = INT64_MAX;
 	t->path = strdup(path);
 	if (t->path == NULL ||
@@ -316,6 +324,8 @@ sst_watch_due(const struct sst_watch *w)
 		return INT64_MAX;
 	if (w->n_arming > 0 || w->sweeping)
 		return 0;
+	if (w->fan.at < due)
+		due = w->fan.at;
 	for (const struct sst_target *t = w->due; t != NULL; t = t->next_due)
 		if (t->due < due)
 			due = t->due;
@@ -346,6 +356,8 @@ tell(struct sst_watch *w, struct sst_target *t, int64_t now, sst_watch_told told
 	struct sst_below below = t->below;
 
 	t->below = (struct sst_below){ 0 };
+	if (t->fan_dir >= 0)
+		sst_fan_forget(w);
 	refresh(w, t, &below, now);
 	if (below.all && sst_target_arm(w, t, now) != 0)
 		/* What is watched by now stays, the rest follows later. */
@@ -362,6 +374,8 @@ sst_watch_step(struct sst_watch *w, int64_t now, sst_watch_told told, void *arg)
 
 	if (w->n_arming > 0)
 		sst_walk_arming(w, now);
+	if (now >= w->fan.at)
+		sst_fan_look(w, now);
 	if (w->refs.n > 0 && (now >= w->sweep_at || w->sweeping))
 		sst_sweep(w, now);
 	while ((t = take_due(w, now)) != NULL)
@@ -447,7 +461,10 @@ sst_watch_rule(const struct sst_watch *w, uint32_t id, struct sst_watch_rule *re
 	t = ref->t;
 	*ret = (struct sst_watch_rule){ .path = t->path, .is_dir = t->is_dir,
 	    .watched = t->n_watched, .swept = t->seen.n - t->n_watched,
-	    .every_ms = w->every_ms, .error = t->error };
+	    .every_ms = t->fan_dir >= 0 ? SST_FAN_SWEEP_MS : w->every_ms,
+	    .error = t->error, .mark = t->fan_dir >= 0 ? SST_MARK_HELD :
+	    w->fan.again_at != 0 && t->n_watched < t->seen.n ? SST_MARK_BUSY :
+	    SST_MARK_NONE };
 	for (size_t i = 0; i < t->held.n; i++)
 		*(t->held.v[i]->wd >= 0 ? &ret->watched : &ret->swept) += 1;
 	return 1;
@@ -458,8 +475,10 @@ sst_watch_abandon(struct sst_watch *w)
 {
 	if (w != NULL && w->dirs.inotify >= 0)
 		(void)close(w->dirs.inotify);
+	if (w != NULL && w->fan.fd >= 0)
+		(void)close(w->fan.fd);
 	if (w != NULL)
-		w->dirs.inotify = -1;
+		w->dirs.inotify = w->fan.fd = -1;
 	sst_watch_free(w);
 }
 

@@ -6,6 +6,7 @@
  *	arm.c		sets the watches of a source
  *	sweep.c		goes through directories: all that is new, or has no watch
  *	names.c		which names below a source have a watch
+ *	fan.c		the kernel tells of a whole file system, where it may be asked to
  *	dirs, trail, certbot, seen, look, table
  *
  * The keeper's sources adds and removes, its loop calls read() when the descriptor is
@@ -41,9 +42,8 @@
 #define SST_WATCH_SLICE		128
 #define SST_WATCH_ARMED		16	/* of a slice: what a question to the keeper waits for */
 #define SST_WATCH_CORE_SHARE	50	/* one part in so many: 2 % */
-#define SST_WATCH_HOT		64	/* watches that move in SST_WATCH_HOT_MS because a
-					   name is served */
-#define SST_WATCH_HOT_MS	1000
+#define SST_WATCH_HOT		64	/* names that get a watch for being served ... */
+#define SST_WATCH_HOT_MS	1000	/* ... in that time */
 
 struct sst_below;
 struct sst_watch;
@@ -54,6 +54,8 @@ struct sst_watch_plan {
 	/* One sentence for the log, or NULL. */
 	void	(*say)(void *arg, const char *text);
 	void	*arg;
+	int	mark;			/* where names have no watch: a mark on their file
+					   system, if the kernel grants it */
 	int64_t	(*cpu_us)(void);	/* NULL: of this thread */
 	/* What changed at this time of CLOCK_REALTIME_COARSE or later is told of each
 	 * source, when it is added; all zero: what changes from then on. */
@@ -63,6 +65,12 @@ struct sst_watch_plan {
 /* Calls for each source that changed; nothing of the watch may be called in it. */
 typedef void (*sst_watch_told)(void *arg, uint32_t id, const struct sst_below *);
 
+enum sst_watch_mark {
+	SST_MARK_NONE = 0,
+	SST_MARK_HELD,		/* the kernel tells of what is swept, too */
+	SST_MARK_BUSY		/* given up: too much is written on that file system */
+};
+
 /* How a source is watched. */
 struct sst_watch_rule {
 	const char	*path;		/* borrowed */
@@ -71,6 +79,7 @@ struct sst_watch_rule {
 	size_t		 swept;		/* names and directories that are looked at */
 	unsigned	 every_ms;	/* how often */
 	int		 error;		/* errno: why not watched; 0: all is */
+	int		 mark;		/* enum sst_watch_mark */
 };
 
 /* NULL: out of memory. */

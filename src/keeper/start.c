@@ -235,7 +235,7 @@ keeper_new(void)
 {
 	struct sst_keeper *k = calloc(1, sizeof(*k));
 	struct sst_watch_plan plan = { .most = sst_watch_share(),
-	    .say = sst_channel_say, .arg = k };
+	    .mark = 1, .say = sst_channel_say, .arg = k };
 	struct sst_event *events[6];
 
 	if (k == NULL)

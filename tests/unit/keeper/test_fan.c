@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Names without a watch, on a file system that is marked: a change is told without a
+ * sweep, and whoever else writes there costs next to nothing.
+ *
+ * The file system is the test's own, so that nobody else is on it.
+ */
+#include "place.h"
+
+#include "watch/watch.h"
+
+#include "base/below.h"
+
+#include <sched.h>
+#include <sys/fanotify.h>
+#include <sys/mount.h>
+
+#define ID	7
+#define LOOK_MS	100	/* between two looks at what the kernel tells */
+#define SLOW_MS	60000	/* between two sweeps meanwhile */
+#define NAMES	9
+
+struct scene {
+	struct place	*p;
+	struct sst_watch *w;
+	struct sst_below told;
+	int		 n_told;
+	int64_t		 now;
+};
+
+static int can;			/* there is such a mark here */
+static int64_t cpu, a_look;	/* what a look at the clock costs */
+
+static int64_t
+cpu_us(void)
+{
+	cpu += a_look;
+	return cpu;
+}
+
+/* A mark of the test's own, as whoever needs one would set it. */
+static int
+kernel_grants(const char *dir)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	int fd, rc, mode = 1;
+	char line[256];
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		(void)sscanf(line, "Seccomp: %d", &mode);
+	if (f != NULL)
+		(void)fclose(f);
+	if (mode != 0)
+		return 0;
+	fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_REPORT_DIR_FID, O_RDONLY);
+	rc = fd < 0 ? -1 : fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+	    FAN_CREATE, AT_FDCWD, dir);
+	if (fd >= 0)
+		(void)close(fd);
+	return rc == 0;
+}
+
+static void
+begin(struct scene *s, size_t most, int mark)
+{
+	const struct sst_watch_plan plan = { .most = most, .mark = mark,
+	    .cpu_us = cpu_us };
+
+	sst_watch_free(s->w);
+	s->w = sst_watch_new(&plan, s->now);
+	assert_non_null(s->w);
+}
+
+static int
+scene_open(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+	void *p;
+
+	if (s == NULL || place_open(&p) != 0)
+		return -1;
+	*state = s;
+	s->p = p;
+	s->now = 1000;
+	a_look = 1;
+	can = mount("tmpfs", s->p->dir, "tmpfs", 0, "mode=0755") == 0 &&
+	    kernel_grants(s->p->dir);
+	return 0;
+}
+
+static int
+scene_close(void **state)
+{
+	struct scene *s = *state;
+	void *p = s->p;
+
+	sst_watch_free(s->w);
+	sst_below_done(&s->told);
+	(void)umount2(s->p->dir, MNT_DETACH);
+	free(s);
+	return place_close(&p);
+}
+
+static void
+count(void *arg, uint32_t id, const struct sst_below *below)
+{
+	struct scene *s = arg;
+
+	assert_int_equal(id, ID);
+	s->n_told++;
+	sst_below_join(&s->told, below);
+}
+
+static void
+settle(struct scene *s)
+{
+	do {
+		sst_watch_read(s->w, s->now);
+		sst_watch_step(s->w, s->now, count, s);
+	} while (sst_watch_due(s->w) <= s->now);
+}
+
+/* What is told within so many ms, with a comma behind each name; "*": all of it. */
+static const char *
+told_in(struct scene *s, int64_t ms)
+{
+	const int64_t end = s->now + ms;
+	static char text[1000];
+	size_t at = 0;
+
+	place_tick();
+	s->n_told = 0;
+	sst_below_done(&s->told);
+	sst_watch_read(s->w, s->now);
+	while (sst_watch_due(s->w) <= end) {
+		if (sst_watch_due(s->w) > s->now)
+			s->now = sst_watch_due(s->w);
+		sst_watch_step(s->w, s->now, count, s);
+		sst_watch_read(s->w, s->now);
+	}
+	s->now = end;
+	text[0] = '\0';
+	for (const char *p = NULL; (p = sst_below_next(&s->told, p)) != NULL;)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s,", p);
+	return s->told.all ? "*" : text;
+}
+
+#define AT_ONCE	(LOOK_MS + SST_WATCH_QUIET_MS)
+
+/* tls/0 ... of which four have a watch: the first four. */
+static void
+plant(struct scene *s, int mark)
+{
+	char name[32];
+
+	begin(s, 7, mark);
+	put_dir(s->p, "tls");
+	put_dir(s->p, "beside");
+	for (int i = 0; i < NAMES; i++) {
+		(void)snprintf(name, sizeof(name), "tls/%d", i);
+		put_dir(s->p, name);
+		(void)snprintf(name, sizeof(name), "tls/%d/cert", i);
+		put_file(s->p, name, "one");
+	}
+	place_tick();
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
+	settle(s);
+	for (int i = 0; i < 4; i++) {
+		(void)snprintf(name, sizeof(name), "%d", i);
+		sst_watch_hot(s->w, ID, name, s->now);
+	}
+	/* Past the first sweep, which looks for what came before the mark. */
+	assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS + 1000), "");
+}
+
+static enum sst_watch_mark
+mark_of(struct scene *s, unsigned *ret_every_ms)
+{
+	struct sst_watch_rule rule;
+
+	assert_int_equal(sst_watch_rule(s->w, ID, &rule), 1);
+	if (ret_every_ms != NULL)
+		*ret_every_ms = rule.every_ms;
+	return (enum sst_watch_mark)rule.mark;
+}
+
+static void
+a_name_without_a_watch_is_told_at_once_where_there_is_a_mark(void **state)
+{
+	struct scene *s = *state;
+	unsigned every;
+
+	if (!can)
+		skip();
+	plant(s, 1);
+	assert_int_equal(mark_of(s, &every), SST_MARK_HELD);
+	assert_int_equal(every, SLOW_MS);
+	/* In place, renamed over, taken away, its mode. */
+	put_file(s->p, "tls/7/cert", "again");
+	assert_string_equal(told_in(s, AT_ONCE), "7,");
+	put_file(s->p, "beside/new", "again");
+	put_over(s->p, "beside/new", "tls/8/cert");
+	assert_string_equal(told_in(s, AT_ONCE), "8,");
+	assert_int_equal(unlink(at(s->p, "tls/6/cert")), 0);
+	assert_string_equal(told_in(s, AT_ONCE), "6,");
+	assert_int_equal(chmod(at(s->p, "tls/5/cert"), 0600), 0);
+	assert_string_equal(told_in(s, AT_ONCE), "5,");
+	/* And one that has a watch, as ever; each of them once. */
+	put_file(s->p, "tls/2/cert", "again");
+	assert_string_equal(told_in(s, AT_ONCE + SST_WATCH_QUIET_MS), "2,");
+	assert_string_equal(told_in(s, 2 * SLOW_MS), "");
+}
+
+static void
+without_the_mark_the_sweep_finds_it(void **state)
+{
+	struct scene *s = *state;
+	unsigned every;
+
+	plant(s, 0);
+	assert_int_equal(mark_of(s, &every), SST_MARK_NONE);
+	assert_int_equal(every, SST_WATCH_SWEEP_MS);
+	put_file(s->p, "tls/7/cert", "again");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS), "7,");
+}
+
+static void
+who_may_set_no_mark_sweeps(void **state)
+{
+	struct scene *s = *state;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(chown(s->p->dir, 65534, 65534), 0);
+	assert_int_equal(seteuid(65534), 0);
+	plant(s, 1);
+	assert_int_equal(mark_of(s, NULL), SST_MARK_NONE);
+	put_file(s->p, "tls/7/cert", "again");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS), "7,");
+	assert_int_equal(seteuid(0), 0);
+}
+
+static void
+nothing_is_marked_where_all_names_have_a_watch(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s, 100, 1);
+	put_dir(s->p, "tls");
+	put_dir(s->p, "tls/a");
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
+	settle(s);
+	assert_int_equal(mark_of(s, NULL), SST_MARK_NONE);
+}
+
+static void
+the_archive_of_certbot_is_told_of_by_the_name_in_live(void **state)
+{
+	struct scene *s = *state;
+	char name[64];
+
+	if (!can)
+		skip();
+	begin(s, 7, 1);
+	put_dir(s->p, "live");
+	put_dir(s->p, "archive");
+	for (int i = 0; i < NAMES; i++) {
+		(void)snprintf(name, sizeof(name), "live/%d", i);
+		put_dir(s->p, name);
+		(void)snprintf(name, sizeof(name), "archive/%d", i);
+		put_dir(s->p, name);
+	}
+	place_tick();
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "live"), 1, s->now), 0);
+	settle(s);
+	(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+	for (int i = 0; i < NAMES; i++) {
+		(void)snprintf(name, sizeof(name), "archive/%d/cert2.pem", i);
+		put_file(s->p, name, "two");
+		(void)snprintf(name, sizeof(name), "%d,", i);
+		assert_string_equal(told_in(s, AT_ONCE + SST_WATCH_QUIET_MS), name);
+	}
+	put_file(s->p, "archive/README", "nobody's");
+	assert_string_equal(told_in(s, AT_ONCE + SST_WATCH_QUIET_MS), "");
+}
+
+static void
+a_strangers_directory_that_becomes_a_name_is_known(void **state)
+{
+	struct scene *s = *state;
+
+	if (!can)
+		skip();
+	plant(s, 1);
+	put_dir(s->p, "beside/d");
+	put_file(s->p, "beside/d/cert", "one");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	put_over(s->p, "beside/d", "tls/d");
+	assert_string_equal(told_in(s, AT_ONCE), "d,");
+	put_file(s->p, "tls/d/cert", "two");
+	assert_string_equal(told_in(s, AT_ONCE), "d,");
+	assert_false(place_is_watched(sst_watch_fd(s->w), at(s->p, "tls/d")));
+	/* And one that is none any more. */
+	put_over(s->p, "tls/d", "beside/d");
+	assert_string_equal(told_in(s, AT_ONCE), "d,");
+	put_file(s->p, "beside/d/cert", "three");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+}
+
+static void
+strangers_who_cost_more_than_a_sweep_end_the_mark(void **state)
+{
+	struct scene *s = *state;
+	unsigned every;
+
+	if (!can)
+		skip();
+	plant(s, 1);
+	/* Cheap ones do not. */
+	put_file(s->p, "beside/a", "one");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	assert_int_equal(mark_of(s, NULL), SST_MARK_HELD);
+	a_look = 50000;
+	put_file(s->p, "beside/a", "two");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	a_look = 1;
+	assert_int_equal(mark_of(s, &every), SST_MARK_BUSY);
+	assert_int_equal(every, SST_WATCH_SWEEP_MS);
+	put_file(s->p, "tls/7/cert", "again");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS), "7,");
+	/* Not at once, but later it is tried again. */
+	(void)told_in(s, 3 * SLOW_MS);
+	assert_int_equal(mark_of(s, NULL), SST_MARK_BUSY);
+	(void)told_in(s, 8 * SLOW_MS);
+	assert_int_equal(mark_of(s, NULL), SST_MARK_HELD);
+	put_file(s->p, "tls/7/cert", "once more");
+	assert_string_equal(told_in(s, AT_ONCE), "7,");
+}
+
+static void
+what_the_mark_does_not_tell_the_sweep_finds_a_while_later(void **state)
+{
+	struct scene *s = *state;
+
+	if (!can)
+		skip();
+	plant(s, 1);
+	/* The same file, by a name in another directory. */
+	assert_int_equal(link(at(s->p, "tls/7/cert"), at(s->p, "beside/cert")), 0);
+	assert_string_equal(told_in(s, 2 * SLOW_MS), "7,");
+	put_file(s->p, "beside/cert", "again");
+	assert_string_equal(told_in(s, 2 * SST_WATCH_SWEEP_MS), "");
+	assert_string_equal(told_in(s, SLOW_MS), "7,");
+}
+
+static void
+a_source_that_leads_elsewhere_is_marked_anew(void **state)
+{
+	struct scene *s = *state;
+	char name[64];
+
+	if (!can)
+		skip();
+	begin(s, 8, 1);
+	for (int i = 0; i < 2 * NAMES; i++) {
+		(void)snprintf(name, sizeof(name), "v%d", i / NAMES);
+		if (i % NAMES == 0)
+			put_dir(s->p, name);
+		(void)snprintf(name, sizeof(name), "v%d/%d", i / NAMES, i % NAMES);
+		put_dir(s->p, name);
+	}
+	put_link(s->p, "now", "v0");
+	place_tick();
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "now"), 1, s->now), 0);
+	settle(s);
+	(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+	put_link(s->p, "next", "v1");
+	put_over(s->p, "next", "now");
+	assert_string_equal(told_in(s, AT_ONCE), "*");
+	(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+	assert_int_equal(mark_of(s, NULL), SST_MARK_HELD);
+	for (int i = 0; i < NAMES; i++) {
+		(void)snprintf(name, sizeof(name), "v0/%d/cert", i);
+		put_file(s->p, name, "of the old one");
+		assert_string_equal(told_in(s, AT_ONCE + SST_WATCH_QUIET_MS), "");
+		(void)snprintf(name, sizeof(name), "v1/%d/cert", i);
+		put_file(s->p, name, "of the new one");
+		(void)snprintf(name, sizeof(name), "%d,", i);
+		assert_string_equal(told_in(s, AT_ONCE + SST_WATCH_QUIET_MS), name);
+	}
+}
+
+static void
+events_that_the_kernel_lost_are_made_up_for_by_the_next_sweep(void **state)
+{
+	struct scene *s = *state;
+	FILE *f = fopen("/proc/sys/fs/fanotify/max_queued_events", "re");
+	char name[64];
+	int most = 16384;
+
+	if (f != NULL) {
+		assert_int_equal(fscanf(f, "%d", &most), 1);
+		(void)fclose(f);
+	}
+	if (!can || most > 100000)
+		skip();
+	plant(s, 1);
+	/* Those of one directory are one event. */
+	for (int i = 0; i <= most; i++) {
+		(void)snprintf(name, sizeof(name), "beside/%d", i);
+		put_dir(s->p, name);
+		(void)snprintf(name, sizeof(name), "beside/%d/f", i);
+		put_file(s->p, name, "");
+	}
+	put_file(s->p, "tls/7/cert", "again");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS), "7,");
+}
+
+#define SCENE(f)	cmocka_unit_test_setup_teardown(f, scene_open, scene_close)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCENE(a_name_without_a_watch_is_told_at_once_where_there_is_a_mark),
+		SCENE(without_the_mark_the_sweep_finds_it),
+		SCENE(who_may_set_no_mark_sweeps),
+		SCENE(nothing_is_marked_where_all_names_have_a_watch),
+		SCENE(the_archive_of_certbot_is_told_of_by_the_name_in_live),
+		SCENE(a_strangers_directory_that_becomes_a_name_is_known),
+		SCENE(strangers_who_cost_more_than_a_sweep_end_the_mark),
+		SCENE(what_the_mark_does_not_tell_the_sweep_finds_a_while_later),
+		SCENE(a_source_that_leads_elsewhere_is_marked_anew),
+		SCENE(events_that_the_kernel_lost_are_made_up_for_by_the_next_sweep),
+	};
+
+	/* Nobody else is to see the file systems of these tests. */
+	if (unshare(CLONE_NEWNS) == 0)
+		(void)mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
