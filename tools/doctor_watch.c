@@ -29,7 +29,7 @@ static void
 report_rule(struct sst_doctor *d, const json_t *rule)
 {
 	const char *path = text(rule, "path"), *why = text(rule, "why");
-	const char *name = text(rule, "rule");
+	const char *name = text(rule, "rule"), *mark = text(rule, "mark");
 	long long watched = number(rule, "watched"), swept = number(rule, "swept");
 	long long seconds = number(rule, "every_ms") / 1000;
 
@@ -39,6 +39,11 @@ report_rule(struct sst_doctor *d, const json_t *rule)
 	else if (swept == 0)
 		sst_find(d, SST_FINE, "watch", NULL, "%s: a change is seen at once; "
 		    "%lld directories have a watch", path, watched);
+	else if (strcmp(mark, "held") == 0)
+		sst_find(d, SST_FINE, "watch", NULL, "%s: a change is seen at once; %lld "
+		    "directories have a watch, for %lld names their file system is "
+		    "marked, and they are looked at every %lld s", path, watched, swept,
+		    seconds);
 	else if (strcmp(why, "no inotify instance is left") == 0)
 		sst_find(d, SST_WARN, "watch", "sysctl fs.inotify.max_user_instances=512",
 		    "%s: %lld names are looked at every %lld s: %s", path, swept,
@@ -47,8 +52,9 @@ report_rule(struct sst_doctor *d, const json_t *rule)
 		sst_find(d, SST_WARN, "watch",
 		    "sysctl fs.inotify.max_user_watches=1048576", "%s: %lld "
 		    "directories have a watch, names that are served or renewed "
-		    "first; %lld are looked at every %lld s", path, watched, swept,
-		    seconds);
+		    "first; %lld are looked at every %lld s%s", path, watched, swept,
+		    seconds, strcmp(mark, "busy") == 0 ? ", since too much is written "
+		    "on that file system for a mark" : "");
 	else
 		sst_find(d, why[0] == '\0' ? SST_FINE : SST_WARN, "watch", NULL,
 		    "%s: %lld directories have a watch, %lld names are looked at "

@@ -3,6 +3,7 @@
 #include "status_text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "out.h"
 
@@ -123,7 +124,7 @@ print_listener(const json_t *l)
 static void
 print_watch(const json_t *w)
 {
-	char path[1024], rule[32], why[256];
+	char path[1024], rule[32], why[256], mark[16] = "";
 
 	printf("  %s  %s", text(w, "path", path, sizeof(path)),
 	    text(w, "rule", rule, sizeof(rule)));
@@ -131,6 +132,10 @@ print_watch(const json_t *w)
 		printf(": %lld directories have a watch, %lld names are looked at "
 		    "every %lld s", number(w, "watched"), number(w, "swept"),
 		    number(w, "every_ms") / 1000);
+	if (json_is_string(json_object_get(w, "mark")))
+		(void)text(w, "mark", mark, sizeof(mark));
+	if (strcmp(mark, "held") == 0)
+		printf(", their file system is marked");
 	if (json_is_string(json_object_get(w, "why")))
 		printf(" (%s)", text(w, "why", why, sizeof(why)));
 	putchar('\n');

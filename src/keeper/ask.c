@@ -64,13 +64,16 @@ put_string(FILE *out, const char *text)
 static void
 put_rule(FILE *out, const struct sst_watch_rule *r)
 {
+	static const char *const mark[] = { [SST_MARK_NONE] = "null",
+	    [SST_MARK_HELD] = "\"held\"", [SST_MARK_BUSY] = "\"busy\"" };
 	const char *rule = r->swept == 0 ? "watched" : r->watched == 0 ? "swept" :
 	    "both";
 
 	(void)fputs("{\"path\":", out);
 	put_string(out, r->path);
 	(void)fprintf(out, ",\"rule\":\"%s\",\"watched\":%zu,\"swept\":%zu,"
-	    "\"every_ms\":%u,\"why\":", rule, r->watched, r->swept, r->every_ms);
+	    "\"every_ms\":%u,\"mark\":%s,\"why\":", rule, r->watched, r->swept,
+	    r->every_ms, mark[r->mark]);
 	if (r->error == 0)
 		(void)fputs("null}", out);
 	else {
@@ -85,7 +88,7 @@ put_static(FILE *out, const struct sst_source *s)
 	(void)fputs("{\"path\":", out);
 	put_string(out, s->path);
 	(void)fputs(",\"rule\":\"static\",\"watched\":0,\"swept\":0,\"every_ms\":0,"
-	    "\"why\":", out);
+	    "\"mark\":null,\"why\":", out);
 	put_string(out, s->why);
 	(void)fputc('}', out);
 }

@@ -161,9 +161,32 @@ a_program_that_says_nothing_is_said_so()
 	grep -q 'did not answer' said || wrong "status does not say so"
 }
 
+how_names_without_a_watch_are_seen_is_said()
+{
+	document 22 <<<'status["pid"] = 22'
+	python3 - <<'P'
+import json
+d = json.load(open("22.json"))
+both = {"rule": "both", "watched": 3, "swept": 4, "why": "no inotify watch is left"}
+d["watches"]["watches"] = [dict(both, path="/held", mark="held", every_ms=60000),
+    dict(both, path="/busy", mark="busy", every_ms=10000),
+    dict(both, path="/none", mark=None, every_ms=10000)]
+json.dump(d, open("22.json", "w"))
+P
+	door 22
+	exits 0 status
+	says '/held  both: 3 .* 4 names are looked at every 60 s, their file system is marked'
+	says '/busy  both: 3 .* 4 names are looked at every 10 s \('
+	"$SSTOOL" doctor >out 2>said
+	says '/held: a change is seen at once; 3 .* for 4 names their file system is marked'
+	says '/busy: .*; 4 are looked at every 10 s, since too much is written on'
+	says '/none: .*; 4 are looked at every 10 s; type'
+}
+
 without_a_program_it_is_a_text_all_the_same
 every_figure_has_its_sample
 listeners_and_programs_are_told_apart
 what_a_program_says_cannot_forge_a_line
 a_program_that_says_nothing_is_said_so
+how_names_without_a_watch_are_seen_is_said
 finish
