@@ -217,6 +217,20 @@ sst_cert_digest(const X509 *x, uint8_t out[32], struct sst_error *err)
 	return rc;
 }
 
+/* RFC 5280 4.2.2.1, RFC 7633. */
+static int
+wants_staple(X509 *leaf)
+{
+	AUTHORITY_INFO_ACCESS *info = X509_get_ext_d2i(leaf, NID_info_access, NULL, NULL);
+	int wants = X509_get_ext_by_NID(leaf, NID_tlsfeature, -1) >= 0;
+
+	for (int i = 0; i < sk_ACCESS_DESCRIPTION_num(info); i++)
+		wants |= OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(info, i)->method) ==
+		    NID_ad_OCSP;
+	AUTHORITY_INFO_ACCESS_free(info);
+	return wants;
+}
+
 int
 sst_leaf_facts_read(X509 *leaf, struct sst_leaf_facts *ret, struct sst_error *err)
 {
@@ -237,6 +251,7 @@ sst_leaf_facts_read(X509 *leaf, struct sst_leaf_facts *ret, struct sst_error *er
 	f.kind = key.kind;
 	memcpy(f.key_type, key.text, sizeof(f.key_type));
 	memcpy(f.print, key.print, sizeof(f.print));
+	f.wants_staple = wants_staple(leaf);
 	issuer_text(leaf, f.issuer, sizeof(f.issuer));
 	f.names = calloc(1, 1);
 	f.warnings = calloc(1, 1);

@@ -43,6 +43,7 @@ struct sst_identity *sst_choice_identity(const struct sst_choice *, size_t i);
 struct sst_leaf_facts {
 	int	 kind;			/* enum sst_key_kind */
 	int	 challenge;		/* its only name is the key of an ACME challenge */
+	int	 wants_staple;		/* it names a responder, or demands a staple */
 	char	 key_type[32];		/* "RSA-2048" */
 	char	 issuer[256];		/* one line, escaped */
 	char	*names;			/* folded, each ended by '\n'; "" if none */

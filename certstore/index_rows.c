@@ -247,6 +247,7 @@ row_bind(sqlite3_stmt *st, const struct sst_row *row, const struct sst_packed *p
 	bad |= sqlite3_bind_text(st, 18, row->why, -1, SQLITE_STATIC);
 	if (row->warnings != NULL && row->warnings[0] != '\0')
 		bad |= sqlite3_bind_text(st, 19, row->warnings, -1, SQLITE_STATIC);
+	bad |= sqlite3_bind_int(st, 20, row->wants_staple);
 	return bad;
 }
 
@@ -399,6 +400,8 @@ sst_index_row_read(sqlite3_stmt *st, int listed, struct sst_row *row)
 		rc = names_read(st, 19, item, &row->names);
 	if (rc == SST_OK && listed)
 		rc = text_read(st, 20, &row->warnings);
+	if (listed)
+		row->wants_staple = sqlite3_column_int(st, 22);
 	if (rc < 0)
 		sst_row_done(row);
 	return rc;

@@ -19,7 +19,7 @@
 #define COLUMNS \
 	"i.id,i.source,i.ord,i.generation,i.state,i.kind,i.is_default,i.nb,i.na," \
 	"i.digest,i.print,i.names_key,i.content,i.item,s.path,x.text,k.text"
-#define LISTED	",i.why,u.text,i.names,i.warnings,i.flat"
+#define LISTED	",i.why,u.text,i.names,i.warnings,i.flat,i.wants_staple"
 #define JOINED	" CROSS JOIN sources s ON s.id=i.source" \
 	" CROSS JOIN texts x ON x.id=i.shape "
 #define TYPED	JOINED "LEFT JOIN texts k ON k.id=i.key_type "
@@ -53,7 +53,8 @@ static const char schema[] =
 	" state INTEGER NOT NULL, kind INTEGER NOT NULL, is_default INTEGER NOT NULL,"
 	" nb INTEGER NOT NULL, na INTEGER NOT NULL, digest BLOB NOT NULL,"
 	" print BLOB NOT NULL, names_key BLOB NOT NULL, content BLOB NOT NULL,"
-	" key_type INTEGER, issuer INTEGER, names, why TEXT, warnings TEXT);"
+	" key_type INTEGER, issuer INTEGER, names, why TEXT, warnings TEXT,"
+	" wants_staple INTEGER NOT NULL);"
 	"CREATE INDEX by_item ON identities(source,flat,item);"
 	"CREATE INDEX by_digest ON identities(substr(digest" PREFIX ");"
 	"CREATE INDEX by_print ON identities(substr(print" PREFIX ");"
@@ -95,8 +96,8 @@ static const char *const texts[S_ALL] = {
 	[S_EXPIRED] = "SELECT count(*) FROM identities WHERE state=1 AND na<?1",
 	[S_PUT] = "INSERT INTO identities(source,item,flat,shape,ord,generation,state,kind,"
 	    "is_default,nb,na,digest,print,names_key,content,key_type,issuer,names,why,"
-	    "warnings) VALUES(?1,?2,?3,?4,?5,(SELECT generation+1 FROM meta),?6,?7,?8,"
-	    "?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)",
+	    "warnings,wants_staple) VALUES(?1,?2,?3,?4,?5,(SELECT generation+1 FROM meta),"
+	    "?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)",
 	[S_PUT_NAME] = "INSERT OR IGNORE INTO names(name,id) VALUES(?1,?2)",
 	[S_STRAY_NAMES] = "DELETE FROM names WHERE id NOT IN(SELECT id FROM identities)",
 	[S_COUNT_NAMES] = "UPDATE counts SET n=(SELECT count(*) FROM names n CROSS JOIN"

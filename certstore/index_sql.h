@@ -25,7 +25,7 @@
 
 #include "index.h"
 
-#define SST_INDEX_SCHEMA	1	/* of the file: another one, another file */
+#define SST_INDEX_SCHEMA	2	/* of the file: another one, another file */
 #define SST_INDEX_HALF	16	/* bytes of a digest that is compared and never shown */
 #define SST_INDEX_TEXTS		8	/* texts whose number is remembered */
 

@@ -40,6 +40,7 @@ int
 sst_row_facts(struct sst_row *row, const struct sst_leaf_facts *f)
 {
 	row->kind = f->kind;
+	row->wants_staple = f->wants_staple;
 	row->not_before = f->not_before;
 	row->not_after = f->not_after;
 	memcpy(row->digest, f->digest, sizeof(row->digest));

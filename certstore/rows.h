@@ -27,6 +27,7 @@ struct sst_row {
 	int		 state;		/* enum sst_entry_state */
 	int		 kind;		/* enum sst_key_kind */
 	int		 is_default;	/* the entry `default` of a directory */
+	int		 wants_staple;	/* it names a responder, or demands a staple */
 	time_t		 not_before, not_after;
 	uint8_t		 digest[32], print[32], names_key[32], content[32];
 	char		*path;		/* as the person knows it */

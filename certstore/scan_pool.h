@@ -28,7 +28,8 @@ struct sst_pool_plan {
 	const char	*root;
 	char *const	*names;		/* of the directory, sorted */
 	size_t		 n;
-	unsigned	 threads;	/* 0: as many as there are cores, at most 8 */
+	unsigned	 threads;	/* 0: as many as there are cores, twice as many where
+					   another process opens the files; at most 8 */
 	int64_t		 source;	/* what is there already; 0: nothing */
 	/* A piece was read; its scan is the callee's to empty. < 0 ends the pool.
 	 * `piece` NULL: nothing came for a quarter of a second. */

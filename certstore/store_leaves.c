@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store_leaves - each certificate that a store serves or is to serve, with its chain.
+ * store_leaves - the certificates that a store serves or is to serve, with their chains.
  *
- * Who watches over them calls it; an identity that is not in memory is read for it, so
- * it takes the time of a scan.
+ * Who watches over them calls it. One that names a responder is read for it where it is
+ * not in memory, so that it has its staple before its first client. What can only stand
+ * on a list is watched from when it is served: with a hundred thousand names it would
+ * be the time of a scan, and the memory of all of them.
  */
 #include "store_leaves.h"
 
 #include "store.h"
 #include "store_list.h"
 
-/* What a row leads to, referenced: an identity, or a chain that waits for its key. */
+/* What a row leads to, referenced, where that is in memory: an identity, or a chain that
+ * waits for its key. */
 static struct sst_identity *
-row_get(struct sst_store *s, const struct sst_row *row, STACK_OF(X509) **ret_staged)
+row_in_memory(struct sst_store *s, const struct sst_row *row, STACK_OF(X509) **ret_staged)
 {
 	struct sst_identity *id = NULL;
 	struct sst_pin *pin;
@@ -27,29 +30,7 @@ row_get(struct sst_store *s, const struct sst_row *row, STACK_OF(X509) **ret_sta
 	else if (pinned && pin->certs != NULL)
 		*ret_staged = X509_chain_up_ref(pin->certs);
 	sst_store_unlock(s);
-	if (!pinned)
-		id = sst_kept_get(s->cache, row->id);
-	if (!pinned && id == NULL && row->load != NULL && row->state == SST_ENTRY_USABLE &&
-	    sst_scan_again(&s->env, row, &id, NULL) < 0)
-		id = NULL;
-	return id;
-}
-
-static int
-row_show(struct sst_store *s, const struct sst_row *row,
-    int (*each)(void *, X509 *, STACK_OF(X509) *), void *arg)
-{
-	STACK_OF(X509) *staged;
-	struct sst_identity *id = row_get(s, row, &staged);
-	int rc = 0;
-
-	if (id != NULL)
-		rc = each(arg, sst_identity_leaf(id), sst_identity_chain(id));
-	else if (sk_X509_num(staged) > 0)
-		rc = each(arg, sk_X509_value(staged, 0), staged);
-	sst_identity_unref(id);
-	sk_X509_pop_free(staged, X509_free);
-	return rc;
+	return pinned ? id : sst_kept_get(s->cache, row->id);
 }
 
 struct showing {
@@ -63,11 +44,29 @@ static int
 one_show(void *arg, struct sst_row *row)
 {
 	const struct showing *w = arg;
+	struct sst_identity *id;
+	STACK_OF(X509) *staged;
+	int rc = 0;
 
-	if (row->state == SST_ENTRY_REFUSED || row->state == SST_ENTRY_CHALLENGE ||
-	    (w->known != NULL && w->known(w->arg, row->digest)))
+	if (row->state == SST_ENTRY_REFUSED || row->state == SST_ENTRY_CHALLENGE)
 		return 0;
-	return row_show(w->s, row, w->each, w->arg);
+	id = row_in_memory(w->s, row, &staged);
+	if (id == NULL && staged == NULL && !row->wants_staple)
+		return 0;
+	if (w->known != NULL && w->known(w->arg, row->digest))
+		goto out;
+	if (id == NULL && staged == NULL && row->load != NULL &&
+	    row->state == SST_ENTRY_USABLE &&
+	    sst_scan_again(&w->s->env, row, &id, NULL) < 0)
+		id = NULL;
+	if (id != NULL)
+		rc = w->each(w->arg, sst_identity_leaf(id), sst_identity_chain(id));
+	else if (sk_X509_num(staged) > 0)
+		rc = w->each(w->arg, sk_X509_value(staged, 0), staged);
+out:
+	sst_identity_unref(id);
+	sk_X509_pop_free(staged, X509_free);
+	return rc;
 }
 
 int

@@ -13,8 +13,10 @@
 
 #include <securesockets/certstore.h>
 
-/* Also chains that wait for their keys, of which `above` begins with the leaf itself.
- * What `known` (NULL: nothing) says 1 to, by its SHA-256, is passed over, and not read.
+/* All that name a responder or demand a staple, read where they are not in memory; of
+ * the others those in memory. Also chains that wait for their keys, of which `above`
+ * begins with the leaf itself. What `known` (NULL: nothing) says 1 to, by its SHA-256, is
+ * passed over, and not read.
  * Stops when `each` returns non-zero, and returns that. < 0: SST_E_*. */
 int	sst_store_leaves(struct sst_store *,
 	    int (*known)(void *arg, const uint8_t leaf[32]),

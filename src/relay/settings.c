@@ -158,7 +158,7 @@ int
 sst_settings_server_conf(const struct sst_settings *set,
     struct sst_tls_conf **ret_conf, struct sst_error *err)
 {
-	struct sst_ours *ours = set->no_stapling ? NULL : sst_certs_ours(set->certs, NULL);
+	struct sst_ours *ours = sst_certs_ours(set->certs, NULL);
 	struct sst_revocation_policy judged = { .mode = SST_REVOCATION_DEFAULT };
 	struct sst_choose_policy policy = {
 		.names = (const char *const *)set->names.list,

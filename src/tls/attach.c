@@ -214,12 +214,7 @@ sst_attach_served(SSL *ssl, const struct sst_choice *choice)
 	if (a == NULL || a->wish.policy.mode == SST_REVOCATION_OFF ||
 	    (ours = ours_of(ssl, a)) == NULL)
 		return;
-	for (size_t i = 0; i < sst_choice_count(choice); i++) {
-		struct sst_identity *id = sst_choice_identity(choice, i);
-
-		sst_ours_serve(ours, sst_choice_digest(choice, i), sst_identity_leaf(id),
-		    sst_identity_chain(id));
-	}
+	sst_ours_serve(ours, choice);
 	if (now < atomic_load(&a->step_at))
 		return;
 	/* others need not as well, while one does */

@@ -133,7 +133,7 @@ ctx_server(struct sst_tls_conf *conf, const struct sst_tls_settings *s,
     struct sst_error *err)
 {
 	const struct sst_sni_config sni = { .store = s->store, .policy = s->policy,
-	    .rule = { .tickets = s->tickets, .alpn = conf->alpn_wire,
+	    .ours = s->ours, .rule = { .tickets = s->tickets, .alpn = conf->alpn_wire,
 	    .alpn_len = conf->alpn_wire_len },
 	    .life = s->session_life != 0 ? s->session_life : SST_TICKET_LIFE_S };
 
@@ -145,7 +145,7 @@ ctx_server(struct sst_tls_conf *conf, const struct sst_tls_settings *s,
 		conf->staples = sst_staples_ref(s->staples);
 	if (s->ours != NULL)
 		conf->ours = sst_ours_ref(s->ours);
-	if (s->staples != NULL || s->ours != NULL) {
+	if (s->staples != NULL || (s->ours != NULL && sst_ours_has_staples(s->ours))) {
 		SSL_CTX_set_tlsext_status_cb(conf->ctx, on_status_request);
 		SSL_CTX_set_tlsext_status_arg(conf->ctx, conf);
 	}

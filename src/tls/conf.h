@@ -40,7 +40,8 @@ struct sst_tls_settings {
 	struct sst_store *store;
 	const struct sst_choose_policy *policy;	/* NULL: every name, lax */
 	struct sst_staples *staples;	/* for clients that ask; NULL: none */
-	struct sst_ours	*ours;		/* where those do not fit; NULL: none */
+	struct sst_ours	*ours;		/* where those do not fit, and told of what is
+					   served; NULL: none */
 	struct sst_tickets *tickets;	/* NULL: no session is resumed */
 	unsigned	 session_life;	/* seconds; 0: SST_TICKET_LIFE_S */
 	/* client: what it believes. NULL: the system's anchors. */

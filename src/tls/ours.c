@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "certstore/identity.h"
 #include "certstore/store_leaves.h"
 #include "ocsp/own.h"
 #include "staple.h"
@@ -303,14 +304,20 @@ sst_ours_sync(struct sst_ours *o)
 }
 
 void
-sst_ours_serve(struct sst_ours *o, const uint8_t leaf[32], X509 *x, STACK_OF(X509) *above)
+sst_ours_serve(struct sst_ours *o, const struct sst_choice *choice)
 {
-	if (sst_own_again(o->own, leaf))
-		return;
-	(void)ERR_set_mark();
-	(void)sst_own_add(o->own, x, above, NULL);
-	must_note(o, x, leaf);
-	(void)ERR_pop_to_mark();
+	for (size_t i = 0; i < sst_choice_count(choice); i++) {
+		const uint8_t *leaf = sst_choice_digest(choice, i);
+		struct sst_identity *id = sst_choice_identity(choice, i);
+
+		if (sst_own_again(o->own, leaf))
+			continue;
+		(void)ERR_set_mark();
+		(void)sst_own_add(o->own, sst_identity_leaf(id), sst_identity_chain(id),
+		    NULL);
+		must_note(o, sst_identity_leaf(id), leaf);
+		(void)ERR_pop_to_mark();
+	}
 }
 
 /* Whatever it has goes on, if it was there; nothing is shown, and so nothing is read. */

@@ -62,9 +62,8 @@ unsigned sst_ours_step(struct sst_ours *);
 size_t	sst_ours_pending(struct sst_ours *);
 int	sst_ours_wait(struct sst_ours *, unsigned ms);
 
-/* It is being served: taken in, if it is new. `leaf`: its SHA-256. */
-void	sst_ours_serve(struct sst_ours *, const uint8_t leaf[32], X509 *,
-	    STACK_OF(X509) *above);
+/* This is being served: taken in, what of it is new. */
+void	sst_ours_serve(struct sst_ours *, const struct sst_choice *);
 /* As sst_ours_step(), for who takes in what he serves: what the store has lost since the
  * last time is seen to no more. Reads no file. */
 unsigned sst_ours_go_on(struct sst_ours *);

@@ -16,12 +16,14 @@
 #include "certstore/identity.h"
 #include "challenge.h"
 #include "hello.h"
+#include "ours.h"
 #include "ticket_key.h"
 
 /* What one SSL_CTX serves; freed with it. */
 struct attachment {
 	struct sst_store	*store;
 	struct sst_choose_policy policy;	/* deep copy */
+	struct sst_ours		*ours;		/* or NULL */
 	struct sst_ticket_rule	 rule;		/* its tickets are owned */
 };
 
@@ -40,6 +42,7 @@ attachment_free(struct attachment *a)
 	free((char *)a->policy.default_name);
 	sst_store_unref(a->store);
 	sst_tickets_unref(a->rule.tickets);
+	sst_ours_unref(a->ours);
 	free(a);
 }
 
@@ -192,7 +195,10 @@ choose(SSL *ssl, const struct attachment *a, struct sst_sni *state,
 	    &state->choice, NULL);
 	if (rc == 1 && install(ssl, state->choice) == 0 && sst_ticket_bind(ssl, &a->rule,
 	    &a->policy, state->choice, hello->local, &state->bond)) {
-		sst_attach_served(ssl, state->choice);
+		if (a->ours != NULL)
+			sst_ours_serve(a->ours, state->choice);
+		else
+			sst_attach_served(ssl, state->choice);
 		return SSL_CLIENT_HELLO_SUCCESS;
 	}
 	ERR_clear_error();
@@ -303,6 +309,8 @@ sst_sni_attach(SSL_CTX *ctx, const struct sst_sni_config *config, struct sst_err
 		goto out;
 	}
 	a->store = sst_store_ref(config->store);
+	if (config->ours != NULL)
+		a->ours = sst_ours_ref(config->ours);
 	a->rule = config->rule;
 	if (a->rule.tickets != NULL)
 		(void)sst_tickets_ref(a->rule.tickets);

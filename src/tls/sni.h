@@ -20,6 +20,7 @@
 struct sst_choice;
 struct sst_choose_policy;
 struct sst_error;
+struct sst_ours;
 struct sst_store;
 
 /* What the hook keeps of one connection. */
@@ -38,6 +39,7 @@ struct sst_sni {
 struct sst_sni_config {
 	struct sst_store	*store;
 	const struct sst_choose_policy *policy;	/* NULL: every name, lax */
+	struct sst_ours		*ours;		/* told of what is served; or NULL */
 	struct sst_ticket_rule	 rule;
 	unsigned		 life;		/* of a session, seconds */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What is known to be revoked goes last; and what a watch is shown of a store. */
+#include <stdio.h>
 #include <string.h>
 
 #include "certstore/store_leaves.h"
@@ -272,6 +273,43 @@ a_watch_is_shown_each_leaf_with_its_issuer(void **state)
 	pki_free(staged);
 }
 
+static void
+of_what_is_not_in_memory_a_watch_is_shown_who_wants_a_staple(void **state)
+{
+	const struct pki_spec spec[] = {
+		{ .san = "a.b.c" },
+		{ .san = "b.b.c", .ocsp = "http://127.0.0.1:1/" },
+		{ .san = "c.b.c", .extra = "tlsfeature = status_request" },
+	};
+	struct sst_store *s[2] = {
+		store_make(&(struct sst_store_config){ .cache_bytes = 1 }),
+		store_make(NULL),
+	};
+	struct pki_cert *c[3];
+	struct shown seen;
+	char path[16];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		c[i] = pki_issue(world_ca, &spec[i]);
+		(void)snprintf(path, sizeof(path), "%d.pem", i);
+		pki_write_pair(dir, path, c[i]);
+	}
+	for (int k = 0; k < 2; k++) {
+		assert_int_equal(sst_store_add(s[k], dir, NULL), SST_OK);
+		for (int i = 0; i < 3; i++) {
+			seen = (struct shown){ .leaf = c[i] };
+			assert_int_equal(sst_store_leaves(s[k], NULL, show, &seen, NULL),
+			    0);
+			assert_int_equal(seen.n, 2 + k);
+			assert_int_equal(seen.met, i > 0 || k == 1);
+		}
+		sst_store_unref(s[k]);
+	}
+	for (int i = 0; i < 3; i++)
+		pki_free(c[i]);
+}
+
 #define T(test)	cmocka_unit_test_setup_teardown(test, each_setup, each_teardown)
 
 int
@@ -288,6 +326,7 @@ main(void)
 		T(of_many_marks_each_is_found),
 		T(a_watch_is_shown_each_leaf_with_its_issuer),
 		T(a_watch_is_not_shown_what_it_knows),
+		T(of_what_is_not_in_memory_a_watch_is_shown_who_wants_a_staple),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);

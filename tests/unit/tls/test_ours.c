@@ -195,32 +195,6 @@ expects(struct sst_ours *ours, const struct pki_cert *cert)
 }
 
 static void
-what_leaves_the_store_leaves_with_its_staple(void **state)
-{
-	struct sst_ours *ours = ours_new(0);
-	struct sst_store *both = r.store;
-	int asked = r.asked;
-
-	(void)state;
-	assert_int_equal(sst_store_remove(both, "*", NULL), SST_OK);
-	sst_ours_sync(ours);
-	r.store = meet_store(r.cert, 2);
-	/* a handshake may have chosen it just before; when that is over it is gone */
-	assert_int_equal(shown(ours, NULL, DUO_HOST, 1, 0), 0);
-	atomic_store(&wall, time(NULL) + SST_OWN_LINGER_S);
-	(void)sst_ours_step(ours);
-	assert_int_equal(shown(ours, NULL, DUO_HOST, 1, 0), -1);
-	/* what is about to be served is met before */
-	for (int i = 0; i < 2; i++)
-		(void)expects(ours, r.cert[i]);
-	assert_true(sst_ours_wait(ours, WAIT_MS));
-	assert_int_equal(shown(ours, NULL, DUO_HOST, 1, 0), 0);
-	assert_int_equal(r.asked, asked);
-	sst_store_unref(both);
-	sst_ours_unref(ours);
-}
-
-static void
 what_is_new_is_waited_for_and_nothing_else(void **state)
 {
 	struct sst_ours *ours = NULL;
@@ -424,6 +398,41 @@ met(SSL_CTX *client, SSL_CTX *server, SSL_SESSION **session, int *ret_reused)
 }
 
 static void
+what_leaves_the_store_leaves_with_its_staple(void **state)
+{
+	struct sst_ours *ours = ours_new(0);
+	SSL_CTX *client = duo_client(NULL, NULL), *server = server_of(NULL);
+	struct sst_store *both = r.store;
+	int asked = r.asked;
+	struct duo d;
+
+	(void)state;
+	/* a handshake that chose it just before; when such ones are over it is gone */
+	duo_begin(&d, client, server, NULL);
+	(void)SSL_set_tlsext_host_name(d.client, DUO_HOST);
+	duo_shake(&d);
+	assert_true(d.client_ok && d.server_ok);
+	assert_int_equal(sst_store_remove(both, "*", NULL), SST_OK);
+	sst_ours_sync(ours);
+	assert_int_equal(sst_ours_give(d.server, ours), SSL_TLSEXT_ERR_OK);
+	atomic_store(&wall, time(NULL) + SST_OWN_LINGER_S);
+	(void)sst_ours_step(ours);
+	assert_int_equal(sst_ours_give(d.server, ours), SSL_TLSEXT_ERR_NOACK);
+	/* what is about to be served is met before */
+	r.store = meet_store(r.cert, 2);
+	for (int i = 0; i < 2; i++)
+		(void)expects(ours, r.cert[i]);
+	assert_true(sst_ours_wait(ours, WAIT_MS));
+	assert_int_equal(shown(ours, NULL, DUO_HOST, 1, 0), 0);
+	assert_int_equal(r.asked, asked);
+	sst_store_unref(both);
+	sst_ours_unref(ours);
+	duo_done(&d);
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+}
+
+static void
 a_store_and_a_checker_make_staples(void **state)
 {
 	static const struct sst_openssl_check wait = { .mode = SST_OPENSSL_WAIT,
@@ -542,6 +551,26 @@ the_watch_goes_on_whoever_the_clients_are(void **state)
 	SSL_CTX_free(unwatched);
 }
 
+/* Way 1, and nothing was looked through. */
+static void
+what_is_served_is_watched_from_then_on(void **state)
+{
+	const uint64_t before = sst_store_generation(r.store);
+	struct sst_ours *ours = NULL;
+
+	(void)state;
+	duo_revoke(r.checker, r.cert[0]);
+	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
+	    .store = r.store }, &ours, NULL), SST_OK);
+	for (int served = 0; served < 2; served++) {
+		(void)shown(served ? ours : NULL, NULL, DUO_HOST, 0, 0);
+		while (sst_ours_step(ours) == 0)
+			continue;
+		assert_int_equal(sst_store_generation(r.store), before + (uint64_t)served);
+	}
+	sst_ours_unref(ours);
+}
+
 static void
 what_the_store_has_lost_is_seen_to_no_more(void **state)
 {
@@ -595,6 +624,7 @@ main(void)
 		EACH(a_store_and_a_checker_make_staples),
 		EACH(cs_42_rv_51_a_resumed_session_gets_no_staple),
 		EACH(the_watch_goes_on_whoever_the_clients_are),
+		EACH(what_is_served_is_watched_from_then_on),
 		EACH(what_the_store_has_lost_is_seen_to_no_more),
 		EACH(cs_42_a_resumed_session_is_given_none_whoever_asks),
 	};
