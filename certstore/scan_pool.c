@@ -149,6 +149,7 @@ work(void *arg)
 		at = p->at++;
 		(void)pthread_mutex_unlock(&p->mu);
 		r = name_read(p, at);
+		(void)atomic_fetch_add(p->plan->read, 1);
 		(void)pthread_mutex_lock(&p->mu);
 		put_locked(p, r);
 	}
@@ -295,6 +296,7 @@ alone(struct pool *p, struct sst_error *err)
 
 	for (; rc == SST_OK && p->at < p->plan->n; p->at++) {
 		r = name_read(p, p->at);
+		(void)atomic_fetch_add(p->plan->read, 1);
 		rc = r == NULL ? nomem(err) : result_take(p, r, err);
 		result_free(r);
 	}

@@ -59,6 +59,7 @@ after_fork_in_child(void)
 		sst_watcher_forked(s->watcher);
 		if (s->gen != NULL)
 			sst_gen_forked(s->gen);
+		s->reading = NULL;	/* who read is the parent's */
 	}
 	unlock_stores();
 }

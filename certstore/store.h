@@ -68,6 +68,15 @@ struct sst_due {
 	int	 busy;
 };
 
+/* A large directory that is being read: store_dir.c. */
+struct sst_reading {
+	struct sst_reading *next;
+	uint64_t	 names;		/* of the directory */
+	atomic_uint_fast64_t read;	/* of those, by any thread */
+	time_t		 since;
+	int64_t		 since_ms;
+};
+
 #define SST_FUTILE	16	/* rows whose wait came to nothing, by their number */
 
 struct sst_store {
@@ -105,6 +114,7 @@ struct sst_store {
 	char		*kept_path;	/* of that directory */
 	struct sst_waits waits;
 	struct sst_hot	 hot;
+	struct sst_reading *reading;	/* each its reader's; NULL: none */
 };
 
 /*

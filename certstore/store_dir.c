@@ -24,6 +24,7 @@ struct loading {
 	int64_t		 since;		/* ms: when the first of the batch came */
 	int64_t		 told;		/* ms: when progress was told */
 	uint64_t	 done;
+	struct sst_reading reading;
 	int		 later;		/* some of it is not taken yet */
 };
 
@@ -33,11 +34,61 @@ progress_tell(struct loading *l, int over)
 	const struct sst_store_config *config = &l->store->config;
 	/* the files of the directory itself are one piece, the last */
 	const struct sst_store_progress p = { .seen = l->n_names, .over = over,
-	    .done = over || l->done > l->n_names ? l->n_names : l->done };
+	    .done = over || l->done > l->n_names ? l->n_names : l->done,
+	    .read = over ? l->n_names : atomic_load(&l->reading.read) };
 
 	l->told = sst_clock_ms();
 	if (config->on_progress != NULL)
 		config->on_progress(config->event_arg, &p);
+}
+
+/* From now on the figures of the store have it in them. */
+static void
+reading_begin(struct loading *l)
+{
+	struct sst_store *s = l->store;
+	struct sst_events events = { 0 };
+	char text[80];
+
+	l->reading.names = l->n_names;
+	l->reading.since = sst_clock_wall();
+	l->reading.since_ms = sst_clock_ms();
+	sst_store_lock(s);
+	l->reading.next = s->reading;
+	s->reading = &l->reading;
+	sst_store_unlock(s);
+	if (l->n_names >= SST_DIR_TELL) {
+		(void)snprintf(text, sizeof(text), "%zu names are being read", l->n_names);
+		sst_events_add(&events, SST_STORE_READING, l->path, text);
+		sst_events_tell(s, &events);
+	}
+	progress_tell(l, 0);
+}
+
+static void
+reading_end(struct loading *l, int rc)
+{
+	const double seconds = (double)(sst_clock_ms() - l->reading.since_ms) / 1000;
+	const unsigned long read = (unsigned long)atomic_load(&l->reading.read);
+	struct sst_store *s = l->store;
+	struct sst_events events = { 0 };
+	struct sst_reading **at;
+	char text[120];
+
+	sst_store_lock(s);
+	for (at = &s->reading; *at != NULL && *at != &l->reading;)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = l->reading.next;
+	sst_store_unlock(s);
+	if (l->n_names >= SST_DIR_TELL) {
+		(void)snprintf(text, sizeof(text), rc < 0 ? "the reading ended after %lu of"
+		    " %zu names and %.1f s" : "%lu of %zu names were read in %.1f s", read,
+		    l->n_names, seconds);
+		sst_events_add(&events, SST_STORE_READING, l->path, text);
+		sst_events_tell(s, &events);
+	}
+	progress_tell(l, 1);
 }
 
 static void
@@ -241,8 +292,10 @@ sst_dir_load(struct sst_store *s, const char *path, char *const *names, size_t n
 	if (l == NULL)
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	*l = (struct loading){ .store = s, .path = path, .names = names, .n_names = n,
-	    .present = present, .told = sst_clock_ms() };
+	    .present = present };
 	plan.arg = l;
+	plan.read = &l->reading.read;
+	reading_begin(l);
 	if (present) {
 		plan.source = source_known(s, path, err);
 		rc = plan.source < 0 ? (int)plan.source : SST_OK;
@@ -253,7 +306,7 @@ sst_dir_load(struct sst_store *s, const char *path, char *const *names, size_t n
 		rc = gone_drop(l, plan.source, err);
 	if (rc == SST_OK)
 		rc = batch_commit(l, err);
-	progress_tell(l, 1);
+	reading_end(l, rc);
 	batch_drop(l);
 	rc = rc == SST_OK && l->later ? 1 : rc;
 	free(l);

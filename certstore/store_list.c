@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "challenge.h"
 #include "index_gen.h"
@@ -213,6 +214,24 @@ sst_store_find(struct sst_store *s, const char *name,
 	return rc;
 }
 
+/* How far those are that are being read. */
+static void
+reading_sum_locked(const struct sst_store *s, struct sst_store_figures *f)
+{
+	int64_t first = 0;
+
+	for (const struct sst_reading *r = s->reading; r != NULL; r = r->next) {
+		f->reading += r->names;
+		f->read += atomic_load(&r->read);
+		if (first == 0 || r->since_ms < first) {
+			first = r->since_ms;
+			f->reading_since = r->since;
+		}
+	}
+	if (first != 0)
+		f->reading_ms = (uint64_t)(sst_clock_ms() - first);
+}
+
 int
 sst_store_figures(struct sst_store *s, time_t now, struct sst_store_figures *ret,
     struct sst_error *err)
@@ -226,6 +245,7 @@ sst_store_figures(struct sst_store *s, time_t now, struct sst_store_figures *ret
 	rc = sst_index_figures(s->index, now, &of, err);
 	f.index_kept = sst_index_is_kept(s->index);
 	f.index_writer = f.index_kept && sst_gen_is_writer(s->gen);
+	reading_sum_locked(s, &f);
 	sst_store_unlock(s);
 	if (rc < 0)
 		return rc;

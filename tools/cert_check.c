@@ -15,6 +15,7 @@
 #include "conf.h"
 #include "cover.h"
 #include "out.h"
+#include "reading.h"
 #include "verb.h"
 
 #define VERB	"cert check"
@@ -165,34 +166,24 @@ report(struct check *c, const char *against)
 	return bad ? SST_EXIT_NO : SST_EXIT_YES;
 }
 
-/* Counts what the store takes in or refuses. */
-static void
-on_event(void *arg, const struct sst_store_event *event)
-{
-	size_t *n = arg;
-
-	(void)event;
-	sst_out_progress("certificates read", ++*n);
-}
-
 /* Lets the certificates of all paths pass by. 0, or an exit code. */
 static int
 read_certificates(struct check *c, char **paths, int n)
 {
-	size_t read = 0;
-	struct sst_store_config config = { .on_event = on_event, .event_arg = &read };
+	struct sst_store_config config = { .cache_bytes = 0 };
+	struct sst_reading reading;
 	struct sst_store *store = NULL;
 	struct sst_error err = { 0 };
 	const char *what = "store";
 	int rc;
 
+	sst_reading_begin(&reading, &config);
 	rc = sst_store_new(&config, &store, &err);
-	sst_out_progress("certificates read", 0);
 	for (int i = 0; rc == 0 && i < n; i++) {
 		what = paths[i];
 		rc = sst_store_add(store, what, &err);
 	}
-	sst_out_progress_end();
+	sst_reading_end(&reading);
 	if (rc == 0)
 		rc = sst_store_each(store, sst_cover_entry, &c->cover, &err);
 	sst_store_unref(store);

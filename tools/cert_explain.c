@@ -16,6 +16,7 @@
 #include "arg.h"
 #include "hello.h"
 #include "out.h"
+#include "reading.h"
 #include "verb.h"
 
 #define VERB	"cert explain"
@@ -145,31 +146,23 @@ print_text(const struct sst_choice *choice, int served, time_t now, size_t refus
 		printf("  refused: %zu; sstool cert list says why\n", refused);
 }
 
-static void
-on_event(void *arg, const struct sst_store_event *event)
-{
-	size_t *n = arg;
-
-	(void)event;
-	sst_out_progress("certificates read", ++*n);
-}
-
 static int
 explain(struct question *q, const char *path)
 {
-	size_t read = 0, refused = 0;
-	struct sst_store_config config = { .on_event = on_event, .event_arg = &read };
+	size_t refused = 0;
+	struct sst_store_config config = { .cache_bytes = 0 };
+	struct sst_reading reading;
 	struct sst_store *store = NULL;
 	struct sst_choice *choice = NULL;
 	struct sst_error err = { 0 };
 	int rc;
 
+	sst_reading_begin(&reading, &config);
 	rc = sst_store_new(&config, &store, &err);
 	if (rc < 0)
 		return sst_out_error("store", &err);
-	sst_out_progress("certificates read", 0);
 	rc = sst_store_add(store, path, &err);
-	sst_out_progress_end();
+	sst_reading_end(&reading);
 	if (rc < 0) {
 		rc = sst_out_error(path, &err);
 		goto out;

@@ -17,6 +17,7 @@
 
 #include "arg.h"
 #include "out.h"
+#include "reading.h"
 #include "verb.h"
 
 #define VERB	"cert list"
@@ -233,31 +234,21 @@ summary_text(const struct listing *l)
 	printf("earliest end  %s  %s\n", sst_out_time(when, l->earliest), l->source);
 }
 
-/* Counts what the store takes in or refuses. */
-static void
-on_event(void *arg, const struct sst_store_event *event)
-{
-	size_t *n = arg;
-
-	(void)event;
-	sst_out_progress("certificates read", ++*n);
-}
-
 static int
 list(const char *path, struct listing *l)
 {
-	size_t read = 0;
-	struct sst_store_config config = { .on_event = on_event, .event_arg = &read };
+	struct sst_store_config config = { .cache_bytes = 0 };
+	struct sst_reading reading;
 	struct sst_store *store = NULL;
 	struct sst_error err = { 0 };
 	int rc;
 
+	sst_reading_begin(&reading, &config);
 	rc = sst_store_new(&config, &store, &err);
 	if (rc < 0)
 		return sst_out_error("store", &err);
-	sst_out_progress("certificates read", 0);
 	rc = sst_store_add(store, path, &err);
-	sst_out_progress_end();
+	sst_reading_end(&reading);
 	if (rc == 0)
 		rc = sst_store_each(store, take_entry, l, &err);
 	if (rc < 0) {

@@ -92,6 +92,12 @@ static const struct family {
 	    "this program.", LISTENER, "store.index_writer", NULL },
 	{ "store_warm", "gauge", NULL, "1: the index is as it was kept, and its directory "
 	    "is yet to be read.", LISTENER, "store.warm", NULL },
+	{ "store_scan_names", "gauge", NULL, "Names of a large directory that is being read; "
+	    "without a sample: none is.", LISTENER, "store.scan.names", NULL },
+	{ "store_scan_read_names", "gauge", NULL, "Of those, read so far.", LISTENER,
+	    "store.scan.read", NULL },
+	{ "store_scan_start_time_seconds", "gauge", "seconds", "When that began.", LISTENER,
+	    "store.scan.since", NULL },
 };
 
 struct documents {

@@ -76,6 +76,21 @@ size_text(long long bytes, char out[32])
 	return out;
 }
 
+/* "    reading: 412 of 1000 names since ..., about 3 s left" */
+static void
+print_scan(const json_t *s)
+{
+	char since[32];
+
+	if (!json_is_object(s))
+		return;
+	printf("    reading: %lld of %lld names since %s", number(s, "read"),
+	    number(s, "names"), when(s, "since", since));
+	if (json_is_integer(json_object_get(s, "left")))
+		printf(", about %lld s left", number(s, "left"));
+	putchar('\n');
+}
+
 static void
 print_store(const json_t *s)
 {
@@ -91,6 +106,7 @@ print_store(const json_t *s)
 	    json_is_true(json_object_get(s, "index_writer")) ? ", written here" : "",
 	    json_is_true(json_object_get(s, "warm")) ?
 	    ", as it was kept: its directory is yet to be read" : "");
+	print_scan(json_object_get(s, "scan"));
 }
 
 static void

@@ -61,7 +61,9 @@ enum sst_store_event_kind {
 	SST_STORE_REVOKED,	/* an identity is revoked, or is not any more */
 	SST_STORE_EXPIRING,	/* a third of its life is left (half, if it lives for less
 				   than ten days), and it was not renewed */
-	SST_STORE_EXPIRED	/* its life is over, and nothing took its place */
+	SST_STORE_EXPIRED,	/* its life is over, and nothing took its place */
+	SST_STORE_READING	/* a directory of 4,096 entries or more begins to be read, or
+				   was read: two events, `text` has the number */
 };
 
 struct sst_store_event {
@@ -78,6 +80,7 @@ struct sst_store_progress {
 	uint64_t	seen;		/* entries of the directory */
 	uint64_t	done;		/* of those, taken in (or refused) */
 	int		over;		/* 1: that was the last */
+	uint64_t	read;		/* of the entries, read: `done` follows by steps */
 };
 
 /* All zero (or a NULL pointer to it) means the defaults. */
@@ -97,8 +100,8 @@ struct sst_store_config {
 	void		*event_arg;
 	uint64_t	generation;	/* of a store that this one takes the place
 					   of: it counts on from there */
-	/* Called about four times a second while a directory of more than 64 entries
-	 * is read, and once when it is over, as on_event is. */
+	/* Called when a directory of more than 64 entries begins to be read, then about
+	 * four times a second, and once when it is over, as on_event is. */
 	void		(*on_progress)(void *event_arg, const struct sst_store_progress *);
 	unsigned	threads;	/* that read such a directory; 0: as many as
 					   there are cores, at most 8 */
@@ -236,6 +239,11 @@ struct sst_store_figures {
 	int		 index_kept;	/* 1: in a file (config) */
 	int		 index_writer;	/* 1: this process writes that file */
 	int		 warm;		/* sst_store_is_warm() */
+	/* While directories of more than 64 entries are being read; else all are 0. */
+	uint64_t	 reading;	/* entries of them */
+	uint64_t	 read;		/* of those, read so far */
+	time_t		 reading_since;
+	uint64_t	 reading_ms;	/* since then */
 };
 
 /* Counts without a look at any entry; `now` decides what has expired. On SST_OK *ret is

@@ -80,6 +80,8 @@ kind_of(enum sst_store_event_kind kind)
 		return SST_LOG_CERT_EXPIRING;
 	case SST_STORE_EXPIRED:
 		return SST_LOG_CERT_EXPIRED;
+	case SST_STORE_READING:
+		return SST_LOG_READING;
 	}
 	return SST_LOG_INTERNAL;
 }

@@ -23,6 +23,7 @@ static const struct kind kinds[SST_LOG_KINDS] = {
 	[SST_LOG_CERT_REVOKED] = { "revoked", LOG_ERR },
 	[SST_LOG_CERT_EXPIRING] = { "expiring", LOG_WARNING },
 	[SST_LOG_CERT_EXPIRED] = { "expired", LOG_ERR },
+	[SST_LOG_READING] = { "reading", LOG_INFO },
 	[SST_LOG_DEPLOYED] = { "deployed", LOG_INFO },
 	[SST_LOG_UNCOVERED] = { "uncovered", LOG_WARNING },
 	[SST_LOG_STATIC] = { "static", LOG_NOTICE },

@@ -42,18 +42,30 @@ address_text(const union sst_inet *a, char *out, size_t size)
 	(void)snprintf(out, size, "%s:%u", host, ntohs(a->v4.sin_port));
 }
 
+/* How far the reading of a large directory is; null: none is read. */
+static json_t *
+scan_object(const struct sst_store_figures *f)
+{
+	if (f->reading == 0)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:o}", "names", (json_int_t)f->reading,
+	    "read", (json_int_t)f->read, "since", (json_int_t)f->reading_since,
+	    "left", f->read == 0 ? json_null() : json_integer((json_int_t)
+	    (f->reading_ms * (f->reading - f->read) / f->read / 1000)));
+}
+
 /* What the index and the cache cost, and where they are. */
 static json_t *
 store_object(const struct sst_store_figures *f)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:b, s:b}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:b, s:b, s:o}",
 	    "names", (json_int_t)f->names, "expired", (json_int_t)f->expired,
 	    "cache_bytes", (json_int_t)f->cache_bytes,
 	    "cache_hits", (json_int_t)f->cache_hits,
 	    "cache_misses", (json_int_t)f->cache_misses,
 	    "index", f->index_kept ? "file" : "memory",
 	    "index_bytes", (json_int_t)f->index_bytes,
-	    "index_writer", f->index_writer, "warm", f->warm);
+	    "index_writer", f->index_writer, "warm", f->warm, "scan", scan_object(f));
 }
 
 static void

@@ -2,10 +2,12 @@
 /* A large directory is read by several threads, for its facts alone, and is served
  * while that goes on. */
 #include <openssl/err.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -132,7 +134,8 @@ on_progress(void *arg, const struct sst_store_progress *p)
 	struct watcher *w = arg;
 
 	assert_int_equal(p->seen, SITES);
-	assert_true(p->done >= w->last);
+	assert_true(p->done >= w->last && p->read >= p->done);
+	assert_true(w->told > 0 || (p->read == 0 && !p->over));
 	w->last = p->done;
 	w->told++;
 	w->over += p->over != 0;
@@ -154,8 +157,186 @@ what_was_read_is_served_before_the_rest_is(void **state)
 	assert_in_range(w.at_first, 1, SST_DIR_FOLDERS);
 	assert_in_range(sst_store_generation(s), 2, SITES);
 	assert_int_equal(w.over, 1);
-	assert_true(w.told >= 1);
+	assert_true(w.told >= 2);
 	assert_int_equal(w.last, SITES);
+	sst_store_unref(s);
+}
+
+/* Files are opened only as far as they may be. */
+static struct {
+	pthread_mutex_t	 mu;	/* guards the rest */
+	pthread_cond_t	 more;
+	long		 may, waiting;
+} gate = { .mu = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
+
+static int
+gate_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+{
+	(void)pthread_mutex_lock(&gate.mu);
+	gate.waiting++;
+	(void)pthread_cond_broadcast(&gate.more);
+	while (gate.may == 0)
+		(void)pthread_cond_wait(&gate.more, &gate.mu);
+	gate.may--;
+	gate.waiting--;
+	(void)pthread_mutex_unlock(&gate.mu);
+	return sst_source_files.open(ctx, path, ret_fd, err);
+}
+
+/* So many more may be, and all of them were: the next one waits. */
+static void
+gate_let(long n)
+{
+	(void)pthread_mutex_lock(&gate.mu);
+	gate.may += n;
+	(void)pthread_cond_broadcast(&gate.more);
+	while (n < SITES && (gate.may > 0 || gate.waiting == 0))
+		(void)pthread_cond_wait(&gate.more, &gate.mu);
+	(void)pthread_mutex_unlock(&gate.mu);
+}
+
+static void *
+add_dir(void *arg)
+{
+	struct sst_error err = { .code = SST_OK };
+
+	ok(sst_store_add(arg, pki_path(dir, "d"), &err), &err);
+	return NULL;
+}
+
+static struct sst_store_figures
+figures(struct sst_store *s)
+{
+	struct sst_store_figures f;
+
+	assert_int_equal(sst_store_figures(s, PKI_NOW, &f, NULL), 0);
+	return f;
+}
+
+/* A store that is given a directory of `n` folders by another thread. */
+static struct sst_store *
+gated(size_t n, pthread_t *ret)
+{
+	static struct sst_source_ops ops;
+	const struct sst_store_config config = { .threads = 1 };
+	struct sst_error err = { .code = SST_OK };
+	struct sst_store *s = NULL;
+	char path[64];
+
+	ops = sst_source_files;
+	ops.open = gate_open;
+	gate.may = gate.waiting = 0;
+	for (size_t i = 0; i < n; i++) {
+		(void)snprintf(path, sizeof(path), "d/%04zu/pair.pem", i);
+		pki_write_pair(dir, path, sites[i]);
+	}
+	ok(sst_store_new_from(&config, &ops, NULL, &s, &err), &err);
+	assert_int_equal(pthread_create(ret, NULL, add_dir, s), 0);
+	return s;
+}
+
+static void
+how_far_the_reading_of_a_large_directory_is_can_be_asked(void **state)
+{
+	const time_t before = time(NULL);
+	struct sst_store_figures f;
+	struct sst_store *s;
+	pthread_t thread;
+
+	(void)state;
+	s = gated(SST_POOL_LEAST + 6, &thread);
+	gate_let(0);
+	f = figures(s);
+	assert_int_equal(f.reading, SST_POOL_LEAST + 6);
+	assert_int_equal(f.read, 0);
+	assert_in_range(f.reading_since, before, time(NULL));
+	/* a folder and the file in it */
+	gate_let(2 * 40);
+	assert_int_equal(figures(s).read, 40);
+	gate_let(1);
+	f = figures(s);
+	assert_int_equal(f.reading, SST_POOL_LEAST + 6);
+	assert_int_equal(f.read, 40);
+	gate_let(SITES);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	f = figures(s);
+	assert_int_equal(f.usable, SST_POOL_LEAST + 6);
+	assert_true(f.reading == 0 && f.read == 0 && f.reading_since == 0 &&
+	    f.reading_ms == 0);
+	sst_store_unref(s);
+}
+
+static void
+of_a_small_directory_nothing_is_said(void **state)
+{
+	struct sst_store *s;
+	pthread_t thread;
+
+	(void)state;
+	s = gated(SST_POOL_LEAST, &thread);
+	gate_let(9);
+	assert_int_equal(figures(s).reading, 0);
+	gate_let(SITES);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(figures(s).usable, SST_POOL_LEAST);
+	sst_store_unref(s);
+}
+
+struct told {
+	int	n;
+	char	text[2][200];
+};
+
+static void
+on_reading(void *arg, const struct sst_store_event *e)
+{
+	struct told *t = arg;
+
+	if (e->kind != SST_STORE_READING)
+		return;
+	assert_string_equal(e->source, pki_path(dir, "d"));
+	assert_true(t->n < 2);
+	(void)snprintf(t->text[t->n++], sizeof(t->text[0]), "%s", e->text);
+}
+
+static int
+gone_for_good(void *ctx)
+{
+	(void)ctx;
+	return 1;
+}
+
+static void
+that_a_very_large_directory_is_read_is_told_when_it_begins_and_ends(void **state)
+{
+	struct sst_source_ops gone = sst_source_files;
+	struct told t = { .n = 0 };
+	const struct sst_store_config config = { .on_event = on_reading, .event_arg = &t };
+	struct sst_store *s = NULL;
+	char path[64];
+
+	(void)state;
+	gone.gone = gone_for_good;
+	assert_int_equal(mkdir(pki_path(dir, "d"), 0700), 0);
+	for (size_t i = 0; i < SST_DIR_TELL - 1; i++) {
+		(void)snprintf(path, sizeof(path), "d/%04zu", i);
+		assert_int_equal(mkdir(pki_path(dir, path), 0700), 0);
+	}
+	assert_int_equal(sst_store_new(&config, &s, NULL), 0);
+	assert_int_equal(sst_store_add(s, pki_path(dir, "d"), NULL), 0);
+	assert_int_equal(t.n, 0);
+	assert_int_equal(mkdir(pki_path(dir, "d/more"), 0700), 0);
+	assert_int_equal(sst_store_rescan(s, NULL, NULL), 0);
+	assert_int_equal(t.n, 2);
+	assert_string_equal(t.text[0], "4096 names are being read");
+	assert_memory_equal(t.text[1], "4096 of 4096 names were read in ", 32);
+	sst_store_unref(s);
+	/* one that comes to nothing ends, too */
+	t.n = 0;
+	assert_int_equal(sst_store_new_from(&config, &gone, NULL, &s, NULL), 0);
+	assert_int_equal(sst_store_add(s, pki_path(dir, "d"), NULL), SST_E_PEER);
+	assert_int_equal(t.n, 2);
+	assert_memory_equal(t.text[1], "the reading ended after ", 24);
 	sst_store_unref(s);
 }
 
@@ -460,6 +641,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(any_number_of_threads_comes_to_the_same),
 		T(what_was_read_is_served_before_the_rest_is),
+		T(how_far_the_reading_of_a_large_directory_is_can_be_asked),
+		T(of_a_small_directory_nothing_is_said),
+		T(that_a_very_large_directory_is_read_is_told_when_it_begins_and_ends),
 		T(a_large_directory_that_changed_is_brought_up_to_date),
 		T(what_changed_in_a_large_directory_is_tried_and_nothing_else),
 		T(one_that_is_put_off_does_not_hold_up_a_large_directory),

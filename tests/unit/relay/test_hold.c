@@ -16,6 +16,8 @@
 #include <securesockets.h>
 #include <securesockets/certstore.h>
 
+#include "base/clock.h"
+#include "certstore/store.h"
 #include "relay/certs.h"
 #include "relay/hold.h"
 #include "relay/listener.h"
@@ -794,8 +796,41 @@ the_status_is_json_and_says_what_is_there(void **state)
 	assert_string_equal(json_string_value(json_object_get(store, "index")), "memory");
 	assert_int_equal(json_integer_value(json_object_get(store, "expired")), 0);
 	assert_true(json_is_false(json_object_get(store, "warm")));
+	assert_true(json_is_null(json_object_get(store, "scan")));
 	assert_true(json_is_false(json_object_get(o, "draining")));
 	json_decref(o);
+}
+
+static void
+the_status_says_how_far_the_reading_of_a_directory_is(void **state)
+{
+	struct sst_reading reading = { .names = 1000, .since = 1700000000 };
+	struct scene *s = *state;
+	struct sst_store *store;
+	const json_t *scan;
+	json_t *o;
+
+	begin(s, 66);
+	store = sst_certs_store(s->a.relay->listeners->record->set->certs);
+	reading.since_ms = sst_clock_ms() - 4000;
+	for (unsigned read = 0; read <= 400; read += 400) {
+		atomic_store(&reading.read, read);
+		store->reading = &reading;
+		o = status(&s->a);
+		store->reading = NULL;
+		scan = json_object_get(json_object_get(json_array_get(json_object_get(o,
+		    "listeners"), 0), "store"), "scan");
+		assert_int_equal(json_integer_value(json_object_get(scan, "names")), 1000);
+		assert_int_equal(json_integer_value(json_object_get(scan, "read")), read);
+		assert_int_equal(json_integer_value(json_object_get(scan, "since")),
+		    1700000000);
+		if (read == 0)
+			assert_true(json_is_null(json_object_get(scan, "left")));
+		else
+			assert_in_range(json_integer_value(json_object_get(scan, "left")),
+			    6, 60);
+		json_decref(o);
+	}
 }
 
 int
@@ -819,6 +854,7 @@ main(void)
 		T(what_is_set_on_a_listener_is_held_or_refused_whole),
 		T(a_state_of_a_record_that_is_there_is_refused),
 		T(the_status_is_json_and_says_what_is_there),
+		T(the_status_says_how_far_the_reading_of_a_directory_is),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_free);

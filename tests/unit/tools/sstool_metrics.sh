@@ -51,7 +51,7 @@ listener = {"address": "[::]:443", "backlog": 128, "generation": 7,
     "earliest_expiry": 1800000000, "last_renewal": None,
     "store": {"names": 12, "expired": 1, "cache_bytes": 4096,
         "cache_hits": 70, "cache_misses": 3, "index": "file",
-        "index_bytes": 1258291, "index_writer": True, "warm": False},
+        "index_bytes": 1258291, "index_writer": True, "warm": False, "scan": None},
     "handshakes": {"ok": 10, "acme": 3, "under_way": 1, "failed": {"alert": 4, "slow": 5}},
     "last_error": "secret.example: alert", "waiting": 2}
 status = {"schema": 1, "program": "test", "pid": 17, "uid": 5, "version": "0.1.0",
@@ -104,10 +104,42 @@ every_figure_has_its_sample()
 	    units_of("store_cache_bytes") == "bytes"'
 	is 'one("watched_directories") == 3 and one("swept_names") == 4 and
 	    one("static_sources") == 1'
+	is 'not [1 for n, l, v in s if n.startswith("store_scan")]'
 	# what is not known has no sample
 	is 'not [1 for n, l, v in s if n == "certificate_last_renewal_timestamp_seconds"]'
 	is 'one("build_info", version="0.1.0", openssl="OpenSSL 3.0", program="test") == 1'
 	is 'one("programs") >= 1 and "secret" not in text'
+}
+
+a_directory_that_is_read_has_its_samples()
+{
+	document 23 <<'P'
+status["pid"] = 23
+listener["store"]["scan"] = {"names": 100000, "read": 41200, "since": 1700000000,
+    "left": 7}
+P
+	door 23
+	exits 0 metrics
+	is 'one("store_scan_names", pid="23") == 100000 and
+	    one("store_scan_read_names", pid="23") == 41200 and
+	    one("store_scan_start_time_seconds", pid="23") == 1700000000'
+	is 'not [1 for n, l, v in s if n.startswith("store_scan") and l["pid"] != "23"]'
+	exits 0 status
+	says '^    reading: 41200 of 100000 names since 2023-11-14T22:13:20Z, about 7 s left$'
+	document 23 <<'P'
+status["pid"] = 23
+listener["store"]["scan"] = {"names": 100000, "read": 0, "since": 1700000000,
+    "left": None}
+P
+	exits 0 status
+	says '^    reading: 0 of 100000 names since 2023-11-14T22:13:20Z$'
+	document 23 <<'P'
+status["pid"] = 23
+P
+	exits 0 status
+	never 'reading:'
+	exits 0 metrics
+	is 'not [1 for n, l, v in s if n.startswith("store_scan")]'
 }
 
 listeners_and_programs_are_told_apart()
@@ -185,6 +217,7 @@ P
 
 without_a_program_it_is_a_text_all_the_same
 every_figure_has_its_sample
+a_directory_that_is_read_has_its_samples
 listeners_and_programs_are_told_apart
 what_a_program_says_cannot_forge_a_line
 a_program_that_says_nothing_is_said_so
