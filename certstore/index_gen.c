@@ -26,6 +26,7 @@ struct sst_gen {
 	char		*path;
 	int		 fd;		/* -1: this handle claims no more */
 	int		 is_writer;
+	atomic_uint_fast64_t generation, epoch;	/* while it is the writer's */
 	dev_t		 dev;
 	ino_t		 ino;
 };
@@ -133,6 +134,36 @@ sst_gen_close(struct sst_gen *g)
 	free(g);
 }
 
+/* From now on this handle knows both by itself. */
+static void
+words_take(struct sst_gen *g)
+{
+	uint64_t said[sizeof(struct page) / sizeof(uint64_t)] = { 0 };
+
+	/* of a file that was cut off, nothing: what it was is in the index */
+	if (pread(g->fd, said, sizeof(said), 0) != (ssize_t)sizeof(said))
+		memset(said, 0, sizeof(said));
+	atomic_store(&g->generation, said[1]);
+	atomic_store(&g->epoch, said[2]);
+}
+
+/*
+ * Tells the others. By the mapping, since what pwrite() writes may be seen in part; and
+ * only when the file is as long as that: who cuts it off does not end who writes.
+ */
+static void
+words_give(struct sst_gen *g)
+{
+	struct stat st;
+
+	if (fstat(g->fd, &st) < 0 || (st.st_size < PAGE_BYTES &&
+	    posix_fallocate(g->fd, 0, PAGE_BYTES) != 0))
+		return;
+	atomic_store(&g->page->magic, MAGIC);
+	atomic_store(&g->page->epoch, atomic_load(&g->epoch));
+	atomic_store(&g->page->generation, atomic_load(&g->generation));
+}
+
 int
 sst_gen_claim(struct sst_gen *g)
 {
@@ -143,9 +174,11 @@ sst_gen_claim(struct sst_gen *g)
 	if (g->fd < 0 && !reopen(g))
 		return 0;
 	/* a file that was removed meanwhile is claimed by whoever made the next one */
-	g->is_writer = flock(g->fd, LOCK_EX | LOCK_NB) == 0 && fstat(g->fd, &st) == 0 &&
-	    st.st_nlink == 1;
-	return g->is_writer;
+	if (flock(g->fd, LOCK_EX | LOCK_NB) < 0 || fstat(g->fd, &st) < 0 || st.st_nlink != 1)
+		return 0;
+	words_take(g);
+	g->is_writer = 1;
+	return 1;
 }
 
 int
@@ -173,23 +206,25 @@ sst_gen_forked(struct sst_gen *g)
 const atomic_uint_fast64_t *
 sst_gen_word(const struct sst_gen *g)
 {
-	return &g->page->generation;
+	return g->is_writer ? &g->generation : &g->page->generation;
 }
 
 void
 sst_gen_set(struct sst_gen *g, uint64_t generation)
 {
-	atomic_store(&g->page->generation, generation);
+	atomic_store(&g->generation, generation);
+	words_give(g);
 }
 
 uint64_t
 sst_gen_epoch(const struct sst_gen *g)
 {
-	return atomic_load(&g->page->epoch);
+	return atomic_load(g->is_writer ? &g->epoch : &g->page->epoch);
 }
 
 void
 sst_gen_next_epoch(struct sst_gen *g)
 {
-	(void)atomic_fetch_add(&g->page->epoch, 1);
+	(void)atomic_fetch_add(&g->epoch, 1);
+	words_give(g);
 }

@@ -10,6 +10,10 @@
  *   2. One handle at a time is the writer's: it holds flock() on the file, and loses it
  *      with its process, however that ends.
  *   3. The page stays mapped until sst_gen_close(), also when the claim is given up.
+ *   4. Who writes reads no word from the page, and mends the file when it was cut off.
+ *      Any other process of this user's ends (SIGBUS) if it looks at the page of a file
+ *      that was: one load cannot ask first, and against another process of the same user
+ *      nothing is promised.
  * Threads: the words are atomic; claim, yield and close are the holder's.
  */
 #ifndef SST_CERTSTORE_INDEX_GEN_H
@@ -34,10 +38,12 @@ void	sst_gen_yield(struct sst_gen *);
 /* In the child of a fork: the claim stays with the parent. */
 void	sst_gen_forked(struct sst_gen *);
 
+/* Another one after each claim, yield and fork. */
 const atomic_uint_fast64_t *sst_gen_word(const struct sst_gen *);
+/* These two are the writer's: */
 void	sst_gen_set(struct sst_gen *, uint64_t generation);
+void	sst_gen_next_epoch(struct sst_gen *);
 /* Number of the index file: another one, and the file was made anew. 0: none yet. */
 uint64_t sst_gen_epoch(const struct sst_gen *);
-void	sst_gen_next_epoch(struct sst_gen *);
 
 #endif

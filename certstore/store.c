@@ -59,6 +59,8 @@ after_fork_in_child(void)
 		sst_watcher_forked(s->watcher);
 		if (s->gen != NULL)
 			sst_gen_forked(s->gen);
+		if (atomic_load(&s->word) != NULL)
+			atomic_store(&s->word, sst_gen_word(s->gen));
 		s->reading = NULL;	/* who read is the parent's */
 	}
 	unlock_stores();

@@ -149,6 +149,23 @@ leave(struct sst_store *s, struct sst_error *err)
 	return rc;
 }
 
+/* 1: this store writes, from now on or since before. */
+static int
+claim_locked(struct sst_store *s)
+{
+	uint64_t generation;
+
+	if (sst_gen_is_writer(s->gen))
+		return 1;
+	if (!sst_gen_claim(s->gen))
+		return 0;
+	/* who wrote before may have died between the change and its number */
+	if (sst_index_generation(s->index, &generation, NULL) == SST_OK)
+		sst_gen_set(s->gen, generation);
+	atomic_store(&s->word, sst_gen_word(s->gen));
+	return 1;
+}
+
 /* 1: the directory was read before, by whomever. 0: it is for this store to read. */
 static int
 whole_wait(struct sst_store *s, struct sst_error *err)
@@ -158,7 +175,7 @@ whole_wait(struct sst_store *s, struct sst_error *err)
 
 	for (int i = 0; i < WAITS; i++) {
 		sst_store_lock(s);
-		is_writer = !sst_index_is_kept(s->index) || sst_gen_claim(s->gen);
+		is_writer = !sst_index_is_kept(s->index) || claim_locked(s);
 		whole = sst_index_is_kept(s->index) && sst_index_is_whole(s->index, NULL) == 1;
 		sst_store_unlock(s);
 		if (is_writer || whole)
@@ -214,7 +231,7 @@ sst_keep_turn(struct sst_store *s, const char *path, struct sst_error *err)
 	if (sst_index_is_kept(s->index)) {
 		was_writer = sst_gen_is_writer(s->gen);
 		is_other = path == NULL || strcmp(path, s->kept_path) != 0;
-		is_turn = !is_other && sst_gen_claim(s->gen);
+		is_turn = !is_other && claim_locked(s);
 		/* who wrote before may have died with something unread */
 		if (is_turn && !was_writer)
 			atomic_store(&s->warm, 1);

@@ -659,6 +659,50 @@ one_handle_writes_until_its_process_ends(void **state)
 	assert_int_equal(sst_gen_open(path, &a, NULL), SST_E_REFUSED);
 }
 
+static void
+who_writes_outlives_its_page_and_mends_it(void **state)
+{
+	char path[PATH_MAX];
+	struct sst_gen *a = NULL, *b = NULL;
+	struct stat st;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/page", dir);
+	assert_int_equal(sst_gen_open(path, &a, NULL), 0);
+	assert_int_equal(sst_gen_open(path, &b, NULL), 0);
+	assert_int_equal(sst_gen_claim(a), 1);
+	sst_gen_next_epoch(a);
+	sst_gen_set(a, 42);
+	assert_int_equal(truncate(path, 0), 0);
+	/* to look at the page would end the process */
+	assert_int_equal(atomic_load(sst_gen_word(a)), 42);
+	assert_int_equal(sst_gen_epoch(a), 1);
+	sst_gen_set(a, 43);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size > 0);
+	assert_int_equal(atomic_load(sst_gen_word(b)), 43);
+	assert_int_equal(sst_gen_epoch(b), 1);
+	assert_int_equal(truncate(path, 0), 0);
+	sst_gen_next_epoch(a);
+	assert_int_equal(sst_gen_epoch(b), 2);
+	assert_int_equal(atomic_load(sst_gen_word(b)), 43);
+	/* who comes next knows what is there, and no more */
+	sst_gen_close(a);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(sst_gen_claim(b), 1);
+	assert_int_equal(atomic_load(sst_gen_word(b)), 0);
+	sst_gen_set(b, 44);
+	assert_int_equal(sst_gen_open(path, &a, NULL), 0);
+	assert_int_equal(atomic_load(sst_gen_word(a)), 44);
+	/* in the child of a fork it is the page again */
+	sst_gen_forked(b);
+	assert_int_equal(sst_gen_claim(a), 1);
+	sst_gen_set(a, 45);
+	assert_int_equal(atomic_load(sst_gen_word(b)), 45);
+	sst_gen_close(b);
+	sst_gen_close(a);
+}
+
 /* Fills the file system that `path` is on, or makes `left` pages free again. */
 static void
 fill(const char *path, unsigned left)
@@ -731,6 +775,7 @@ main(void)
 		T(two_directories_of_one_path_have_two_files),
 		T(what_nobody_opened_for_a_month_is_removed),
 		T(one_handle_writes_until_its_process_ends),
+		T(who_writes_outlives_its_page_and_mends_it),
 		T(a_page_that_the_disk_has_no_room_for_is_not_mapped),
 	};
 

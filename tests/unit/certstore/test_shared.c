@@ -663,6 +663,50 @@ cs_55_one_of_two_stores_writes_and_the_other_sees_it(void **state)
 	sst_store_unref(reader);
 }
 
+static void
+a_page_that_is_cut_off_ends_nobody_who_writes(void **state)
+{
+	struct sst_store *writer = kept(), *reader;
+	char page[PATH_MAX];
+	uint64_t before = sst_store_generation(writer), word;
+	int fd;
+
+	(void)state;
+	(void)snprintf(page, sizeof(page), "%.*s.gen", (int)strlen(index_file()) - 3,
+	    index_file());
+	assert_int_equal(truncate(page, 0), 0);
+	assert_true(gives(writer, "a.example", a));
+	assert_int_equal(sst_store_generation(writer), before);
+	pki_write_pair(dir, "d/a.pem", a_next);
+	reread(writer);
+	assert_true(gives(writer, "a.example", a_next));
+	assert_int_equal(sst_store_generation(writer), before + 1);
+	/* and who comes then sees what it writes */
+	reader = kept();
+	assert_true(figures(reader).index_kept && !figures(reader).index_writer);
+	assert_true(gives(reader, "a.example", a_next));
+	pki_write_pair(dir, "d/a.pem", a);
+	before = sst_store_generation(reader);
+	reread(writer);
+	assert_int_equal(sst_store_generation(reader), before + 1);
+	assert_true(gives(reader, "a.example", a));
+	/* the next one to write goes on from what the index says: who wrote may have ended
+	 * between a change and its number */
+	sst_store_unref(writer);
+	fd = open(page, O_RDWR);
+	assert_int_equal(pread(fd, &word, sizeof(word), sizeof(word)), sizeof(word));
+	word--;
+	assert_int_equal(pwrite(fd, &word, sizeof(word), sizeof(word)), sizeof(word));
+	(void)close(fd);
+	assert_int_equal(sst_store_generation(reader), before);
+	reread(reader);
+	assert_true(figures(reader).index_writer);
+	assert_int_equal(sst_store_generation(reader), before + 1);
+	assert_int_equal(truncate(page, 0), 0);
+	assert_true(gives(reader, "a.example", a));
+	sst_store_unref(reader);
+}
+
 /* How often somebody slept: certstore's calls come here, too. */
 static atomic_int naps;
 
@@ -965,6 +1009,7 @@ main(void)
 		T(cs_55_an_index_that_is_overwritten_under_a_store_is_left),
 		T(cs_55_an_index_of_another_user_is_never_read),
 		T(cs_55_one_of_two_stores_writes_and_the_other_sees_it),
+		T(a_page_that_is_cut_off_ends_nobody_who_writes),
 		T(who_writes_is_waited_for_once_for_each_change),
 		T(another_source_besides_makes_a_copy_that_no_other_store_sees),
 		T(cs_55_a_child_of_a_fork_shares_the_index),
