@@ -76,19 +76,40 @@ is_no_link(const struct sst_ahead *a, const char *path)
 	return 0;
 }
 
+/* 1: it was opened with the answer. */
 static int
-ahead_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+is_open(struct sst_ahead *a, const char *path, int *ret_fd)
 {
-	struct sst_ahead *a = ctx;
-
 	for (size_t i = 0; i < a->answer.n_fds; i++) {
 		if (a->answer.fd[i] < 0 || strcmp(a->file[i], path) != 0)
 			continue;
 		*ret_fd = a->answer.fd[i];
 		a->answer.fd[i] = -1;
-		return SST_OK;
+		return 1;
 	}
-	return a->source->ops->open(a->source->ctx, path, ret_fd, err);
+	return 0;
+}
+
+static int
+ahead_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+{
+	struct sst_ahead *a = ctx;
+
+	return is_open(a, path, ret_fd) ? SST_OK :
+	    a->source->ops->open(a->source->ctx, path, ret_fd, err);
+}
+
+static int
+ahead_open_resolved(void *ctx, const char *root, const char *path, int *ret_fd,
+    struct sst_error *err)
+{
+	const struct sst_scan_env *source = ((struct sst_ahead *)ctx)->source;
+
+	if (is_open(ctx, path, ret_fd))
+		return SST_OK;
+	return source->ops->open_resolved != NULL ?
+	    source->ops->open_resolved(source->ctx, root, path, ret_fd, err) :
+	    source->ops->open(source->ctx, path, ret_fd, err);
 }
 
 static int
@@ -140,6 +161,7 @@ ahead_gone(void *ctx)
 
 static const struct sst_source_ops ahead_ops = {
 	.open = ahead_open,
+	.open_resolved = ahead_open_resolved,
 	.list = ahead_list,
 	.exposed = ahead_exposed,
 	.readlink = ahead_readlink,

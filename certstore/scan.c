@@ -10,6 +10,8 @@
 #include "links.h"
 #include "scan_unit.h"
 
+#define TURNS	3	/* of a path whose links change while it is read */
+
 void
 sst_unit_done(struct sst_unit *u)
 {
@@ -88,14 +90,16 @@ sst_scan_open_key(struct sst_scan *s, const char *path, struct sst_error *err)
 	return SST_OK;
 }
 
-/* Reads one file into the unit. 1: it is a directory, nothing was added. */
+/* Reads one file into the unit. 1: it is a directory, nothing was added. `root`: links
+ * below it were resolved; NULL: they were not. */
 static int
-part_read(struct sst_unit *u, const char *path, const char *load, struct sst_error *err)
+part_read(struct sst_unit *u, const char *root, const char *path, const char *load,
+    struct sst_error *err)
 {
 	struct sst_pem pem = { 0 };
 	int rc, open_key;
 
-	rc = sst_scan_read(u->env, load, &pem, &open_key, err);
+	rc = sst_scan_read_below(u->env, root, load, &pem, &open_key, err);
 	if (rc != 0)
 		return rc;
 	rc = part_add(u, path, load, &pem, err);
@@ -109,13 +113,17 @@ part_read(struct sst_unit *u, const char *path, const char *load, struct sst_err
 static int
 folder_file(struct sst_unit *u, const char *root, const char *path, struct sst_error *err)
 {
-	struct sst_error why = { .code = SST_OK };
+	struct sst_error why;
 	char load[SST_PATH_SIZE];
-	int rc;
+	int rc, turns = 0;
 
-	rc = sst_links_resolve(u->env->ops, u->env->ctx, root, path, load, &why);
-	if (rc == SST_OK)
-		rc = part_read(u, path, load, &why);
+	/* a link that came between is judged as the others were */
+	do {
+		why = (struct sst_error){ .code = SST_OK };
+		rc = sst_links_resolve(u->env->ops, u->env->ctx, root, path, load, &why);
+		if (rc == SST_OK)
+			rc = part_read(u, root, path, load, &why);
+	} while (rc < 0 && why.sys_errno == ELOOP && ++turns < TURNS);
 	if (rc == SST_E_NOMEM)
 		return nomem(err);
 	return rc < 0 ? sst_found_refuse(u->out, path, &why, err) : rc;
@@ -149,8 +157,8 @@ folder_refuse(struct sst_scan *out, const char *dir, const struct sst_error *why
 
 /* Reads the files of the version that was decided for. */
 static int
-lineage_read(struct sst_unit *u, const char *dir, const struct sst_lineage *l,
-    struct sst_error *err)
+lineage_read(struct sst_unit *u, const char *root, const char *dir,
+    const struct sst_lineage *l, struct sst_error *err)
 {
 	static const enum sst_lineage_part whole[] = { SST_PART_FULLCHAIN,
 	    SST_PART_PRIVKEY }, split[] = { SST_PART_CERT, SST_PART_CHAIN,
@@ -169,7 +177,7 @@ lineage_read(struct sst_unit *u, const char *dir, const struct sst_lineage *l,
 			continue;
 		rc = sst_lineage_file(u->env, l, part[i], l->choice.version, load, &why);
 		if (rc == SST_OK)
-			rc = part_read(u, path, load, &why);
+			rc = part_read(u, root, path, load, &why);
 		if (rc == 1)
 			rc = sst_fail(&why, SST_E_REFUSED, "a directory is no file of a"
 			    " version");
@@ -271,7 +279,7 @@ names_scan(struct sst_unit *u, const char *root, const char *dir, char *const *n
 	}
 	first = u->out->n;
 	if (rc >= 0 && lineage.choice.verdict != SST_LINEAGE_NONE)
-		rc = lineage_read(u, dir, &lineage, err);
+		rc = lineage_read(u, root, dir, &lineage, err);
 	if (rc >= 0)
 		rc = sst_unit_pair(u, err);
 	if (rc >= 0)
@@ -388,7 +396,7 @@ hint_read(struct sst_unit *u, const char *lines, struct sst_error *err)
 		if (strcmp(path, u->part[0].path) == 0)
 			continue;
 		why = (struct sst_error){ .code = SST_OK };
-		rc = part_read(u, path, path, &why);
+		rc = part_read(u, NULL, path, path, &why);
 		if (rc == SST_E_NOMEM)
 			return nomem(err);
 	}
@@ -406,7 +414,7 @@ sst_scan_path(const struct sst_scan_env *env, const char *path,
 	char shown[400];
 	int rc;
 
-	rc = part_read(&u, path, path, err);
+	rc = part_read(&u, NULL, path, path, err);
 	if (rc == 1) {
 		out.is_dir = 1;
 		rc = folder_scan(env, path, path, 1, &out, err);
@@ -488,11 +496,12 @@ sst_scan_again(const struct sst_scan_env *env, const struct sst_row *row,
 			continue;
 		memcpy(path, line, len);
 		path[len] = '\0';
-		rc = part_read(&u, path, path, err);
+		/* what it leads to must be what it was */
+		rc = part_read(&u, NULL, path, path, err);
 	}
 	if (rc == SST_OK && row->load_key != NULL && u.n > 0 &&
 	    strcmp(row->load_key, u.part[0].path) != 0)
-		rc = part_read(&u, row->load_key, row->load_key, err);
+		rc = part_read(&u, NULL, row->load_key, row->load_key, err);
 	u.is_dir = 1;	/* chains may be spread over the files */
 	if (rc == SST_OK)
 		rc = sst_unit_pair(&u, err);

@@ -9,7 +9,7 @@
  *   1. Opening never waits; what is not a regular file of at most 1 MiB is
  *      never read.
  *   2. In a directory a link is followed inside the directory and into its
- *      sibling `archive` (certbot), and nowhere else. Of a folder of certbot's the
+ *      sibling `archive` (certbot), and nowhere else, whoever changes it meanwhile. Of a folder of certbot's the
  *      files of one version are read, whatever its links say (lineage.h).
  *   3. One broken file voids itself: its neighbours are found all the same.
  *   4. Nothing of the store changes here.
@@ -102,6 +102,10 @@ int	sst_scan_bytes(const struct sst_scan_env *, const char *name,
 /* Reads the certificates and keys of one file. 1: it is a directory. */
 int	sst_scan_read(const struct sst_scan_env *, const char *path,
 	    struct sst_pem *ret, int *ret_open_key, struct sst_error *err);
+/* The same where the links below `root` were resolved, and none is followed any more. */
+int	sst_scan_read_below(const struct sst_scan_env *, const char *root,
+	    const char *path, struct sst_pem *ret, int *ret_open_key,
+	    struct sst_error *err);
 /* Names of the files in a directory that may hold certificates or keys. */
 int	sst_scan_names(const struct sst_scan_env *, const char *path, char ***ret,
 	    size_t *ret_n, struct sst_error *err);

@@ -14,15 +14,18 @@
 
 /* The file's bytes, which the caller clears and frees. 1: a directory. */
 static int
-bytes_read(const struct sst_scan_env *env, const char *path, const char *shown,
-    uint8_t **ret, size_t *ret_len, struct stat *st, struct sst_error *err)
+bytes_read(const struct sst_scan_env *env, const char *root, const char *path,
+    const char *shown, uint8_t **ret, size_t *ret_len, struct stat *st,
+    struct sst_error *err)
 {
 	uint8_t *bytes = NULL;
 	size_t have = 0, size;
 	ssize_t n;
 	int fd = -1, rc;
 
-	rc = env->ops->open(env->ctx, path, &fd, err);
+	rc = root != NULL && env->ops->open_resolved != NULL ?
+	    env->ops->open_resolved(env->ctx, root, path, &fd, err) :
+	    env->ops->open(env->ctx, path, &fd, err);
 	if (rc < 0)
 		return rc;
 	if (fstat(fd, st) < 0) {
@@ -91,8 +94,8 @@ key_guard(const struct sst_scan_env *env, const char *path, const char *shown,
 }
 
 int
-sst_scan_read(const struct sst_scan_env *env, const char *path, struct sst_pem *ret,
-    int *ret_open_key, struct sst_error *err)
+sst_scan_read_below(const struct sst_scan_env *env, const char *root, const char *path,
+    struct sst_pem *ret, int *ret_open_key, struct sst_error *err)
 {
 	struct sst_error inner = { .code = SST_OK };
 	struct sst_pem pem = { 0 };
@@ -104,7 +107,7 @@ sst_scan_read(const struct sst_scan_env *env, const char *path, struct sst_pem *
 
 	(void)sst_escape(shown, sizeof(shown), path, strlen(path));
 	*ret_open_key = 0;
-	rc = bytes_read(env, path, shown, &bytes, &len, &st, err);
+	rc = bytes_read(env, root, path, shown, &bytes, &len, &st, err);
 	if (rc != 0)
 		return rc;
 	rc = sst_pem_read(bytes, len, env->intern, &pem, &inner);
@@ -125,6 +128,13 @@ out:
 	OPENSSL_cleanse(bytes, len);
 	free(bytes);
 	return rc;
+}
+
+int
+sst_scan_read(const struct sst_scan_env *env, const char *path, struct sst_pem *ret,
+    int *ret_open_key, struct sst_error *err)
+{
+	return sst_scan_read_below(env, NULL, path, ret, ret_open_key, err);
 }
 
 static int

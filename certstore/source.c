@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/escape.h"
 #include "base/fail.h"
+#include "base/unlinked.h"
 
 static int
 files_fail(struct sst_error *err, int code, const char *path)
@@ -28,6 +30,46 @@ files_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
 
 	(void)ctx;
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return files_fail(err, errno, path);
+	*ret_fd = fd;
+	return SST_OK;
+}
+
+/* Length of the directory that both lie in. */
+static size_t
+shared(const char *root, const char *path)
+{
+	size_t n = 0, at = 0;
+
+	for (; root[n] != '\0' && root[n] == path[n]; n++)
+		if (root[n] == '/')
+			at = n;
+	return root[n] == '\0' && path[n] == '/' ? n : at;
+}
+
+/* Where the root is reached by links, they are followed, and none after them. */
+static int
+files_open_resolved(void *ctx, const char *root, const char *path, int *ret_fd,
+    struct sst_error *err)
+{
+	const size_t len = shared(root, path);
+	char above[PATH_MAX];
+	int fd, top, code;
+
+	(void)ctx;
+	fd = sst_open_unlinked(AT_FDCWD, path);
+	if (fd < 0 && errno == ELOOP && len < sizeof(above) - 1) {
+		(void)snprintf(above, sizeof(above), "%.*s%s", (int)len, path,
+		    len > 0 || path[0] == '/' ? "/" : ".");
+		top = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (top < 0)
+			return files_fail(err, errno, path);
+		fd = sst_open_unlinked(top, path + len + (path[len] == '/'));
+		code = errno;
+		(void)close(top);
+		errno = code;
+	}
 	if (fd < 0)
 		return files_fail(err, errno, path);
 	*ret_fd = fd;
@@ -102,6 +144,7 @@ files_readlink(void *ctx, const char *path, char *out, size_t size,
 
 const struct sst_source_ops sst_source_files = {
 	.open = files_open,
+	.open_resolved = files_open_resolved,
 	.list = files_list,
 	.exposed = files_exposed,
 	.readlink = files_readlink,

@@ -9,7 +9,10 @@
  * Always true:
  *   1. open() returns a descriptor of whatever the path is, without waiting
  *      (O_NONBLOCK): the store checks type and size before it reads.
- *   2. Paths are absolute, or relative to the root of the source, and are never
+ *   2. What was resolved is opened as it was judged: a link that somebody puts in
+ *      between leads nowhere. Links to the root of a source are the person's own, and
+ *      are followed.
+ *   3. Paths are absolute, or relative to the root of the source, and are never
  *      made from anything that a client sent.
  * Threads: the calls of one source may come from several threads.
  */
@@ -43,6 +46,11 @@ struct sst_source_ops {
 	 * < 0: SST_E_*, errno in err. */
 	int	(*open)(void *ctx, const char *path, int *ret_fd,
 		    struct sst_error *err);
+	/* The same for a path whose links below `root` were resolved: none of them is
+	 * followed, nor in what lies beside it. < 0 with ELOOP: there is one by now.
+	 * NULL: open() knows which links it may follow. */
+	int	(*open_resolved)(void *ctx, const char *root, const char *path,
+		    int *ret_fd, struct sst_error *err);
 	/* Calls `each` with the name of every entry (not "." or ".."), in any
 	 * order; stops when it returns < 0 and returns that. */
 	int	(*list)(void *ctx, const char *path,

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/unlinked.h"
 #include "watch/certbot.h"
 
 /* Length of the component at `p`, up to the next slash or the end. */
@@ -145,23 +146,6 @@ is_for_reading(const struct stat *st)
 	return S_ISREG(st->st_mode) || S_ISDIR(st->st_mode);
 }
 
-/* Opens a path that has no links, and fails if it has one by now. */
-static int
-open_unlinked(const char *real)
-{
-	struct open_how how = {
-		.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
-		.resolve = RESOLVE_NO_SYMLINKS,
-	};
-	long fd = syscall(SYS_openat2, AT_FDCWD, real, &how, sizeof(how));
-
-	/* Linux before 5.6, and sandboxes that know no openat2. */
-	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-		fd = open(real, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY |
-		    O_NOFOLLOW);
-	return (int)fd;
-}
-
 int
 sst_path_open(const char *source, int is_dir, const char *path)
 {
@@ -178,7 +162,7 @@ sst_path_open(const char *source, int is_dir, const char *path)
 		errno = EINVAL;
 		return -1;
 	}
-	fd = open_unlinked(real);
+	fd = sst_open_unlinked(AT_FDCWD, real);
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) != 0 || !is_for_reading(&st)) {

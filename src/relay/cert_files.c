@@ -11,6 +11,7 @@
 
 #include "base/escape.h"
 #include "base/fail.h"
+#include "base/unlinked.h"
 #include "certs.h"
 #include "certs_inside.h"
 #include "files.h"
@@ -143,17 +144,18 @@ find(struct sst_certs *certs, const char *path, struct place *place)
 
 /* Opens below a static directory, with the relay's own rights. */
 static int
-open_below(const struct place *place)
+open_below(const struct place *place, int is_resolved)
 {
 	const char *name = place->below[0] == '\0' ? "." : place->below;
 
-	return openat(place->fd, name, OPEN_FLAGS);
+	return is_resolved ? sst_open_unlinked(place->fd, name) :
+	    openat(place->fd, name, OPEN_FLAGS);
 }
 
 static int
-certs_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+open_place(struct sst_certs *certs, const char *path, int is_resolved, int *ret_fd,
+    struct sst_error *err)
 {
-	struct sst_certs *certs = ctx;
 	struct place place;
 	int code = find(certs, path, &place);
 	int fd;
@@ -167,7 +169,7 @@ certs_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
 		*ret_fd = place.fd;
 		return SST_OK;
 	}
-	fd = open_below(&place);
+	fd = open_below(&place, is_resolved);
 	code = errno;
 	(void)close(place.fd);
 	if (fd < 0)
@@ -190,6 +192,21 @@ certs_ahead(void *ctx, const char *path, struct sst_answer *ret)
 	if (!place.ask_keeper || !place.is_dir)
 		return SST_E_UNSUPPORTED;
 	return sst_files_ahead(certs->files, place.id, path, ret);
+}
+
+static int
+certs_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+{
+	return open_place(ctx, path, 0, ret_fd, err);
+}
+
+/* The keeper resolves all again, and judges it itself. */
+static int
+certs_open_resolved(void *ctx, const char *root, const char *path, int *ret_fd,
+    struct sst_error *err)
+{
+	(void)root;
+	return open_place(ctx, path, 1, ret_fd, err);
 }
 
 static int
@@ -308,6 +325,7 @@ certs_gone(void *ctx)
 
 const struct sst_source_ops sst_cert_files = {
 	.open = certs_open,
+	.open_resolved = certs_open_resolved,
 	.list = certs_list,
 	.exposed = certs_exposed,
 	.readlink = certs_readlink,

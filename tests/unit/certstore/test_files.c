@@ -14,6 +14,7 @@
 
 #include "certstore/apart.h"
 #include "certstore/identity.h"
+#include "certstore/source.h"
 #include "each.h"
 #include "world.h"
 
@@ -355,6 +356,102 @@ cs_51_links_lead_inside_the_directory_and_to_its_archive(void **state)
 	assert_true(serves("www.example.com", www));
 }
 
+/* When it was found that `path` is no link, `from` takes the place of `to`: once. */
+static struct {
+	const char	*path, *from, *to;
+	int		 done;
+} swap;
+
+static int
+swap_readlink(void *ctx, const char *path, char *out, size_t size, struct sst_error *err)
+{
+	int rc = sst_source_files.readlink(ctx, path, out, size, err);
+	static int n;
+	char away[32];
+
+	if (swap.path != NULL && !swap.done && strcmp(path, swap.path) == 0) {
+		assert_int_equal(rc, SST_E_NOT_FOUND);
+		swap.done = 1;
+		(void)snprintf(away, sizeof(away), "away%d", n++);
+		assert_int_equal(rename(swap.to, pki_path(dir, away)), 0);
+		assert_int_equal(rename(swap.from, swap.to), 0);
+	}
+	return rc;
+}
+
+/* What a store has of the directory `root` when that comes between. */
+static struct sst_store *
+swapped(const char *root, const char *path, const char *from, const char *to)
+{
+	static struct sst_source_ops ops;
+	struct sst_error err = { .code = SST_OK };
+	const struct sst_store_config config = { .cache_bytes = 0 };
+
+	ops = sst_source_files;
+	ops.readlink = swap_readlink;
+	swap.done = 0;
+	swap.path = path == NULL ? NULL : pki_path(dir, path);
+	swap.from = pki_path(dir, from);
+	swap.to = pki_path(dir, to);
+	sst_store_unref(store);
+	ok(sst_store_new_from(&config, &ops, NULL, &store, &err), &err);
+	ok(sst_store_add(store, pki_path(dir, root), &err), &err);
+	assert_int_equal(swap.done, path != NULL);
+	return store;
+}
+
+static void
+cs_51_a_link_that_comes_between_is_judged_before_it_is_followed(void **state)
+{
+	(void)state;
+	pki_write_pair(dir, "outside/www.pem", www);
+	pki_write_pair(dir, "in/real/www.pem", www);
+	/* the file itself */
+	pki_write_pair(dir, "in/a/x.pem", rsa);
+	pki_link(dir, "link", pki_path(dir, "outside/www.pem"));
+	assert_true(serves_in(swapped("in", "in/a/x.pem", "link", "in/a/x.pem"),
+	    "www.example.com", www));	/* of in/real */
+	assert_int_equal(refused_as("/in/a/x.pem", "leaves the directory"), 1);
+	assert_int_equal(unlink(pki_path(dir, "in/real/www.pem")), 0);
+	assert_int_equal(unlink(pki_path(dir, "in/a/x.pem")), 0);
+	pki_write_pair(dir, "in/a/x.pem", rsa);
+	pki_link(dir, "link", pki_path(dir, "outside/www.pem"));
+	assert_false(serves_in(swapped("in", "in/a/x.pem", "link", "in/a/x.pem"),
+	    "www.example.com", www));
+	/* a folder above it */
+	assert_int_equal(unlink(pki_path(dir, "in/a/x.pem")), 0);
+	pki_write_pair(dir, "in/a/www.pem", rsa);
+	pki_link(dir, "link", pki_path(dir, "outside"));
+	(void)swapped("in", "in/a/www.pem", "link", "in/a");
+	assert_false(serves("www.example.com", www));
+	assert_int_equal(refused_as("/in/a/www.pem", "leaves the directory"), 1);
+	/* one that stays inside is followed */
+	assert_int_equal(unlink(pki_path(dir, "in/a")), 0);
+	pki_write_pair(dir, "in/real/www.pem", www);
+	pki_write_pair(dir, "in/b/x.pem", rsa);
+	pki_link(dir, "link", "../real/www.pem");
+	(void)swapped("in", "in/b/x.pem", "link", "in/b/x.pem");
+	assert_true(serves("www.example.com", www));
+	assert_int_equal(refused_as("/in/b/x.pem", ""), 0);
+	/* of a folder of certbot's the same */
+	pki_write_chain(dir, "archive/s/fullchain1.pem", rsa);
+	pki_write_key(dir, "archive/s/privkey1.pem", rsa);
+	pki_write_key(dir, "outside/key.pem", rsa);
+	pki_link(dir, "in/s/fullchain.pem", "../../archive/s/fullchain1.pem");
+	pki_link(dir, "in/s/privkey.pem", "../../archive/s/privkey1.pem");
+	pki_link(dir, "link", pki_path(dir, "outside/key.pem"));
+	(void)swapped("in", "archive/s/privkey1.pem", "link", "archive/s/privkey1.pem");
+	assert_int_equal(refused_as("/in/s/privkey.pem", "symbolic links"), 1);
+	/* and so are those on the way to the directory */
+	pki_link(dir, "to", "in");
+	(void)swapped("to", NULL, "", "");
+	assert_true(serves("www.example.com", www));
+	pki_write_pair(dir, "in/c/x.pem", rsa);
+	pki_link(dir, "link", pki_path(dir, "outside/www.pem"));
+	(void)swapped("to", "to/c/x.pem", "link", "in/c/x.pem");
+	assert_int_equal(refused_as("/to/c/x.pem", "leaves the directory"), 1);
+}
+
 static void
 cs_51_what_is_no_file_of_ours_is_skipped_without_waiting(void **state)
 {
@@ -610,6 +707,7 @@ main(void)
 		T(cs_50_root_ssl_cert_0640_is_allowed),
 		T(cs_50_a_kubernetes_secret_is_judged_by_reachability),
 		T(cs_51_links_lead_inside_the_directory_and_to_its_archive),
+		T(cs_51_a_link_that_comes_between_is_judged_before_it_is_followed),
 		T(cs_51_what_is_no_file_of_ours_is_skipped_without_waiting),
 		T(cs_52_der_and_old_key_forms_are_read),
 		T(cs_52_locked_keys_and_pkcs12_are_refused_without_a_question),

@@ -373,6 +373,7 @@ cs_66_an_unknown_name_costs_no_file_and_a_thrown_out_one_is_read_again(void **st
 	(void)state;
 	ops = sst_source_files;
 	ops.open = counting_open;
+	ops.open_resolved = NULL;
 	sst_store_unref(store);
 	ok(sst_store_new_from(&small, &ops, NULL, &store, &err), &err);
 	pki_write_pair(dir, "a.pem", www);

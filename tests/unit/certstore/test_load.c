@@ -103,6 +103,7 @@ store_of(const char *index_dir, size_t cache_bytes)
 
 	ops = sst_source_files;
 	ops.open = door_open;
+	ops.open_resolved = NULL;
 	ok(sst_store_new_from(&config, &ops, NULL, &s, &err), &err);
 	ok(sst_store_add(s, certs, &err), &err);
 	return s;

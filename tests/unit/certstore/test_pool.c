@@ -225,6 +225,7 @@ gated(size_t n, pthread_t *ret)
 
 	ops = sst_source_files;
 	ops.open = gate_open;
+	ops.open_resolved = NULL;
 	gate.may = gate.waiting = 0;
 	for (size_t i = 0; i < n; i++) {
 		(void)snprintf(path, sizeof(path), "d/%04zu/pair.pem", i);

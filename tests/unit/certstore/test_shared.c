@@ -100,6 +100,7 @@ two_setup(void **state)
 		return -1;
 	counting = sst_source_files;
 	counting.open = counting_open;
+	counting.open_resolved = NULL;
 	counting.list = counting_list;
 	for (int i = 0; i < SST_INDEX_WORTH - 2; i++) {
 		(void)snprintf(name, sizeof(name), "d/z%d", i);
@@ -243,6 +244,7 @@ who_loses_the_opener_of_files_refuses_nothing_for_it(void **state)
 
 	(void)state;
 	ending.open = ending_open;
+	ending.open_resolved = NULL;
 	ending.gone = ending_gone;
 	sst_store_unref(kept());
 	/* at each file in turn, until there are enough for all of it */
