@@ -25,6 +25,7 @@ int	sst_apply(struct sst_store *, const char *path, enum sst_source_kind,
 struct sst_piece {
 	const char	*folder;	/* absolute */
 	int		 flat;		/* of the directory itself: its files alone */
+	int		 unknown;	/* who opens files was silent: nothing was read */
 	struct sst_scan	 scan;
 };
 

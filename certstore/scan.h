@@ -106,6 +106,9 @@ int	sst_scan_read(const struct sst_scan_env *, const char *path,
 int	sst_scan_read_below(const struct sst_scan_env *, const char *root,
 	    const char *path, struct sst_pem *ret, int *ret_open_key,
 	    struct sst_error *err);
+/* Not all could be read: what is refused may be so for want of that. Returns how many
+ * entries were. */
+size_t	sst_scan_forget_refused(struct sst_scan *);
 /* Names of the files in a directory that may hold certificates or keys. */
 int	sst_scan_names(const struct sst_scan_env *, const char *path, char ***ret,
 	    size_t *ret_n, struct sst_error *err);

@@ -85,6 +85,22 @@ sst_found_refuse(struct sst_scan *s, const char *path, const struct sst_error *w
 	return sst_found_push(s, &f, err);
 }
 
+size_t
+sst_scan_forget_refused(struct sst_scan *s)
+{
+	const size_t before = s->n;
+	size_t n = 0;
+
+	for (size_t i = 0; i < before; i++) {
+		if (s->v[i].row.state == SST_ENTRY_REFUSED)
+			sst_found_done(&s->v[i]);
+		else
+			s->v[n++] = s->v[i];
+	}
+	s->n = n;
+	return before - n;
+}
+
 int
 sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
     EVP_PKEY *key, struct sst_found *ret, struct sst_error *err)

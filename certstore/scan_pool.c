@@ -12,6 +12,7 @@
 
 #include "base/fail.h"
 #include "scan_unit.h"
+#include "store_change.h"
 
 #define THREADS_MAX	8
 #define WARM		256	/* the first ones are made ready to serve */
@@ -25,6 +26,7 @@ struct result {
 	struct sst_scan	 scan;
 	struct sst_unit	 unit;		/* a file: its part */
 	int		 quick;		/* read for its facts alone */
+	int		 unknown;	/* not all that was asked was answered */
 	struct sst_error why;
 };
 
@@ -33,7 +35,7 @@ struct pool {
 	struct sst_scan_env env, quick;	/* constant */
 	struct sst_unit	 flat;		/* the caller's thread: files of the root */
 	struct sst_scan	 flat_scan;
-	int		 flat_quick;
+	int		 flat_quick, flat_unknown;
 
 	pthread_mutex_t	 mu;		/* guards the rest */
 	pthread_cond_t	 came, room;
@@ -120,6 +122,18 @@ name_read(const struct pool *p, size_t at)
 	}
 }
 
+static struct result *
+name_ask(const struct pool *p, size_t at)
+{
+	const uint64_t before = sst_source_unanswered(p->plan->store);
+	struct result *r = name_read(p, at);
+
+	if (r != NULL)
+		r->unknown = sst_source_unanswered(p->plan->store) != before;
+	(void)atomic_fetch_add(p->plan->read, 1);
+	return r;
+}
+
 static void
 put_locked(struct pool *p, struct result *r)
 {
@@ -148,8 +162,7 @@ work(void *arg)
 		}
 		at = p->at++;
 		(void)pthread_mutex_unlock(&p->mu);
-		r = name_read(p, at);
-		(void)atomic_fetch_add(p->plan->read, 1);
+		r = name_ask(p, at);
 		(void)pthread_mutex_lock(&p->mu);
 		put_locked(p, r);
 	}
@@ -226,11 +239,15 @@ result_wait(struct pool *p, int *ret_over)
 static int
 result_take(struct pool *p, struct result *r, struct sst_error *err)
 {
-	struct sst_piece piece = { .folder = r->folder };
+	struct sst_piece piece = { .folder = r->folder, .unknown = r->unknown };
 	int rc;
 
 	if (r->rc < 0)
 		return sst_fail(err, r->rc, "%s", r->why.text);
+	if (r->unknown) {
+		p->flat_unknown |= r->rc == 0;
+		return p->plan->take(p->plan->arg, &piece, err);
+	}
 	if (r->rc == 1) {
 		piece.scan = r->scan;
 		r->scan = (struct sst_scan){ 0 };
@@ -247,13 +264,18 @@ result_take(struct pool *p, struct result *r, struct sst_error *err)
 	return rc;
 }
 
-/* The files of the directory itself. */
+/* The files of the directory itself. Where one of them is not known, what was there would
+ * be taken for gone. */
 static int
 flat_take(struct pool *p, struct sst_error *err)
 {
-	struct sst_piece piece = { .folder = p->plan->root, .flat = 1 };
+	struct sst_piece piece = { .folder = p->plan->root, .flat = 1 }, again = piece;
 	int rc;
 
+	piece.unknown = p->flat_unknown && p->plan->source != 0;
+	if (piece.unknown)
+		return p->flat.n == 0 && p->flat_scan.n == 0 ? SST_OK :
+		    p->plan->take(p->plan->arg, &piece, err);
 	p->flat.env = p->flat_quick ? &p->quick : &p->env;
 	rc = sst_line_add(&p->flat_scan.folders, p->plan->root) < 0 ? nomem(err) : SST_OK;
 	if (rc == SST_OK)
@@ -262,12 +284,13 @@ flat_take(struct pool *p, struct sst_error *err)
 		rc = sst_unit_leafless(&p->flat, err);
 	if (rc < 0)
 		return rc;
+	again.unknown = p->flat_unknown && sst_scan_forget_refused(&p->flat_scan) > 0;
 	sst_scan_mark_default(&p->flat_scan, p->plan->root);
 	piece.scan = p->flat_scan;
 	p->flat_scan = (struct sst_scan){ 0 };
 	rc = p->plan->take(p->plan->arg, &piece, err);
 	sst_scan_done(&piece.scan);
-	return rc;
+	return rc == SST_OK && again.unknown ? p->plan->take(p->plan->arg, &again, err) : rc;
 }
 
 static int
@@ -295,8 +318,7 @@ alone(struct pool *p, struct sst_error *err)
 	int rc = SST_OK;
 
 	for (; rc == SST_OK && p->at < p->plan->n; p->at++) {
-		r = name_read(p, p->at);
-		(void)atomic_fetch_add(p->plan->read, 1);
+		r = name_ask(p, p->at);
 		rc = r == NULL ? nomem(err) : result_take(p, r, err);
 		result_free(r);
 	}

@@ -32,7 +32,8 @@ struct sst_pool_plan {
 					   another process opens the files; at most 8 */
 	int64_t		 source;	/* what is there already; 0: nothing */
 	atomic_uint_fast64_t *read;	/* counts the names that were read */
-	/* A piece was read; its scan is the callee's to empty. < 0 ends the pool.
+	/* A piece was read, or is not known; its scan is the callee's to empty. < 0 ends
+	 * the pool.
 	 * `piece` NULL: nothing came for a quarter of a second. */
 	int		(*take)(void *arg, struct sst_piece *piece, struct sst_error *err);
 	void		*arg;

@@ -20,6 +20,7 @@
 #define SST_CERTSTORE_SOURCE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 struct sst_error;
@@ -69,6 +70,9 @@ struct sst_source_ops {
 	/* 1: nobody opens anything any more, and what failed lately says nothing of the
 	 * files. NULL: that does not happen. */
 	int	(*gone)(void *ctx);
+	/* How many questions of this thread were not answered in time so far: what was
+	 * read while one was not says nothing of the files. NULL: all are. */
+	uint64_t (*unanswered)(void *ctx);
 	void	(*free)(void *ctx);	/* may be NULL */
 };
 

@@ -160,6 +160,11 @@ void	sst_store_served(void *arg, const char *folder, struct sst_served *);
 void	sst_store_note_seen(struct sst_store *, const char *source,
 	    const struct sst_scan *, struct sst_events *);
 
+/* Who opens the files of `folder` was silent: what there was goes on, and it is read again
+ * soon. */
+void	sst_store_note_unknown(struct sst_store *, const char *source, const char *folder,
+	    struct sst_events *);
+
 /* Locks mu, and replaces an index that is broken. */
 void	sst_store_lock(struct sst_store *);
 void	sst_store_unlock(struct sst_store *);

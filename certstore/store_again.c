@@ -84,6 +84,20 @@ sst_store_note_seen(struct sst_store *s, const char *source, const struct sst_sc
 	sst_store_unlock(s);
 }
 
+void
+sst_store_note_unknown(struct sst_store *s, const char *source, const char *folder,
+    struct sst_events *events)
+{
+	int tell;
+
+	sst_store_lock(s);
+	tell = sst_waits_note(&s->waits, source, folder, 0, sst_clock_ms());
+	sst_store_unlock(s);
+	if (tell)
+		sst_events_add(events, SST_STORE_KEPT, folder,
+		    "its files could not be opened in time: what it had goes on");
+}
+
 struct below {
 	struct sst_store *store;
 	const char	*root;
@@ -234,7 +248,8 @@ folder_load(struct sst_store *s, const char *root, const char *part,
 	struct sst_events events = { 0 };
 	enum sst_source_kind kind;
 	int64_t source = 0;
-	int rc, n;
+	uint64_t silent;
+	int rc, n, known = 0;
 
 	n = snprintf(b.folder, sizeof(b.folder), "%s/%s", root, part);
 	if (n < 0 || (size_t)n >= sizeof(b.folder))
@@ -242,12 +257,18 @@ folder_load(struct sst_store *s, const char *root, const char *part,
 	sst_store_lock(s);
 	rc = sst_index_source_get(s->index, root, &source, &kind, &why);
 	sst_store_unlock(s);
+	silent = sst_source_unanswered(s);
 	rc = rc < 0 ? rc : below_scan(&b, source);
-	if (sst_source_judge(s, &why) < 0)
+	if (sst_source_judge(s, &why) < 0) {
 		rc = SST_E_PEER;
-	if (rc == SST_OK)
+	} else if (sst_source_unanswered(s) != silent) {
+		sst_store_note_unknown(s, root, b.folder, &events);
+		rc = SST_OK;
+	} else if (rc == SST_OK) {
 		rc = sst_try_scan(s, &b.piece.scan, 0);
-	if (rc == SST_OK) {
+		known = rc == SST_OK;
+	}
+	if (known) {
 		sst_open_keys_tell(&events, &b.piece.scan);
 		rc = sst_apply_folders(s, root, &b.piece, 1, 1, &events, &why);
 		if (rc < 0)

@@ -169,11 +169,18 @@ read_work(void *arg)
 	    r->had->keys, r->had->n_keys, r->scan, r->err);
 }
 
-/* Takes in a large directory. *ret_done: it was one. */
-static int
-dir_load(struct sst_store *s, const char *path, const struct had *had, int *ret_done,
-    struct sst_error *err)
+uint64_t
+sst_source_unanswered(const struct sst_store *s)
 {
+	return s->env.ops->unanswered == NULL ? 0 : s->env.ops->unanswered(s->env.ctx);
+}
+
+/* Takes in a large directory. *ret_done: it was one, or could not be listed in time. */
+static int
+dir_load(struct sst_store *s, const char *path, const struct had *had,
+    struct sst_events *events, int *ret_done, struct sst_error *err)
+{
+	const uint64_t silent = sst_source_unanswered(s);
 	char **names = NULL;
 	int rc = SST_OK;
 	size_t n = 0;
@@ -186,6 +193,9 @@ dir_load(struct sst_store *s, const char *path, const struct had *had, int *ret_
 	    n > SST_POOL_LEAST) {
 		*ret_done = 1;
 		rc = sst_dir_load(s, path, names, n, had->present, err);
+	} else if (had->present && sst_source_unanswered(s) != silent) {
+		*ret_done = 1;
+		sst_store_note_unknown(s, path, path, events);
 	}
 	sst_scan_names_done(names, n);
 	return rc;
@@ -199,6 +209,19 @@ sst_source_judge(const struct sst_store *s, struct sst_error *err)
 	return sst_fail(err, SST_E_PEER, "the process that opens the files has ended");
 }
 
+/* Who opens files was silent while they were read. 1: nothing of it is taken in. */
+static int
+silence_judge(struct sst_store *s, const char *path, const struct had *had,
+    struct sst_scan *scan, struct sst_events *events)
+{
+	if (!had->present && (scan == NULL || !scan->is_dir))
+		return 0;	/* who sets it is told */
+	sst_store_note_unknown(s, path, path, events);
+	if (!had->present)
+		(void)sst_scan_forget_refused(scan);
+	return had->present;
+}
+
 /* The same for what is read in one piece. */
 static int
 piece_load(struct sst_store *s, const char *path, int again, const struct had *had,
@@ -206,6 +229,7 @@ piece_load(struct sst_store *s, const char *path, int again, const struct had *h
 {
 	struct sst_scan scan = { 0 };
 	struct reading r = { s, path, had, &scan, err, SST_OK };
+	const uint64_t silent = sst_source_unanswered(s);
 	int rc, later = 0;
 
 	/* a source of the caller's may want the caller's thread */
@@ -214,6 +238,12 @@ piece_load(struct sst_store *s, const char *path, int again, const struct had *h
 	else
 		read_work(&r);
 	rc = sst_source_judge(s, err) < 0 ? SST_E_PEER : r.rc;
+	if (sst_source_unanswered(s) != silent && rc != SST_E_PEER && rc != SST_E_NOMEM &&
+	    silence_judge(s, path, had, rc == SST_OK ? &scan : NULL, events)) {
+		sst_scan_done(&scan);
+		sst_error_clear(err);
+		return SST_OK;
+	}
 	if (rc == SST_OK)
 		later = sst_try_scan(s, &scan, !had->present && scan.is_dir);
 	if (rc == SST_OK && !later)
@@ -248,7 +278,7 @@ path_load(struct sst_store *s, const char *path, int again, struct sst_error *er
 		return rc;
 	rc = had_read(s, path, &had, &why);
 	if (rc == SST_OK)
-		rc = dir_load(s, path, &had, &done, &why);
+		rc = dir_load(s, path, &had, &events, &done, &why);
 	if (rc == SST_OK && !done)
 		rc = piece_load(s, path, again, &had, &events, &why);
 	sst_events_tell(s, &events);

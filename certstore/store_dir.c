@@ -169,12 +169,23 @@ batch_add(struct loading *l, struct sst_piece *piece, struct sst_error *err)
 	return SST_OK;
 }
 
+static int
+unknown_note(struct loading *l, const struct sst_piece *piece)
+{
+	struct sst_events events = { 0 };
+
+	sst_store_note_unknown(l->store, l->path, piece->folder, &events);
+	sst_events_tell(l->store, &events);
+	return SST_OK;
+}
+
 /* sst_pool_plan.take */
 static int
 piece_take(void *arg, struct sst_piece *piece, struct sst_error *err)
 {
 	struct loading *l = arg;
-	int rc = piece == NULL ? SST_OK : batch_add(l, piece, err);
+	int rc = piece == NULL ? SST_OK : piece->unknown ? unknown_note(l, piece) :
+	    batch_add(l, piece, err);
 	int64_t now = sst_clock_ms();
 
 	if (rc == SST_OK && l->n > 0 &&

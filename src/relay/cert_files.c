@@ -323,6 +323,13 @@ certs_gone(void *ctx)
 	return certs->files != NULL && sst_files_gone(certs->files);
 }
 
+static uint64_t
+certs_unanswered(void *ctx)
+{
+	(void)ctx;
+	return sst_files_unanswered();
+}
+
 const struct sst_source_ops sst_cert_files = {
 	.open = certs_open,
 	.open_resolved = certs_open_resolved,
@@ -331,4 +338,5 @@ const struct sst_source_ops sst_cert_files = {
 	.readlink = certs_readlink,
 	.ahead = certs_ahead,
 	.gone = certs_gone,
+	.unanswered = certs_unanswered,
 };

@@ -16,6 +16,8 @@
 _Static_assert(SST_ANSWER_FDS == SST_WIRE_FDS && SST_ANSWER_SIZE >= SST_OPEN_DATA_MAX,
     "room for all that an answer can carry");
 
+static _Thread_local uint64_t unanswered;	/* questions of this thread */
+
 int
 sst_files_init(struct sst_files *files, int channel)
 {
@@ -74,11 +76,19 @@ ask_locked(struct sst_files *files, struct sst_wire_head *head, const char *path
 		if (n < 0 && errno == EAGAIN)
 			files->late++;
 	}
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && errno == EAGAIN) {
+		unanswered++;
 		errno = ETIMEDOUT;
-	else if (n < 0 && errno != EMFILE)
+	} else if (n < 0 && errno != EMFILE) {
 		files->channel = -1;
+	}
 	return n;
+}
+
+uint64_t
+sst_files_unanswered(void)
+{
+	return unanswered;
 }
 
 int

@@ -4,8 +4,9 @@
  * lead.
  *
  * cert_files.c asks. One question is under way at a time; one whose answer does not
- * come within SST_WIRE_TIMEOUT_MS fails. Its answer is taken before the next
- * question is put, so that it is not mistaken for that one's.
+ * come within SST_WIRE_TIMEOUT_MS fails with ETIMEDOUT, which is no word about the file.
+ * Its answer is taken before the next question is put, so that it is not mistaken for
+ * that one's.
  *
  * Always true:
  *   1. The keeper decides what is opened: the id names the source that the
@@ -33,6 +34,8 @@ struct sst_files {
 int	sst_files_init(struct sst_files *, int channel);
 /* 1: the keeper is gone, and answers no more. */
 int	sst_files_gone(struct sst_files *);
+/* How many questions of this thread were not answered in time so far. */
+uint64_t sst_files_unanswered(void);
 void	sst_files_done(struct sst_files *);
 int	sst_files_open(struct sst_files *, uint32_t id, const char *path, int *ret_fd,
 	    struct sst_error *err);

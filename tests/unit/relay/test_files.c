@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -190,6 +191,33 @@ exposed_is_yes_no_or_not_known(void **state)
 	assert_int_equal(w.err.sys_errno, EPERM);
 }
 
+static void
+what_is_not_answered_in_time_is_counted_and_its_answer_is_nobodys(void **state)
+{
+	const struct timeval soon = { .tv_usec = 20000 };
+	const uint64_t before = sst_files_unanswered();
+	char out[16];
+
+	(void)state;
+	answer(-1, EACCES, NULL, 0, -1);
+	assert_true(sst_files_link(&w.files, 3, "/l", out, sizeof(out), &w.err) < 0);
+	assert_int_equal(sst_files_unanswered(), before);
+	sst_error_clear(&w.err);
+	assert_int_equal(setsockopt(w.sv[0], SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)),
+	    0);
+	assert_true(sst_files_link(&w.files, 3, "/l", out, sizeof(out), &w.err) < 0);
+	assert_int_equal(w.err.sys_errno, ETIMEDOUT);
+	assert_int_equal(sst_files_unanswered(), before + 1);
+	assert_false(sst_files_gone(&w.files));
+	sst_error_clear(&w.err);
+	answer(0, 0, "late", 4, -1);
+	answer(0, 0, "next", 4, -1);
+	assert_int_equal(sst_files_link(&w.files, 3, "/m", out, sizeof(out), &w.err),
+	    SST_OK);
+	assert_string_equal(out, "next");
+	assert_int_equal(sst_files_unanswered(), before + 1);
+}
+
 int
 main(void)
 {
@@ -201,6 +229,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_name_comes_with_all_its_descriptors_or_with_none, make, done),
 		cmocka_unit_test_setup_teardown(exposed_is_yes_no_or_not_known, make,
+		    done),
+		cmocka_unit_test_setup_teardown(
+		    what_is_not_answered_in_time_is_counted_and_its_answer_is_nobodys, make,
 		    done),
 	};
 

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: ISC */
+/* Who opens the files is too slow for once: nothing is refused or removed for it, and what
+ * is not known is read again soon. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "certstore/scan_pool.h"
+#include "certstore/source.h"
+#include "certstore/store.h"
+#include "each.h"
+#include "support/wall.h"
+#include "world.h"
+
+#define LARGE	(SST_POOL_LEAST + 4)
+#define SMALL	4
+
+static struct pki_cert *site[LARGE], *next[2];
+
+/* After so many more questions one is not answered, and then all are again. */
+static atomic_int to_answer;
+static _Thread_local uint64_t silent;
+
+static int
+is_answered(const char *path, struct sst_error *err)
+{
+	if (atomic_fetch_sub(&to_answer, 1) != 0)
+		return 1;
+	silent++;
+	(void)sst_fail_errno(err, ETIMEDOUT, "%s", path);
+	return 0;
+}
+
+static int
+slow_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+{
+	return is_answered(path, err) ? sst_source_files.open(ctx, path, ret_fd, err) :
+	    SST_E_SYSTEM;
+}
+
+static int
+slow_list(void *ctx, const char *path, int (*each)(void *arg, const char *name), void *arg,
+    struct sst_error *err)
+{
+	return is_answered(path, err) ? sst_source_files.list(ctx, path, each, arg, err) :
+	    SST_E_SYSTEM;
+}
+
+/* As the relay has it: what cannot be found out counts as exposed. */
+static int
+slow_exposed(void *ctx, const char *path, struct sst_error *err)
+{
+	return is_answered(path, err) ? sst_source_files.exposed(ctx, path, err) : 1;
+}
+
+static int
+slow_readlink(void *ctx, const char *path, char *out, size_t size, struct sst_error *err)
+{
+	return is_answered(path, err) ?
+	    sst_source_files.readlink(ctx, path, out, size, err) : SST_E_SYSTEM;
+}
+
+static uint64_t
+slow_unanswered(void *ctx)
+{
+	(void)ctx;
+	return silent;
+}
+
+static const struct sst_source_ops slow = {
+	.open = slow_open,
+	.list = slow_list,
+	.exposed = slow_exposed,
+	.readlink = slow_readlink,
+	.unanswered = slow_unanswered,
+};
+
+static int
+silent_setup(void **state)
+{
+	char name[64];
+
+	(void)world_setup(state);
+	next[0] = leaf(PKI_P256, "site2.example.com");
+	next[1] = leaf(PKI_P256, "site2.example.com");
+	for (int i = 0; i < LARGE; i++) {
+		(void)snprintf(name, sizeof(name), "site%d.example.com", i);
+		site[i] = pki_issue(world_ca, &(struct pki_spec){ .san = name,
+		    .use_key = next[0]->key });
+	}
+	return 0;
+}
+
+static int
+silent_teardown(void **state)
+{
+	for (int i = 0; i < LARGE; i++)
+		pki_free(site[i]);
+	pki_free(next[0]);
+	pki_free(next[1]);
+	return world_teardown(state);
+}
+
+static int
+clock_setup(void **state)
+{
+	wall = PKI_NOW;
+	atomic_store(&to_answer, -1);
+	return each_setup(state);
+}
+
+static int
+clock_teardown(void **state)
+{
+	wall = wall_ahead = 0;
+	return each_teardown(state);
+}
+
+/* Certbot's folders, one that has all in one file, and two files beside them. */
+static void
+write_all(int n)
+{
+	char path[64], target[64];
+
+	for (int i = 2; i < n; i++) {
+		(void)snprintf(path, sizeof(path), i == 2 ? "live/%d/pair.pem" :
+		    "archive/%d/fullchain1.pem", i);
+		if (i == 2) {
+			pki_write_pair(dir, path, site[i]);
+			continue;
+		}
+		pki_write_chain(dir, path, site[i]);
+		(void)snprintf(path, sizeof(path), "archive/%d/privkey1.pem", i);
+		pki_write_key(dir, path, site[i]);
+		(void)snprintf(path, sizeof(path), "live/%d/README", i);
+		pki_write_text(dir, path, "certbot's");
+		(void)snprintf(target, sizeof(target), "../../archive/%d/fullchain1.pem", i);
+		(void)snprintf(path, sizeof(path), "live/%d/fullchain.pem", i);
+		pki_link(dir, path, target);
+		(void)snprintf(target, sizeof(target), "../../archive/%d/privkey1.pem", i);
+		(void)snprintf(path, sizeof(path), "live/%d/privkey.pem", i);
+		pki_link(dir, path, target);
+	}
+	pki_write_chain(dir, "live/zero.pem", site[0]);
+	pki_write_key(dir, "live/zero.key", site[0]);
+	pki_write_pair(dir, "live/one.pem", site[1]);
+}
+
+static struct sst_store *
+slow_store(void)
+{
+	const struct sst_store_config config = { .threads = 1 };
+	struct sst_error err = { .code = SST_OK };
+	struct sst_store *s = NULL;
+
+	atomic_store(&to_answer, -1);
+	ok(sst_store_new_from(&config, &slow, NULL, &s, &err), &err);
+	return s;
+}
+
+static struct sst_store_figures
+figures(struct sst_store *s)
+{
+	struct sst_store_figures f;
+
+	assert_int_equal(sst_store_figures(s, PKI_NOW, &f, NULL), 0);
+	return f;
+}
+
+/* Everything is known by and by, and nothing waits any more. */
+static void
+settle(struct sst_store *s)
+{
+	struct sst_error err = { .code = SST_OK };
+	int64_t due;
+
+	for (int i = 0; i < 4 && (due = sst_store_retry_due(s)) >= 0; i++) {
+		wall_ahead += due;
+		ok(sst_store_retry(s, &err), &err);
+	}
+	assert_int_equal(sst_store_retry_due(s), -1);
+}
+
+static void
+serves_them(struct sst_store *s, int n)
+{
+	char name[64];
+
+	for (int i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "site%d.example.com", i);
+		if (i != 2 && !serves_in(s, name, site[i]))
+			fail_msg("%s is not served", name);
+	}
+}
+
+/* One question of the first reading is not answered, each in turn. */
+static void
+first_readings(int n, int step)
+{
+	struct sst_error err = { .code = SST_OK };
+	int rc, met = 0, at = 0, left;
+
+	write_all(n);
+	do {
+		struct sst_store *s = slow_store();
+
+		atomic_store(&to_answer, at);
+		rc = sst_store_add(s, pki_path(dir, "live"), &err);
+		left = atomic_exchange(&to_answer, -1);
+		assert_int_equal(figures(s).refused, 0);
+		/* the directory itself could not be opened: who sets it knows */
+		if (rc < 0)
+			assert_int_equal(err.sys_errno, ETIMEDOUT);
+		else if (left >= 0 || figures(s).usable < (uint64_t)n)
+			assert_int_equal(sst_store_retry_due(s) >= 0, left < 0);
+		if (rc == 0)
+			settle(s);
+		else
+			ok(sst_store_add(s, pki_path(dir, "live"), NULL), NULL);
+		assert_int_equal(figures(s).usable, n);
+		assert_int_equal(figures(s).refused, 0);
+		serves_them(s, n);
+		assert_true(serves_in(s, "site2.example.com", site[2]));
+		sst_store_unref(s);
+		sst_error_clear(&err);
+		met += left < 0;
+		at += step;
+	} while (left < 0);
+	assert_true(met > n / step);
+}
+
+static void
+a_first_reading_refuses_nothing_for_it(void **state)
+{
+	(void)state;
+	first_readings(SMALL, 1);
+}
+
+static void
+the_first_reading_of_a_large_directory_refuses_nothing_for_it(void **state)
+{
+	(void)state;
+	first_readings(LARGE, 17);
+}
+
+/* The same of a later reading, in which one name is renewed. `below`: of that alone. */
+static void
+later_readings(int n, int step, const char *below)
+{
+	struct sst_store *s = slow_store();
+	struct sst_error err = { .code = SST_OK };
+	int met = 0, at = 0, left, turn = 0;
+	const char *live;
+
+	write_all(n);
+	ok(sst_store_add(s, pki_path(dir, "live"), &err), &err);
+	do {
+		const struct pki_cert *renewed = next[turn++ % 2];
+
+		pki_write_pair(dir, "live/2/pair.pem", renewed);
+		live = pki_path(dir, "live");
+		atomic_store(&to_answer, at);
+		if (below != NULL)
+			ok(sst_store_rescan_below(s, live, below, &err), &err);
+		else
+			ok(sst_store_rescan(s, NULL, &err), &err);
+		left = atomic_exchange(&to_answer, -1);
+		assert_int_equal(figures(s).refused, 0);
+		assert_int_equal(figures(s).usable, n);
+		assert_int_equal(sst_store_retry_due(s) >= 0, left < 0);
+		serves_them(s, n);
+		settle(s);
+		assert_true(serves_in(s, "site2.example.com", renewed));
+		assert_int_equal(figures(s).usable, n);
+		met += left < 0;
+		at += step;
+	} while (left < 0);
+	assert_true(met > 0);
+	sst_store_unref(s);
+}
+
+static void
+what_is_there_goes_on_and_is_read_again(void **state)
+{
+	(void)state;
+	later_readings(SMALL, 1, NULL);
+}
+
+static void
+in_a_large_directory_it_goes_on_too(void **state)
+{
+	(void)state;
+	later_readings(LARGE, 17, NULL);
+}
+
+static void
+one_folder_is_read_again_by_itself(void **state)
+{
+	(void)state;
+	later_readings(SMALL, 1, "2");
+}
+
+static void
+a_file_that_was_set_goes_on_and_one_that_was_not_is_refused(void **state)
+{
+	struct sst_store *s = slow_store();
+	struct sst_error err = { .code = SST_OK };
+	const char *path = pki_path(dir, "a.pem");
+
+	(void)state;
+	pki_write_pair(dir, "a.pem", site[2]);
+	atomic_store(&to_answer, 1);	/* the first asks whether it is a directory */
+	assert_int_equal(sst_store_add(s, path, &err), SST_E_SYSTEM);
+	assert_int_equal(err.sys_errno, ETIMEDOUT);
+	assert_int_equal(sst_store_retry_due(s), -1);
+	sst_error_clear(&err);
+	ok(sst_store_add(s, path, &err), &err);
+	assert_true(serves_in(s, "site2.example.com", site[2]));
+	pki_write_pair(dir, "a.pem", next[1]);
+	atomic_store(&to_answer, 0);
+	ok(sst_store_rescan(s, NULL, &err), &err);
+	assert_true(serves_in(s, "site2.example.com", site[2]));
+	settle(s);
+	assert_true(serves_in(s, "site2.example.com", next[1]));
+	sst_store_unref(s);
+}
+
+#define T(f)	cmocka_unit_test_setup_teardown(f, clock_setup, clock_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_first_reading_refuses_nothing_for_it),
+		T(the_first_reading_of_a_large_directory_refuses_nothing_for_it),
+		T(what_is_there_goes_on_and_is_read_again),
+		T(in_a_large_directory_it_goes_on_too),
+		T(one_folder_is_read_again_by_itself),
+		T(a_file_that_was_set_goes_on_and_one_that_was_not_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, silent_setup, silent_teardown);
+}
