@@ -9,15 +9,19 @@
  *      has the owner of the directory it lies in, so a hook that runs as root serves
  *      a program that does not.
  *   3. No link is followed below the directory that was named.
+ *   4. In a directory of another user's root does nothing that this user could not do,
+ *      whatever is put in its way: it acts as that user.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <grp.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,8 +59,45 @@ trouble(const struct place *p, const char *file)
 	    sst_out_clean(shown, sizeof(shown), path), strerror(why));
 }
 
-/* Opens the folder; with `make`, it is made as the store's directory is. An exit code;
- * NO: there is none. */
+/* Files belong to `st`'s owner from now on, and are reached with that one's rights, when
+ * root does it. The groups do not come back. 0, or -1 with errno. */
+static int
+act_as_owner(const struct stat *st)
+{
+	if (geteuid() != 0 || st->st_uid == 0)
+		return 0;
+	if (setgroups(0, NULL) < 0)
+		return -1;
+	/* both return what was there before, whether it is over or not */
+	(void)setfsgid(st->st_gid);
+	(void)setfsuid(st->st_uid);
+	if ((uid_t)setfsuid((uid_t)-1) == st->st_uid &&
+	    (gid_t)setfsgid((gid_t)-1) == st->st_gid)
+		return 0;
+	errno = EPERM;
+	return -1;
+}
+
+static void
+act_as_oneself(void)
+{
+	(void)setfsuid(geteuid());
+	(void)setfsgid(getegid());
+}
+
+/* Whether it is the folder that was made just now: it may be another by the time that it
+ * is opened, and is not given away then. */
+static int
+is_fresh(int folder)
+{
+	struct stat st;
+
+	return fstat(folder, &st) == 0 && (st.st_mode & 0777) == 0700 &&
+	    st.st_uid == (uid_t)setfsuid((uid_t)-1);
+}
+
+/* Opens the folder; with `make`, it is made as the store's directory is. What follows is
+ * done as its owner. An exit code; NO: there is none. */
 static int
 folder_open(struct place *p, int make)
 {
@@ -65,7 +106,7 @@ folder_open(struct place *p, int make)
 	struct stat st;
 	char shown[1024];
 
-	if (store < 0 || fstat(store, &st) < 0) {
+	if (store < 0 || fstat(store, &st) < 0 || act_as_owner(&st) < 0) {
 		rc = sst_out_trouble(SST_EXIT_CANNOT_TELL, "%s: %s",
 		    sst_out_clean(shown, sizeof(shown), p->store), strerror(errno));
 		goto out;
@@ -77,7 +118,8 @@ folder_open(struct place *p, int make)
 	if (p->folder < 0)
 		rc = errno == ENOENT && !make ? SST_EXIT_NO : trouble(p, "");
 	/* Who may not give it away keeps it, as its files. */
-	else if (made && fchown(p->folder, st.st_uid, st.st_gid) == 0)
+	else if (made && is_fresh(p->folder) &&
+	    fchown(p->folder, st.st_uid, st.st_gid) == 0)
 		(void)fchmod(p->folder, st.st_mode & 0750);
 out:
 	if (store >= 0)
@@ -192,6 +234,7 @@ answer(struct place *p, const uint8_t digest[32])
 	rc = folder_open(p, 1);
 	if (rc == SST_EXIT_YES && put(p, bytes, (size_t)len) < 0)
 		rc = trouble(p, p->file);
+	act_as_oneself();
 	if (rc == SST_EXIT_YES) {
 		tell(p, &nudge, NUDGE_MS);
 		rc = wait_for(p, bytes, (size_t)len);
@@ -211,11 +254,12 @@ take_back(struct place *p)
 
 	sst_nudge_look(&nudge);
 	rc = folder_open(p, 0);
-	if (rc == SST_EXIT_YES && unlinkat(p->folder, p->file, 0) == 0) {
+	if (rc == SST_EXIT_YES && unlinkat(p->folder, p->file, 0) < 0)
+		rc = errno == ENOENT ? SST_EXIT_NO : trouble(p, p->file);
+	act_as_oneself();
+	if (rc == SST_EXIT_YES) {
 		tell(p, &nudge, 0);
 		say(p);
-	} else if (rc == SST_EXIT_YES) {
-		rc = errno == ENOENT ? SST_EXIT_NO : trouble(p, p->file);
 	}
 	sst_nudge_done(&nudge);
 	return rc == SST_EXIT_NO ? sst_out_trouble(rc, "no challenge for %s", p->name) : rc;

@@ -155,6 +155,30 @@ who_may_read_the_store_may_read_it_and_nobody_else()
 	fi
 }
 
+root_does_in_a_directory_of_anothers_what_its_owner_may()
+{
+	((EUID == 0)) || return 0
+	fresh
+	chown 4321:4322 "$STORE"
+	exits 0 --store "$STORE" a.example "$KEYAUTH"
+	[[ $(stat -c %u:%g:%a "$STORE/acme-challenge") == 4321:4322:750 ]] ||
+		wrong "the folder's owner"
+	exits 0 --store "$STORE" --remove a.example
+	# a folder of root's that the owner has moved there
+	rm -r "$STORE/acme-challenge"
+	mkdir -m 755 "$STORE/acme-challenge"
+	echo kept >"$STORE/acme-challenge/a.example.pem"
+	exits 2 --store "$STORE" a.example "$KEYAUTH"
+	complains 'acme-challenge.*: Permission denied'
+	exits 2 --store "$STORE" --remove a.example
+	[[ $(<"$STORE/acme-challenge/a.example.pem") == kept ]] || wrong "it was written over"
+	[[ $(stat -c %u:%a "$STORE/acme-challenge") == 0:755 ]] || wrong "it was given away"
+	# root's own is root's to write to
+	chown 0:0 "$STORE"
+	exits 0 --store "$STORE" a.example "$KEYAUTH"
+	[[ $(<"$STORE/acme-challenge/a.example.pem") == kept ]] && wrong "it was not written"
+}
+
 no_link_is_followed()
 {
 	fresh
@@ -236,6 +260,7 @@ what_is_no_authorization_is_refused
 names_become_files_of_their_own
 it_is_taken_back
 who_may_read_the_store_may_read_it_and_nobody_else
+root_does_in_a_directory_of_anothers_what_its_owner_may
 no_link_is_followed
 a_program_that_knows_nothing_of_it_is_validated
 finish
