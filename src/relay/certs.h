@@ -78,13 +78,17 @@ struct sst_ours *sst_certs_ours(struct sst_certs *, unsigned *ret_ms);
  * on, as does all that was read with it. Who did it waits and does the same again (what
  * is read then is what is served), the last time without a hold. The loader is free
  * between, but no other change of this store comes there.
+ *
+ * A client for whom a file is read again waits for nothing: what demands a staple and has
+ * none is then left to who reads it next, and nothing else is.
  */
 struct sst_await {
 	struct sst_ours	*ours;		/* or NULL: nobody is waited for */
 	size_t		 n;		/* held back */
 	unsigned	 ms;		/* for so long, by the policy */
 };
-void	sst_await_begin(struct sst_certs *, struct sst_await *);
+/* `late`: nothing is held back any more. */
+void	sst_await_begin(struct sst_certs *, int late, struct sst_await *);
 /* How many are; 0: it is over, else that is for sst_await_done(). */
 size_t	sst_await_end(struct sst_await *);
 /* 1: their staples are there, or were refused. */

@@ -50,10 +50,11 @@ sst_certs_ours(struct sst_certs *certs, unsigned *ret_ms)
 }
 
 void
-sst_await_begin(struct sst_certs *certs, struct sst_await *h)
+sst_await_begin(struct sst_certs *certs, int late, struct sst_await *h)
 {
 	*h = (struct sst_await){ .ours = NULL };
-	h->ours = sst_certs_ours(certs, &h->ms);
+	if (!late)
+		h->ours = sst_certs_ours(certs, &h->ms);
 	/* nor does anybody serve yet what was not looked through once */
 	if (h->ours != NULL && (!sst_ours_has_staples(h->ours) ||
 	    !sst_ours_synced(h->ours)))
@@ -94,6 +95,19 @@ sst_await_done(struct sst_await *h)
 	h->n = 0;
 }
 
+/* Whether a client who waits for this would refuse it for want of its staple. */
+static int
+is_bare(struct sst_certs *certs, const struct sst_identity *id)
+{
+	struct sst_ours *ours = sst_certs_ours(certs, NULL);
+	int bare;
+
+	bare = ours != NULL && sst_ours_synced(ours) &&
+	    sst_ours_is_bare(ours, sst_identity_leaf(id), sst_identity_chain(id));
+	sst_ours_unref(ours);
+	return bare;
+}
+
 int
 sst_certs_try(void *arg, const struct sst_identity *id, const char *names, int displaces,
     struct sst_error *err)
@@ -105,6 +119,8 @@ sst_certs_try(void *arg, const struct sst_identity *id, const char *names, int d
 		here->n++;
 		return 1;
 	}
+	if (here == NULL && is_bare(certs, id))
+		return 1;
 	return sst_canary(&certs->canary, id, names, displaces, err);
 }
 

@@ -91,8 +91,7 @@ work(struct sst_job *job)
 {
 	struct sst_change *c = SST_HOLDER(job, struct sst_change, job);
 
-	if (!c->late)
-		sst_await_begin(c->certs, &c->await);
+	sst_await_begin(c->certs, c->late, &c->await);
 	switch (c->kind) {
 	case SST_CHANGE_LOAD:
 		load_work(c);
@@ -109,8 +108,7 @@ work(struct sst_job *job)
 	case SST_CHANGE_BEGIN:
 		break;
 	}
-	if (!c->late)
-		(void)sst_await_end(&c->await);
+	(void)sst_await_end(&c->await);
 	c->due = sst_certs_retry_due(c->certs);
 }
 

@@ -252,6 +252,22 @@ sst_ours_expect(struct sst_ours *o, X509 *leaf, STACK_OF(X509) *above)
 	    sst_own_is_pending(o->own, digest) && expected_add(o, digest);
 }
 
+int
+sst_ours_is_bare(struct sst_ours *o, X509 *leaf, STACK_OF(X509) *above)
+{
+	struct sst_own_staple *staple;
+	unsigned char digest[32];
+	unsigned len = sizeof(digest);
+
+	(void)take_in(o, leaf, above);
+	if (o->no_staples || o->given || !demands_staple(leaf) ||
+	    X509_digest(leaf, EVP_sha256(), digest, &len) != 1)
+		return 0;
+	staple = sst_own_staple(o->own, digest);
+	sst_own_staple_unref(staple);
+	return staple == NULL;
+}
+
 size_t
 sst_ours_lacks(struct sst_ours *o)
 {

@@ -52,6 +52,9 @@ int	sst_ours_synced(const struct sst_ours *);
 /* This is about to be served: taken in. 1: its staple is to be waited for; it is then
  * expected, and sst_ours_sync() does not drop it. */
 int	sst_ours_expect(struct sst_ours *, X509 *leaf, STACK_OF(X509) *above);
+/* The same by who cannot wait, such as a client. 1: it demands a staple (RFC 7633), and
+ * there is none yet. */
+int	sst_ours_is_bare(struct sst_ours *, X509 *leaf, STACK_OF(X509) *above);
 /* How many of what is expected were not answered for yet. */
 size_t	sst_ours_lacks(struct sst_ours *);
 /* Nothing is expected any more. */

@@ -284,6 +284,35 @@ is_served(struct sst_ours *ours, const struct pki_cert *cert, int version)
 }
 
 static void
+one_that_demands_a_staple_is_bare_until_it_is_there(void **state)
+{
+	struct pki_cert *must = pki_issue(w.mid, &(struct pki_spec){ .san = DUO_HOST,
+	    .ocsp = responder_url(r.http, "/0"), .extra = "tlsfeature = status_request" });
+	struct sst_ours *ours = NULL, *none = ours_new(1);
+	STACK_OF(X509) *above = sk_X509_new_null();
+
+	(void)state;
+	pki_free(r.cert[0]);
+	r.cert[0] = must;
+	sst_store_unref(r.store);
+	r.store = meet_store((struct pki_cert *[]){ must, r.cert[1] }, 2);
+	assert_true(sk_X509_push(above, w.mid->cert) > 0);
+	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
+	    .store = r.store }, &ours, NULL), SST_OK);
+	responder_hold(r.http);
+	assert_int_equal(sst_ours_is_bare(ours, must->cert, above), 1);
+	assert_int_equal(sst_ours_is_bare(ours, r.cert[1]->cert, above), 0);
+	assert_int_equal(sst_ours_is_bare(none, must->cert, above), 0);
+	responder_let_go(r.http);
+	/* it was taken in with that */
+	assert_true(sst_ours_wait(ours, WAIT_MS));
+	assert_int_equal(sst_ours_is_bare(ours, must->cert, above), 0);
+	sk_X509_free(above);
+	sst_ours_unref(ours);
+	sst_ours_unref(none);
+}
+
+static void
 cs_39_who_demands_a_staple_waits_for_it_behind_another(void **state)
 {
 	struct pki_cert *wild = pki_issue(w.mid, &(struct pki_spec){
@@ -620,6 +649,7 @@ main(void)
 		EACH(what_comes_back_without_a_staple_is_waited_for_as_well),
 		EACH(after_the_stop_the_store_is_not_told),
 		EACH(a_missing_staple_is_looked_for_soon),
+		EACH(one_that_demands_a_staple_is_bare_until_it_is_there),
 		EACH(cs_39_who_demands_a_staple_waits_for_it_behind_another),
 		EACH(a_store_and_a_checker_make_staples),
 		EACH(cs_42_rv_51_a_resumed_session_gets_no_staple),

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+/* What comes into the certificates of a socket when, and by whom it is read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <securesockets/certstore.h>
+#include <securesockets/revocation.h>
+
+#include "relay/certs.h"
+#include "relay/log.h"
+#include "support/pki.h"
+#include "tls/ours.h"
+
+static struct {
+	struct pki_cert	*ca, *plain, *must;
+	struct sst_log	 log;
+	struct sst_checker *checker;
+	struct sst_certs *certs;
+} w;
+
+static void
+no_line(int priority, const char *line)
+{
+	(void)priority;
+	(void)line;
+}
+
+static int
+make(void **state)
+{
+	(void)state;
+	w.ca = pki_issue(NULL, &(struct pki_spec){ .cn = "CA", .ca = 1 });
+	w.plain = pki_issue(w.ca, &(struct pki_spec){ .san = "plain.example",
+	    .ocsp = "http://192.0.2.1/" });
+	w.must = pki_issue(w.ca, &(struct pki_spec){ .san = "must.example",
+	    .ocsp = "http://192.0.2.1/", .extra = "tlsfeature = status_request" });
+	sst_log_init(&w.log);
+	w.log.write = no_line;
+	if (sst_checker_new(&(struct sst_checker_config){ .cache_dir = "", .no_fetch = 1,
+	    .no_service = 1 }, &w.checker, NULL) != 0)
+		return -1;
+	return sst_certs_new(NULL, &w.log, 0, 0, NULL, &w.certs, NULL);
+}
+
+static int
+done(void **state)
+{
+	(void)state;
+	sst_certs_unref(w.certs);
+	sst_checker_unref(w.checker);
+	sst_log_done(&w.log);
+	pki_free(w.must);
+	pki_free(w.plain);
+	pki_free(w.ca);
+	return 0;
+}
+
+/* Staples are seen to from now on. */
+static void
+oversee(void)
+{
+	struct sst_ours *ours = NULL;
+
+	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = w.checker,
+	    .store = sst_certs_store(w.certs) }, &ours, NULL), 0);
+	sst_ours_sync(ours);
+	sst_certs_oversee(w.certs, ours, 1000);
+	sst_ours_unref(ours);
+}
+
+static void
+put(const struct pki_cert *cert)
+{
+	struct sst_error err = { 0 };
+	struct pki_buf b = { 0 };
+
+	pki_put_chain(&b, cert);
+	pki_put_key(&b, cert);
+	if (sst_store_add_bytes(sst_certs_store(w.certs), b.data, b.len, &err) < 0)
+		fail_msg("%s", err.text);
+	pki_buf_free(&b);
+}
+
+static unsigned long
+loaded(void)
+{
+	struct sst_certs_numbers n;
+
+	sst_certs_numbers(w.certs, PKI_NOW, &n);
+	assert_int_equal(n.refused, 0);
+	return n.loaded;
+}
+
+static void
+what_a_client_waits_for_is_not_served_without_the_staple_that_it_demands(void **state)
+{
+	struct sst_await h;
+
+	(void)state;
+	oversee();
+	/* as if read again for a handshake: nobody began to wait */
+	put(w.must);
+	assert_int_equal(loaded(), 0);
+	put(w.plain);
+	assert_int_equal(loaded(), 1);
+	/* who reads it last does not ask for it any more */
+	sst_await_begin(w.certs, 1, &h);
+	put(w.must);
+	assert_int_equal(sst_await_end(&h), 0);
+	assert_int_equal(loaded(), 2);
+}
+
+static void
+where_nobody_sees_to_staples_it_is_served_at_once(void **state)
+{
+	(void)state;
+	put(w.must);
+	assert_int_equal(loaded(), 1);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, make, done)
+	const struct CMUnitTest tests[] = {
+		T(what_a_client_waits_for_is_not_served_without_the_staple_that_it_demands),
+		T(where_nobody_sees_to_staples_it_is_served_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
