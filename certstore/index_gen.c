@@ -18,7 +18,7 @@
 #define MAGIC		0x31306e6567747373u	/* "sstgen01" */
 
 struct page {
-	atomic_uint_fast64_t	magic, generation, epoch;
+	atomic_uint_fast64_t	magic, generation, epoch, beats;
 };
 
 struct sst_gen {
@@ -26,7 +26,7 @@ struct sst_gen {
 	char		*path;
 	int		 fd;		/* -1: this handle claims no more */
 	int		 is_writer;
-	atomic_uint_fast64_t generation, epoch;	/* while it is the writer's */
+	atomic_uint_fast64_t generation, epoch, beats;	/* while it is the writer's */
 	dev_t		 dev;
 	ino_t		 ino;
 };
@@ -145,6 +145,7 @@ words_take(struct sst_gen *g)
 		memset(said, 0, sizeof(said));
 	atomic_store(&g->generation, said[1]);
 	atomic_store(&g->epoch, said[2]);
+	atomic_store(&g->beats, said[3]);
 }
 
 /*
@@ -161,6 +162,7 @@ words_give(struct sst_gen *g)
 		return;
 	atomic_store(&g->page->magic, MAGIC);
 	atomic_store(&g->page->epoch, atomic_load(&g->epoch));
+	atomic_store(&g->page->beats, atomic_load(&g->beats));
 	atomic_store(&g->page->generation, atomic_load(&g->generation));
 }
 
@@ -227,4 +229,17 @@ sst_gen_next_epoch(struct sst_gen *g)
 {
 	(void)atomic_fetch_add(&g->epoch, 1);
 	words_give(g);
+}
+
+void
+sst_gen_beat(struct sst_gen *g)
+{
+	(void)atomic_fetch_add(&g->beats, 1);
+	words_give(g);
+}
+
+uint64_t
+sst_gen_beats(const struct sst_gen *g)
+{
+	return atomic_load(g->is_writer ? &g->beats : &g->page->beats);
 }

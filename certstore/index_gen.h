@@ -40,10 +40,14 @@ void	sst_gen_forked(struct sst_gen *);
 
 /* Another one after each claim, yield and fork. */
 const atomic_uint_fast64_t *sst_gen_word(const struct sst_gen *);
-/* These two are the writer's: */
+/* These are the writer's: */
 void	sst_gen_set(struct sst_gen *, uint64_t generation);
 void	sst_gen_next_epoch(struct sst_gen *);
+/* It has read some more of the directory. */
+void	sst_gen_beat(struct sst_gen *);
 /* Number of the index file: another one, and the file was made anew. 0: none yet. */
 uint64_t sst_gen_epoch(const struct sst_gen *);
+/* Another number: who writes went on. */
+uint64_t sst_gen_beats(const struct sst_gen *);
 
 #endif

@@ -23,6 +23,7 @@ struct loading {
 	size_t		 n;
 	int64_t		 since;		/* ms: when the first of the batch came */
 	int64_t		 told;		/* ms: when progress was told */
+	uint64_t	 beat;		/* what was read by then */
 	uint64_t	 done;
 	struct sst_reading reading;
 	int		 later;		/* some of it is not taken yet */
@@ -38,6 +39,9 @@ progress_tell(struct loading *l, int over)
 	    .read = over ? l->n_names : atomic_load(&l->reading.read) };
 
 	l->told = sst_clock_ms();
+	if (l->beat != p.read)
+		sst_keep_beat(l->store);
+	l->beat = p.read;
 	if (config->on_progress != NULL)
 		config->on_progress(config->event_arg, &p);
 }

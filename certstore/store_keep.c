@@ -15,6 +15,7 @@
 
 #define WAIT_MS		20
 #define WAITS		1500	/* 30 s for another process to read it all */
+#define STILL		250	/* 5 s in which it gets no further: it may be stopped */
 #define LOOK_MS		10
 #define LOOKS		20	/* 0.2 s for another process to read one folder */
 #define IDS_AFTER	((int64_t)1 << 40)	/* rows of a file have smaller numbers */
@@ -171,15 +172,19 @@ static int
 whole_wait(struct sst_store *s, struct sst_error *err)
 {
 	const struct timespec pause = { 0, WAIT_MS * 1000000 };
-	int is_writer = 0, whole = 0;
+	int is_writer = 0, whole = 0, still = 0;
+	uint64_t beats = 0, last = 0;
 
-	for (int i = 0; i < WAITS; i++) {
+	for (int i = 0; i < WAITS && still < STILL; i++) {
 		sst_store_lock(s);
 		is_writer = !sst_index_is_kept(s->index) || claim_locked(s);
 		whole = sst_index_is_kept(s->index) && sst_index_is_whole(s->index, NULL) == 1;
+		beats = sst_gen_beats(s->gen);
 		sst_store_unlock(s);
 		if (is_writer || whole)
 			return whole;
+		still = beats == last ? still + 1 : 0;
+		last = beats;
 		(void)nanosleep(&pause, NULL);
 	}
 	return leave(s, err);
@@ -220,6 +225,15 @@ sst_keep_attach(struct sst_store *s, const char *path, struct sst_error *err)
 	if (rc == 1)
 		atomic_store(&s->warm, 1);
 	return rc;
+}
+
+void
+sst_keep_beat(struct sst_store *s)
+{
+	sst_store_lock(s);
+	if (sst_index_is_kept(s->index) && sst_gen_is_writer(s->gen))
+		sst_gen_beat(s->gen);
+	sst_store_unlock(s);
 }
 
 int

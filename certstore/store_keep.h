@@ -29,6 +29,8 @@ int	sst_keep_attach(struct sst_store *, const char *path, struct sst_error *err)
 /* A change of the source `path` (settled) is due; NULL: of anything else. 1: this store
  * makes it. 0: another process does, and nothing is to be done. */
 int	sst_keep_turn(struct sst_store *, const char *path, struct sst_error *err);
+/* The reading of a directory got further: who waits for it goes on to wait. */
+void	sst_keep_beat(struct sst_store *);
 /* Waits for the process whose turn it is to come beyond this generation, for a little:
  * once for each row that cannot be read. */
 void	sst_keep_wait(struct sst_store *, uint64_t generation, int64_t row);

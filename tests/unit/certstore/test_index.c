@@ -686,6 +686,11 @@ who_writes_outlives_its_page_and_mends_it(void **state)
 	sst_gen_next_epoch(a);
 	assert_int_equal(sst_gen_epoch(b), 2);
 	assert_int_equal(atomic_load(sst_gen_word(b)), 43);
+	assert_int_equal(truncate(path, 0), 0);
+	sst_gen_beat(a);
+	assert_int_equal(sst_gen_beats(b), sst_gen_beats(a));
+	sst_gen_beat(a);
+	assert_int_equal(sst_gen_beats(b), 2);
 	/* who comes next knows what is there, and no more */
 	sst_gen_close(a);
 	assert_int_equal(truncate(path, 0), 0);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -18,7 +20,9 @@
 
 #include "base/clock.h"
 #include "base/fail.h"
+#include "certstore/index_gen.h"
 #include "certstore/index_place.h"
+#include "certstore/scan_pool.h"
 #include "certstore/source.h"
 #include "certstore/store.h"
 #include "each.h"
@@ -712,10 +716,17 @@ a_page_that_is_cut_off_ends_nobody_who_writes(void **state)
 /* How often somebody slept: certstore's calls come here, too. */
 static atomic_int naps;
 
+/* When it is set, nobody sleeps for so long, but calls this. */
+static void (*instead)(void);
+
 int
 nanosleep(const struct timespec *pause, struct timespec *left)
 {
 	atomic_fetch_add(&naps, 1);
+	if (instead != NULL) {
+		instead();
+		return 0;
+	}
 	return clock_nanosleep(CLOCK_MONOTONIC, 0, pause, left) == 0 ? 0 : -1;
 }
 
@@ -752,6 +763,103 @@ who_writes_is_waited_for_once_for_each_change(void **state)
 	assert_false(waits_for(reader, "a.example"));
 	sst_store_unref(reader);
 	sst_store_unref(writer);
+}
+
+/* Who writes is held at its first file, as if it was stopped. */
+static pthread_mutex_t halt = PTHREAD_MUTEX_INITIALIZER;
+
+static int
+halting_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
+{
+	if (strncmp(path, certs, strlen(certs)) == 0 && path[strlen(certs)] == '/') {
+		(void)pthread_mutex_lock(&halt);
+		(void)pthread_mutex_unlock(&halt);
+	}
+	return sst_source_files.open(ctx, path, ret_fd, err);
+}
+
+static void *
+add_certs(void *arg)
+{
+	(void)sst_store_add(arg, certs, NULL);
+	return NULL;
+}
+
+static struct sst_store *halted;
+
+static void
+no_sleep(void)
+{
+}
+
+/* It gets further for a while, and then it is let go. */
+static void
+beat(void)
+{
+	const int n = atomic_load(&naps);
+
+	if (n < 600)
+		sst_gen_beat(halted->gen);
+	else if (n == 600)
+		(void)pthread_mutex_unlock(&halt);
+	else
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ 0, 1000000 },
+		    NULL);
+}
+
+static void
+who_gets_no_further_is_not_waited_for_and_who_does_is(void **state)
+{
+	const struct sst_store_config c = { .index_dir = cache };
+	struct sst_source_ops ops = sst_source_files;
+	struct sst_store *reader;
+	pthread_t thread;
+
+	(void)state;
+	ops.open = halting_open;
+	ops.open_resolved = NULL;
+	for (int goes_on = 0; goes_on < 2; goes_on++) {
+		assert_int_equal(sst_store_new_from(&c, &ops, NULL, &halted, NULL), 0);
+		(void)pthread_mutex_lock(&halt);
+		assert_int_equal(pthread_create(&thread, NULL, add_certs, halted), 0);
+		while (!figures(halted).index_writer)
+			(void)sched_yield();
+		atomic_store(&naps, 0);
+		instead = goes_on ? beat : no_sleep;
+		reader = kept();
+		instead = NULL;
+		assert_int_equal(figures(reader).index_kept, goes_on);
+		assert_int_equal(sst_store_is_warm(reader), goes_on);
+		if (goes_on)
+			assert_true(atomic_load(&naps) >= 600);
+		else
+			assert_in_range(atomic_load(&naps), 100, 500);
+		assert_true(gives(reader, "a.example", a) && gives(reader, "b.example", b));
+		sst_store_unref(reader);
+		if (!goes_on)
+			(void)pthread_mutex_unlock(&halt);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		sst_store_unref(halted);
+		if (!goes_on)
+			assert_int_equal(unlink(index_file()), 0);
+	}
+}
+
+static void
+who_reads_a_large_directory_says_that_it_gets_further(void **state)
+{
+	struct sst_store *s;
+	char name[64];
+
+	(void)state;
+	for (int i = 0; i < SST_POOL_LEAST; i++) {
+		(void)snprintf(name, sizeof(name), "d/y%d", i);
+		assert_int_equal(mkdir(pki_path(dir, name), 0700), 0);
+	}
+	s = kept();
+	assert_true(figures(s).index_writer);
+	assert_true(sst_gen_beats(s->gen) > 0);
+	sst_store_unref(s);
 }
 
 static void
@@ -1013,6 +1121,8 @@ main(void)
 		T(cs_55_one_of_two_stores_writes_and_the_other_sees_it),
 		T(a_page_that_is_cut_off_ends_nobody_who_writes),
 		T(who_writes_is_waited_for_once_for_each_change),
+		T(who_gets_no_further_is_not_waited_for_and_who_does_is),
+		T(who_reads_a_large_directory_says_that_it_gets_further),
 		T(another_source_besides_makes_a_copy_that_no_other_store_sees),
 		T(cs_55_a_child_of_a_fork_shares_the_index),
 		T(cs_55_a_writer_that_is_killed_leaves_a_whole_index),
