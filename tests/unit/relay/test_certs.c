@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 /* What comes into the certificates of a socket when, and by whom it is read. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#define SECURESOCKETS_NO_RENAME
+#include <securesockets.h>
 #include <securesockets/certstore.h>
 #include <securesockets/revocation.h>
 
+#include "relay/cert_files.h"
 #include "relay/certs.h"
 #include "relay/log.h"
 #include "support/pki.h"
@@ -22,6 +28,7 @@ static struct {
 	struct sst_log	 log;
 	struct sst_checker *checker;
 	struct sst_certs *certs;
+	char		*dir;
 } w;
 
 static void
@@ -40,6 +47,7 @@ make(void **state)
 	    .ocsp = "http://192.0.2.1/" });
 	w.must = pki_issue(w.ca, &(struct pki_spec){ .san = "must.example",
 	    .ocsp = "http://192.0.2.1/", .extra = "tlsfeature = status_request" });
+	w.dir = pki_dir_new();
 	sst_log_init(&w.log);
 	w.log.write = no_line;
 	if (sst_checker_new(&(struct sst_checker_config){ .cache_dir = "", .no_fetch = 1,
@@ -55,6 +63,7 @@ done(void **state)
 	sst_certs_unref(w.certs);
 	sst_checker_unref(w.checker);
 	sst_log_done(&w.log);
+	pki_dir_free(w.dir);
 	pki_free(w.must);
 	pki_free(w.plain);
 	pki_free(w.ca);
@@ -124,6 +133,55 @@ where_nobody_sees_to_staples_it_is_served_at_once(void **state)
 	assert_int_equal(loaded(), 1);
 }
 
+static int
+opens(int (*how)(const char *path, int *fd, struct sst_error *err), const char *path)
+{
+	struct sst_error err = { 0 };
+	int fd = -1;
+
+	if (how(path, &fd, &err) < 0)
+		return err.sys_errno;
+	assert_true(fd >= 0);
+	(void)close(fd);
+	return 0;
+}
+
+static int
+as_named(const char *path, int *fd, struct sst_error *err)
+{
+	return sst_cert_files.open(w.certs, path, fd, err);
+}
+
+static int
+as_resolved(const char *path, int *fd, struct sst_error *err)
+{
+	return sst_cert_files.open_resolved(w.certs, pki_path(w.dir, "d"), path, fd, err);
+}
+
+static void
+cs_51_below_a_static_directory_what_was_resolved_has_no_link(void **state)
+{
+	const char *d = pki_path(w.dir, "d");
+	struct sst_cert_source *s;
+	struct sst_error err = { 0 };
+
+	(void)state;
+	pki_write_pair(w.dir, "d/x/a.pem", w.plain);
+	pki_link(w.dir, "d/file.pem", "x/a.pem");
+	pki_link(w.dir, "d/folder", "x");
+	s = sst_cert_source_new(1, TLS_CERTIFICATE_CHAIN, 0, d, "not watched",
+	    open(d, O_RDONLY | O_CLOEXEC));
+	assert_int_equal(sst_certs_enter(w.certs, s, NULL, &err), 0);
+	assert_int_equal(opens(as_resolved, pki_path(w.dir, "d/x/a.pem")), 0);
+	assert_int_equal(opens(as_resolved, pki_path(w.dir, "d/file.pem")), ELOOP);
+	assert_int_equal(opens(as_resolved, pki_path(w.dir, "d/folder/a.pem")), ELOOP);
+	assert_int_equal(opens(as_named, pki_path(w.dir, "d/file.pem")), 0);
+	assert_int_equal(opens(as_named, pki_path(w.dir, "d/folder/a.pem")), 0);
+	/* links in it are resolved, and then there is none */
+	assert_int_equal(sst_certs_load(w.certs, s, &err), 0);
+	assert_true(loaded() >= 1);
+}
+
 int
 main(void)
 {
@@ -131,6 +189,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_a_client_waits_for_is_not_served_without_the_staple_that_it_demands),
 		T(where_nobody_sees_to_staples_it_is_served_at_once),
+		T(cs_51_below_a_static_directory_what_was_resolved_has_no_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
