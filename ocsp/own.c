@@ -366,6 +366,8 @@ sst_own_add(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_err
 void
 sst_own_sync_begin(struct sst_own *o)
 {
+	/* here, where there is time, and not when the first is added */
+	(void)sst_checker_settle(o->checker, NULL);
 	lock(o);
 	o->epoch++;
 	unlock(o);

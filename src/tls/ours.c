@@ -18,6 +18,7 @@
 #define MUSTS_MOST	1024	/* one more, and the first is forgotten */
 #define BARE_S		5	/* a staple that is missing is looked for so often, */
 #define BARE_LOOKS	720	/* for so many times */
+#define SERVED_MOST	64	/* that wait to be taken in; who comes later comes again */
 
 /* A certificate that demands a staple (RFC 7633). */
 struct must {
@@ -38,6 +39,8 @@ struct sst_ours {
 	size_t		 n_musts;
 	uint8_t		(*expected)[32];
 	size_t		 n_expected, room_expected;
+	struct sst_identity *served[SERVED_MOST];	/* new: the next step takes them in */
+	size_t		 n_served;
 };
 
 static void
@@ -107,6 +110,8 @@ sst_ours_unref(struct sst_ours *o)
 		return;
 	sst_own_free(o->own);
 	sst_ours_stop(o);
+	for (size_t i = 0; i < o->n_served; i++)
+		sst_identity_unref(o->served[i]);
 	(void)pthread_mutex_destroy(&o->mu);
 	free(o->musts);
 	free(o->expected);
@@ -188,15 +193,6 @@ musts_tell(struct sst_ours *o)
 	return bare;
 }
 
-/* The next step of what the certificates want. */
-static unsigned
-step(struct sst_ours *o)
-{
-	const unsigned s = sst_own_step(o->own);
-
-	return musts_tell(o) > 0 && s > BARE_S ? BARE_S : s;
-}
-
 static int
 is_known(void *arg, const uint8_t leaf[32])
 {
@@ -216,6 +212,37 @@ take_in(void *arg, X509 *leaf, STACK_OF(X509) *above)
 	if (X509_digest(leaf, EVP_sha256(), digest, &len) == 1)
 		must_note(o, leaf, digest);
 	return 0;
+}
+
+/* How many there were. */
+static size_t
+served_take(struct sst_ours *o)
+{
+	struct sst_identity *served[SERVED_MOST];
+	size_t n;
+
+	(void)pthread_mutex_lock(&o->mu);
+	n = o->n_served;
+	memcpy(served, o->served, n * sizeof(*served));
+	o->n_served = 0;
+	(void)pthread_mutex_unlock(&o->mu);
+	for (size_t i = 0; i < n; i++) {
+		(void)take_in(o, sst_identity_leaf(served[i]),
+		    sst_identity_chain(served[i]));
+		sst_identity_unref(served[i]);
+	}
+	return n;
+}
+
+/* The next step of what the certificates want. */
+static unsigned
+step(struct sst_ours *o)
+{
+	const size_t taken = served_take(o);
+	const unsigned s = sst_own_step(o->own);
+	const unsigned most = musts_tell(o) > 0 ? BARE_S : taken == SERVED_MOST ? 1 : s;
+
+	return s < most ? s : most;
 }
 
 /* What there is no memory to wait for is not waited for. */
@@ -319,21 +346,25 @@ sst_ours_sync(struct sst_ours *o)
 	atomic_store(&o->synced, 1);
 }
 
+static void
+served_add(struct sst_ours *o, struct sst_identity *id)
+{
+	size_t i;
+
+	(void)pthread_mutex_lock(&o->mu);
+	for (i = 0; i < o->n_served && o->served[i] != id; i++)
+		;
+	if (i == o->n_served && i < SERVED_MOST)
+		o->served[o->n_served++] = sst_identity_ref(id);
+	(void)pthread_mutex_unlock(&o->mu);
+}
+
 void
 sst_ours_serve(struct sst_ours *o, const struct sst_choice *choice)
 {
-	for (size_t i = 0; i < sst_choice_count(choice); i++) {
-		const uint8_t *leaf = sst_choice_digest(choice, i);
-		struct sst_identity *id = sst_choice_identity(choice, i);
-
-		if (sst_own_again(o->own, leaf))
-			continue;
-		(void)ERR_set_mark();
-		(void)sst_own_add(o->own, sst_identity_leaf(id), sst_identity_chain(id),
-		    NULL);
-		must_note(o, sst_identity_leaf(id), leaf);
-		(void)ERR_pop_to_mark();
-	}
+	for (size_t i = 0; i < sst_choice_count(choice); i++)
+		if (!sst_own_again(o->own, sst_choice_digest(choice, i)))
+			served_add(o, sst_choice_identity(choice, i));
 }
 
 /* Whatever it has goes on, if it was there; nothing is shown, and so nothing is read. */

@@ -65,7 +65,8 @@ unsigned sst_ours_step(struct sst_ours *);
 size_t	sst_ours_pending(struct sst_ours *);
 int	sst_ours_wait(struct sst_ours *, unsigned ms);
 
-/* This is being served: taken in, what of it is new. */
+/* This is being served: the next step takes in what of it is new. Reads nothing, and
+ * waits for nobody. */
 void	sst_ours_serve(struct sst_ours *, const struct sst_choice *);
 /* As sst_ours_step(), for who takes in what he serves: what the store has lost since the
  * last time is seen to no more. Reads no file. */
