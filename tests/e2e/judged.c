@@ -2,11 +2,9 @@
 #include "judged.h"
 
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +14,6 @@ time_t now;
 struct pki_cert *www, *other;
 struct judged r;
 const struct pki_buf none;
-static char conf_file[700], cache_dir[700];
 
 struct pki_buf
 list_of(const struct pki_cert *revoked)
@@ -37,31 +34,14 @@ answer(void *arg, const struct responder_request *q, struct responder_reply *rep
 	reply->body = list_of(r.revoked ? r.leaf : NULL);
 }
 
-/* The relay of a root-started program is another user. */
-static void
-give_away(const char *path)
-{
-	const struct passwd *pw;
-
-	if (geteuid() != 0)
-		return;
-	pw = getpwnam("_securesockets");
-	if (pw == NULL)
-		pw = getpwnam("nobody");
-	if (pw != NULL)
-		want_eq(chown(path, pw->pw_uid, pw->pw_gid), 0);
-}
-
 void
 machine(const char *revocation)
 {
-	char text[1600];
+	char keys[1600];
 
-	(void)snprintf(text, sizeof(text), "%s\ncache: { dir = \"%s\"; };\n"
-	    "fetch: { allow = [ \"%s\" ]; };\n", revocation, cache_dir,
-	    r.http != NULL ? responder_allow(r.http) : "192.0.2.1");
-	pki_write_text(world.dir, "machine.conf", text);
-	want_eq(chmod(conf_file, 0644), 0);
+	(void)snprintf(keys, sizeof(keys), "%s\nfetch: { allow = [ \"%s\" ]; };",
+	    revocation, r.http != NULL ? responder_allow(r.http) : "192.0.2.1");
+	world_machine(keys);
 }
 
 void
@@ -73,11 +53,6 @@ begin(const char *revocation, enum responder_manner manner)
 	r.http = responder_new(answer, NULL);
 	r.leaf = pki_issue(world.ca, &(struct pki_spec){ .cn = "listed",
 	    .san = "one.example", .crl = responder_url(r.http, "/list") });
-	(void)snprintf(cache_dir, sizeof(cache_dir), "%s/cache-%ld", world.dir,
-	    (long)getpid());
-	want_eq(mkdir(cache_dir, 0700), 0);
-	give_away(cache_dir);
-	want_eq(setenv("SECURESOCKETS_CONF", conf_file, 1), 0);
 	machine(revocation);
 }
 
@@ -160,5 +135,4 @@ judged_world(void)
 	www = pki_issue(world.ca, &(struct pki_spec){ .cn = "www", .san = "one.example" });
 	other = pki_issue(world.ca, &(struct pki_spec){ .cn = "other",
 	    .san = "one.example" });
-	(void)snprintf(conf_file, sizeof(conf_file), "%s/machine.conf", world.dir);
 }

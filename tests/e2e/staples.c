@@ -2,13 +2,12 @@
 /* staples - what a listener shows of its own certificates, and what it learns of them. */
 #include <fcntl.h>
 #include <openssl/ocsp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +23,6 @@
 
 static time_t now;
 static struct pki_cert *middle;
-static char conf_file[700];
 
 /* What the responder says of the certificate whose number its path ends in. */
 static struct {
@@ -81,32 +79,18 @@ issue(const char *san, const char *how, int days)
 	return pki_path(world.dir, name);
 }
 
-/* A cache and a machine's file of this scene's own. The relay of a program that root
- * started is another user. */
 static void
 begin(const char *revocation)
 {
-	const struct passwd *pw = NULL;
-	char text[1600], cache[700];
+	char keys[1600];
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	now = time(NULL);
 	middle = pki_issue(world.ca, &(struct pki_spec){ .cn = "Middle", .ca = 1 });
 	r.http = responder_new(answer, NULL);
-	(void)snprintf(cache, sizeof(cache), "%s/cache-%ld", world.dir, (long)getpid());
-	want_eq(mkdir(cache, 0700), 0);
-	if (geteuid() == 0) {
-		pw = getpwnam("_securesockets");
-		pw = pw != NULL ? pw : getpwnam("nobody");
-	}
-	if (pw != NULL)
-		want_eq(chown(cache, pw->pw_uid, pw->pw_gid), 0);
-	(void)snprintf(text, sizeof(text), "%s\ncache: { dir = \"%s\"; };\n"
-	    "fetch: { allow = [ \"%s\" ]; };\n", revocation, cache,
-	    responder_allow(r.http));
-	pki_write_text(world.dir, "machine.conf", text);
-	want_eq(chmod(conf_file, 0644), 0);
-	want_eq(setenv("SECURESOCKETS_CONF", conf_file, 1), 0);
+	(void)snprintf(keys, sizeof(keys), "%s\nfetch: { allow = [ \"%s\" ]; };",
+	    revocation, responder_allow(r.http));
+	world_machine(keys);
 }
 
 static void
@@ -597,6 +581,5 @@ main(void)
 	};
 
 	world_begin();
-	(void)snprintf(conf_file, sizeof(conf_file), "%s/machine.conf", world.dir);
 	return world_end(tests);
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -88,6 +89,42 @@ hung(int sig)
 	_exit(3);
 }
 
+/* The relay of a program that root started is another user. */
+static void
+give_to_relay(const char *path)
+{
+	const struct passwd *pw;
+
+	if (geteuid() != 0)
+		return;
+	pw = getpwnam("_securesockets");
+	if (pw == NULL)
+		pw = getpwnam("nobody");
+	if (pw != NULL)
+		want_eq(chown(path, pw->pw_uid, pw->pw_gid), 0);
+}
+
+void
+world_machine(const char *keys)
+{
+	static char cache[600];
+	struct pki_buf b = { 0 };
+
+	if (cache[0] == '\0') {
+		(void)snprintf(cache, sizeof(cache), "%s/cache-%ld", world.dir,
+		    (long)getpid());
+		want_eq(mkdir(cache, 0700), 0);
+		give_to_relay(cache);
+	}
+	pki_put_text(&b, keys);
+	pki_put_text(&b, "\ncache: { dir = \"");
+	pki_put_text(&b, cache);
+	pki_put_text(&b, "\"; };\n");
+	pki_write(world.dir, "machine.conf", 0644, &b);
+	pki_buf_free(&b);
+	want_eq(setenv("SECURESOCKETS_CONF", pki_path(world.dir, "machine.conf"), 1), 0);
+}
+
 /* The pair that a warm scene starts with must be the one that it ends with. */
 static void
 play_body(void (*body)(void), enum world_start start)
@@ -100,6 +137,7 @@ play_body(void (*body)(void), enum world_start start)
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)signal(SIGALRM, hung);
 	(void)alarm(WORLD_SCENE_SECONDS);
+	world_machine("");
 	if (start == WORLD_WARM) {
 		fd = socket(world.families[0], SOCK_STREAM, IPPROTO_TLS);
 		want(fd >= 0);
@@ -323,7 +361,6 @@ world_begin(void)
 	/* What this machine believes is not what the scenes are about. */
 	(void)unsetenv("SSL_CERT_FILE");
 	(void)unsetenv("SSL_CERT_DIR");
-	(void)unsetenv("SECURESOCKETS_CONF");
 	find_families();
 	world.dir = pki_dir_new();
 	(void)chmod(world.dir, 0711);

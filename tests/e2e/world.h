@@ -20,7 +20,9 @@
  *   3. A relay that died in a SCENE fails it, even when nobody noticed.
  *      COLD_SCENE leaves the start and the death of the pair to the scene.
  *   4. A scene that hangs ends with the line that it hung behind.
- *   5. Nothing sleeps: what is waited for is polled, against a deadline.
+ *   5. What this machine keeps, in /var/cache or for this user, no scene sees: each
+ *      has a cache of its own, in a file.
+ *   6. Nothing sleeps: what is waited for is polled, against a deadline.
  * Threads: want() may be used in any thread of a scene.
  */
 #ifndef SST_E2E_WORLD_H
@@ -129,6 +131,10 @@ int	world_try(const char *name, void (*body)(void), enum world_start);
 	name##_body(void)
 #define SCENE(name)		SCENE_(name, WORLD_WARM)
 #define COLD_SCENE(name)	SCENE_(name, WORLD_COLD)
+
+/* The scene's machine file: these keys, and a cache of the scene's own. Each scene
+ * begins with one without keys; a running pair takes a change in. */
+void	world_machine(const char *keys);
 
 /* Before anything else in main(): makes the directory, the authority and one
  * certificate, and forks the supervisor off. */
