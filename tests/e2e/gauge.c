@@ -2,6 +2,7 @@
 /* gauge - what a pair holds; see gauge.h. */
 #include "gauge.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,21 +88,46 @@ gauge_read(struct gauge *g, int fd)
 	g->records = records();
 }
 
-static int
-is_back(const struct gauge *start, int fd)
+/* What every descriptor of a process leads to, for who looks for what stayed. */
+static void
+print_fds(const char *what, pid_t pid)
 {
-	struct gauge now;
+	char path[300], target[256];
+	DIR *dir;
+	struct dirent *e;
+	ssize_t n;
 
-	gauge_read(&now, fd);
-	want_eq(now.keeper, start->keeper);
-	want_eq(now.relay, start->relay);
-	return now.fds <= start->fds && now.records <= start->records;
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	(void)fprintf(stderr, "%s %d:", what, (int)pid);
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		n = readlinkat(dirfd(dir), e->d_name, target, sizeof(target));
+		if (n > 0)
+			(void)fprintf(stderr, " %s=%.*s", e->d_name, (int)n, target);
+	}
+	(void)fputs("\n", stderr);
+	if (dir != NULL)
+		(void)closedir(dir);
 }
 
 void
 gauge_want_back(const struct gauge *start, int fd)
 {
-	want_soon(is_back(start, fd));
+	const long long end = world_now_ms() + WORLD_PATIENCE_MS;
+	struct gauge now;
+
+	while (gauge_read(&now, fd), now.fds > start->fds || now.records > start->records) {
+		if (world_now_ms() > end) {
+			print_fds("keeper", now.keeper);
+			print_fds("relay", now.relay);
+			world_fail(__FILE__, __LINE__, "%ld descriptors and %ld records "
+			    "stay, at the start %ld and %ld", now.fds, now.records,
+			    start->fds, start->records);
+		}
+		world_breathe();
+	}
+	want_eq(now.keeper, start->keeper);
+	want_eq(now.relay, start->relay);
 }
 
 long

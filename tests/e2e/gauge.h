@@ -19,7 +19,9 @@ struct gauge {
 
 /* `fd` is any TLS descriptor of this process's own pair. */
 void	gauge_read(struct gauge *, int fd);
-/* Until no more descriptors and records are held than at `start`. */
+/* Until no more descriptors and records are held than at `start`. Being asked for them
+ * costs a descriptor for a moment, and so does a record on its way out. Where it never
+ * comes to that, what each descriptor leads to is printed. */
 void	gauge_want_back(const struct gauge *start, int fd);
 /* Room for descriptors in this process and in the pair that it will start; the
  * limit that there is then. */
