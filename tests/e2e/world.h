@@ -197,6 +197,9 @@ void	prog_keeper(struct prog *, const struct sst_wire_start *,
 
 /* keeper and relay behind a TLS descriptor. 0, or -1 when they do not answer. */
 int	world_pair(int fd, pid_t *ret_keeper, pid_t *ret_relay);
+/* What the status door of this program's pair, which is root's, says to a line. 1, or
+ * 0: nothing. */
+int	world_ask(const char *line, char *out, size_t size);
 /* All agents of this program's directory; returns how many. */
 int	world_agents(pid_t *pids, int room);
 int	world_alive(pid_t);
