@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * served - a directory with more names than the kernel gives watches for: those that
- * clients ask for have one.
+ * clients ask for have one, and a mark on the file system tells of the others.
  *
- * The program and its pair are in a user namespace that allows LIMIT watches; whoever
- * stands outside counts them.
+ * For the first, the program and its pair are in a user namespace that allows LIMIT
+ * watches; whoever stands outside counts them. For the second, which takes root, the
+ * scene has a file system of its own and is shown another limit.
  */
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -12,11 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ours.h"
+#include "support/mark.h"
 
 enum {
 	FOLDERS = 6,
@@ -35,22 +38,33 @@ folder(int i)
 	return pki_path(tls, name);
 }
 
+/* Issues what folder i has; the file is there in one step. */
+static struct pki_cert *
+put_cert(int i)
+{
+	char name[32];
+	struct pki_cert *c;
+
+	(void)snprintf(name, sizeof(name), "n%d.example", i);
+	c = pki_issue(world.ca, &(struct pki_spec){ .san = name });
+	(void)snprintf(name, sizeof(name), "n%d/cert.pem", i);
+	pki_write_pair(tls, name, c);
+	return c;
+}
+
+static void
+make_tls(const char *name)
+{
+	(void)snprintf(tls, sizeof(tls), "%s/%s", world.dir, name);
+	want_eq(mkdir(tls, 0711), 0);
+}
+
 static void
 plant(void)
 {
-	char name[64];
-
-	(void)snprintf(tls, sizeof(tls), "%s/tls", world.dir);
-	want_eq(mkdir(tls, 0711), 0);
 	for (int i = 0; i < FOLDERS; i++) {
-		struct pki_cert *c;
-
-		(void)snprintf(name, sizeof(name), "n%d.example", i);
-		c = pki_issue(world.ca, &(struct pki_spec){ .san = name });
 		want_eq(mkdir(folder(i), 0711), 0);
-		(void)snprintf(name, sizeof(name), "n%d/cert.pem", i);
-		pki_write_pair(tls, name, c);
-		pki_free(c);
+		pki_free(put_cert(i));
 	}
 }
 
@@ -167,6 +181,7 @@ COLD_SCENE(names_that_clients_ask_for_get_a_watch_first)
 	struct prog p;
 	struct news n;
 
+	make_tls("asked");
 	plant();
 	prog_start(&p, program, NULL);
 	prog_recv(p.ch, &n, sizeof(n));
@@ -189,11 +204,78 @@ COLD_SCENE(names_that_clients_ask_for_get_a_watch_first)
 	prog_end(&p);
 }
 
+/* What a pair that is started from now on has of watches: those on the way to the
+ * names, and two of theirs. The file system of the names is the scene's own, so that
+ * nobody else writes there. 0: this machine does not let us. */
+static int
+limit_watches(void)
+{
+	char text[32];
+	int share = 3;
+
+	for (const char *p = tls; *p != '\0'; p++)
+		share += *p == '/';
+	(void)snprintf(text, sizeof(text), "%d\n", 4 * share);
+	pki_write_text(world.dir, "max_user_watches", text);
+	return geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("tmpfs", tls, "tmpfs", 0, "mode=0711") == 0 &&
+	    mount(pki_path(world.dir, "max_user_watches"),
+	    "/proc/sys/fs/inotify/max_user_watches", NULL, MS_BIND, NULL) == 0 &&
+	    mark_is_granted(tls);
+}
+
+static const char *
+watches(void)
+{
+	static char text[4096];
+
+	want(world_ask("watches", text, sizeof(text)));
+	return text;
+}
+
+/* Three renewals of names without a watch: a sweep, of which there is one in a minute
+ * and so at most one in this scene, would find one of them. */
+COLD_SCENE(a_renewal_without_a_watch_is_served_without_a_sweep)
+{
+	struct pki_cert *c;
+	pid_t keeper, relay;
+	uint64_t before;
+	struct addr at;
+	char name[32];
+	int l, n = 0;
+
+	make_tls("marked");
+	if (!limit_watches())
+		world_skip("no file system may be mounted or marked");
+	plant();
+	l = ours_listener(&at, world.families[0], tls, NULL);
+	want_eq(world_pair(l, &keeper, &relay), 0);
+	want_soon(strstr(ours_get(l, TLS_CERTIFICATE_STATUS), "\"loaded\":6,") != NULL);
+	want_soon(strstr(watches(), "\"mark\":\"held\"") != NULL);
+	want_has(watches(), "\"every_ms\":60000,");
+	for (int i = 0; i < FOLDERS && n < 3; i++) {
+		if (is_watched(keeper, i))
+			continue;
+		before = ours_generation(l);
+		c = put_cert(i);
+		want_soon(ours_generation(l) > before);
+		(void)snprintf(name, sizeof(name), "n%d.example", i);
+		ours_want_soon_shown(l, &at, name, c);
+		pki_free(c);
+		n++;
+	}
+	want_eq(n, 3);
+	want_has(watches(), "\"mark\":\"held\"");
+	(void)close(l);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_that_clients_ask_for_get_a_watch_first),
+		cmocka_unit_test(a_renewal_without_a_watch_is_served_without_a_sweep),
 	};
 
 	world_begin();

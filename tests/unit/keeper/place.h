@@ -22,7 +22,7 @@
 #include <cmocka.h>
 
 struct place {
-	char	dir[64];
+	char	dir[1024];
 	char	name[4][PATH_MAX];	/* what at() returned last */
 	int	turn;
 };
@@ -37,15 +37,21 @@ place_remove_one(const char *path, const struct stat *st, int flag, struct FTW *
 }
 
 static inline int
-place_open(void **state)
+place_open_in(void **state, const char *above)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return -1;
-	(void)strcpy(p->dir, "/tmp/sst-keeper-XXXXXX");
+	(void)snprintf(p->dir, sizeof(p->dir), "%s/sst-keeper-XXXXXX", above);
 	*state = p;
 	return mkdtemp(p->dir) == NULL ? -1 : 0;
+}
+
+static inline int
+place_open(void **state)
+{
+	return place_open_in(state, "/tmp");
 }
 
 static inline int
