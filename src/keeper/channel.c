@@ -120,6 +120,45 @@ sst_channel_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 	sst_channel_take(k, BATCH);
 }
 
+int
+sst_files_flush(struct sst_keeper *k)
+{
+	struct epoll_event e = { .data.ptr = &k->files };
+	int rc;
+
+	k->answer_at = INT64_MAX;
+	if (k->files.fd < 0)
+		return 0;
+	rc = sst_queue_flush(&k->answers);
+	/* Who asks waits for this answer, and may ask nothing more until it comes. */
+	e.events = rc > 0 ? EPOLLIN : rc == 0 ? EPOLLOUT : 0;
+	if (rc < 0)
+		k->answer_at = sst_clock_ms() + RETRY_MS;
+	(void)epoll_ctl(k->epoll, EPOLL_CTL_MOD, k->files.fd, &e);
+	return rc > 0;
+}
+
+static void
+answer(struct sst_keeper *k, struct sst_wire_head *head, const void *data, size_t len,
+    const int *fds, size_t n_fds)
+{
+	if (sst_queue_send(&k->answers, head, data, len, fds, n_fds) != 0) {
+		/* No duplicates of them can be kept: an answer is owed all the same. */
+		head->a = -1;
+		head->b = errno;
+		(void)sst_queue_send(&k->answers, head, NULL, 0, NULL, 0);
+	}
+	if (k->answers.n > 0)
+		(void)sst_files_flush(k);
+}
+
+static void
+end_answers(struct sst_keeper *k)
+{
+	sst_keeper_close(k, &k->files);
+	k->answers.fd = -1;
+}
+
 void
 sst_files_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 {
@@ -129,23 +168,23 @@ sst_files_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 	size_t len, n_fds;
 	long n;
 
-	(void)events;
 	/* What the relay said before it asked counts first. */
 	sst_channel_take(k, BEFORE_ANSWER);
 	/* One question, one answer: the next is read when the last is out. */
-	if (sst_queue_flush(&k->answers) != 1)
+	if (k->answers.n > 0 && !sst_files_flush(k)) {
+		if ((events & EPOLLHUP) != 0)
+			end_answers(k);
 		return;
+	}
 	n = sst_wire_recv(ev->fd, &question, k->data, sizeof(k->data), NULL, 0);
 	if (n < 0) {
-		if (errno == ECONNRESET) {
-			sst_keeper_close(k, ev);
-			k->answers.fd = -1;
-		}
+		if (errno == ECONNRESET)
+			end_answers(k);
 		return;
 	}
 	len = sst_sources_answer(&k->sources, &question, k->data, (size_t)n, &head,
 	    out, sizeof(out), fds, &n_fds);
-	(void)sst_queue_send(&k->answers, &head, out, len, fds, n_fds);
+	answer(k, &head, out, len, fds, n_fds);
 	for (size_t i = 0; i < n_fds; i++)
 		(void)close(fds[i]);
 }

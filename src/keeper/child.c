@@ -108,7 +108,7 @@ cut_off(struct sst_keeper *k)
 	sst_queue_move(&k->to_relay, &k->waiting);
 	sst_queue_move(&k->waiting, &k->to_relay);
 	k->to_relay.fd = k->answers.fd = -1;
-	k->flush_at = INT64_MAX;
+	k->flush_at = k->answer_at = INT64_MAX;
 }
 
 int

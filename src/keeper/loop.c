@@ -106,7 +106,7 @@ earlier(int64_t a, int64_t b)
 static int
 patience(const struct sst_keeper *k, int64_t now)
 {
-	int64_t due = earlier(k->idle_at, k->flush_at);
+	int64_t due = earlier(k->idle_at, earlier(k->flush_at, k->answer_at));
 
 	due = earlier(due, sst_child_due(k));
 	due = earlier(due, sst_sources_due(&k->sources));
@@ -144,6 +144,8 @@ tick(struct sst_keeper *k, int64_t now, int n_events)
 		sst_watch_step(k->watch, now, sst_channel_changed, k);
 	if (now >= k->flush_at)
 		sst_channel_flush(k);
+	if (now >= k->answer_at)
+		(void)sst_files_flush(k);
 	if (now >= k->idle_at)
 		sst_keeper_drain(k);
 }

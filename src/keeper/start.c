@@ -253,7 +253,7 @@ keeper_new(void)
 	k->spare = sst_keeper_spare();
 	k->calls_end = &k->calls;
 	k->askers_end = &k->askers;
-	k->idle_at = k->flush_at = k->restart_at = k->kill_at = INT64_MAX;
+	k->idle_at = k->flush_at = k->answer_at = k->restart_at = k->kill_at = INT64_MAX;
 	sst_queue_init(&k->to_relay, -1);
 	sst_queue_init(&k->answers, -1);
 	sst_queue_init(&k->waiting, -1);

@@ -60,6 +60,7 @@ struct sst_keeper {
 	struct sst_queue to_relay, answers;
 	struct sst_queue waiting;	/* for the next relay */
 	int64_t		 flush_at;	/* retry without EPOLLOUT */
+	int64_t		 answer_at;	/* the same of `answers` */
 
 	struct sst_sources sources;
 	struct sst_held	 held;
@@ -101,6 +102,8 @@ int64_t	sst_child_due(const struct sst_keeper *);
 /* channel.c */
 void	sst_channel_ready(struct sst_keeper *, struct sst_event *, uint32_t);
 void	sst_files_ready(struct sst_keeper *, struct sst_event *, uint32_t);
+/* Sends the answers that wait, and asks to be woken for the rest. 1: none waits. */
+int	sst_files_flush(struct sst_keeper *);
 /* Handles at most so many messages. */
 void	sst_channel_take(struct sst_keeper *, int most);
 /* To the relay, or to the next one where `verb` may wait for it. */

@@ -4,7 +4,10 @@
 
 enum {
 	PUPPET_EXIT = 200,	/* ends with status a */
-	PUPPET_NEXT		/* the reply is the keeper's next message */
+	PUPPET_NEXT,		/* the reply is the keeper's next message */
+	PUPPET_FLOOD		/* id, data: asks about the link until an answer does not
+				   come, and takes them only then: a: questions, b:
+				   answers */
 };
 
 #endif

@@ -432,6 +432,26 @@ a_file_is_forwarded_watched_and_opened_again(void **state)
 	assert_int_equal(got, -1);
 }
 
+static void
+an_answer_that_found_no_room_comes_when_there_is_some(void **state)
+{
+	struct pair *k = *state;
+	struct sst_wire_head q;
+	int conn;
+
+	put_file(k->p, "a.pem", "one");
+	start(k);
+	restored(k);
+	sst_wire_init(&q, PUPPET_FLOOD);
+	q.id = set_file(k, at(k->p, "a.pem"), &conn);
+	(void)close(conn);
+	(void)call(k, 'r', &q, at(k->p, "a.pem"), strlen(at(k->p, "a.pem")) + 1, NULL, 0,
+	    NULL, 0);
+	/* each has its own, and nothing more was asked meanwhile */
+	assert_true(k->reply.a > 1);
+	assert_int_equal(k->reply.b, k->reply.a);
+}
+
 /* The answer of the status door to one line; 0: there is no door for this user. */
 static int
 asked(struct pair *k, const char *line, char *out, size_t size)
@@ -968,6 +988,7 @@ main(void)
 		PAIR(a_door_that_is_taken_is_an_error),
 		PAIR(a_relay_that_never_gets_ready_is_an_error_with_its_own_words),
 		PAIR(a_file_is_forwarded_watched_and_opened_again),
+		PAIR(an_answer_that_found_no_room_comes_when_there_is_some),
 		PAIR(a_change_in_a_directory_is_named_and_can_be_told_of_at_the_door),
 		PAIR(a_file_call_without_its_parts_is_refused),
 		PAIR(what_was_held_comes_back_after_the_relay_was_killed),
