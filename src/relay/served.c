@@ -2,6 +2,7 @@
 #include "served.h"
 
 #include <limits.h>
+#include <poll.h>
 
 #include "base/below.h"
 #include "certs.h"
@@ -92,11 +93,21 @@ tell_of(struct sst_relay *relay, const struct sst_listener *l, size_t most)
 	return n;
 }
 
+/* Room for all that is told in a second: a keeper that a file system holds up reads
+ * nothing, and nobody here waits for it. */
+static int
+is_heard(const struct sst_relay *relay)
+{
+	struct pollfd p = { .fd = relay->channel, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
 static void
 tell(struct sst_timer *t)
 {
 	struct sst_relay *relay = SST_HOLDER(t, struct sst_relay, served_timer);
-	size_t n = 0, left = SST_HOT_MOST, each;
+	size_t n = 0, left = is_heard(relay) ? SST_HOT_MOST : 0, each;
 
 	relay->served_at = relay->loop.now;
 	for (const struct sst_listener *l = relay->listeners; l != NULL; l = l->next)

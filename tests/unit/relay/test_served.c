@@ -219,6 +219,33 @@ more_than_fit_are_told_a_second_later(void **state)
 	pki_dir_free(dir);
 }
 
+static void
+a_keeper_that_reads_nothing_is_not_waited_for(void **state)
+{
+	struct scene *s = *state;
+	char *dir = plant(3);
+	static char junk[4096];
+
+	supply(s, dir, WATCHED_ID);
+	begin(s, 8);
+	ask_for(s, "n0.example");
+	assert_string_equal(told(s, WATCHED_ID), "n0,");
+	while (send(s->a.relay->channel, junk, sizeof(junk), MSG_DONTWAIT) > 0)
+		continue;
+	assert_int_equal(errno, EAGAIN);
+	ask_for(s, "n1.example");
+	(void)alarm(20);
+	agent_later(&s->a, 1000 + SST_LOOP_TICK);
+	(void)alarm(0);
+	while (recv(s->a.channel[1], junk, sizeof(junk), MSG_DONTWAIT) > 0)
+		continue;
+	/* and then it hears of it */
+	ask_for(s, "n2.example");
+	agent_later(&s->a, 1000 + SST_LOOP_TICK);
+	assert_string_equal(told(s, WATCHED_ID), "n1,n2,");
+	pki_dir_free(dir);
+}
+
 int
 main(void)
 {
@@ -227,6 +254,7 @@ main(void)
 		SCENE(what_is_served_is_told_once_and_at_most_once_a_second),
 		SCENE(nothing_is_told_of_what_is_not_watched),
 		SCENE(more_than_fit_are_told_a_second_later),
+		SCENE(a_keeper_that_reads_nothing_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_free);
