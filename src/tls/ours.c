@@ -332,16 +332,19 @@ void
 sst_ours_sync(struct sst_ours *o)
 {
 	struct sst_store *store = store_of(o);
+	int rc;
 
 	if (store == NULL)
 		return;
 	sst_own_sync_begin(o->own);
-	(void)sst_store_leaves(store, is_known, take_in, o, NULL);
+	rc = sst_store_leaves(store, is_known, take_in, o, NULL);
 	(void)pthread_mutex_lock(&o->mu);
 	for (size_t i = 0; i < o->n_expected; i++)
 		(void)sst_own_again(o->own, o->expected[i]);
 	(void)pthread_mutex_unlock(&o->mu);
-	sst_own_sync_end(o->own);
+	/* what could not be listed is not gone */
+	if (rc >= 0)
+		sst_own_sync_end(o->own);
 	sst_store_unref(store);
 	atomic_store(&o->synced, 1);
 }
@@ -383,8 +386,10 @@ sst_ours_go_on(struct sst_ours *o)
 
 	if (store != NULL && atomic_exchange(&o->generation, generation) != generation) {
 		sst_own_sync_begin(o->own);
-		(void)sst_store_leaves(store, has, take_in, o, NULL);
-		sst_own_sync_end(o->own);
+		if (sst_store_leaves(store, has, take_in, o, NULL) >= 0)
+			sst_own_sync_end(o->own);
+		else
+			atomic_store(&o->generation, ~generation);	/* again */
 	}
 	sst_store_unref(store);
 	return step(o);

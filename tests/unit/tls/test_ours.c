@@ -10,9 +10,11 @@
 
 #include <cmocka.h>
 
+#include "certstore/store_leaves.h"
 #include "duo.h"
 #include "meet.h"
 #include "ocsp/own_inside.h"
+#include "support/starve.h"
 #include "support/wall.h"
 #include "tls/ours.h"
 #include "tls/staple.h"
@@ -635,6 +637,42 @@ what_the_store_has_lost_is_seen_to_no_more(void **state)
 	SSL_CTX_free(server);
 }
 
+/* For a moment there is no memory to list the store: nothing has left it. */
+static void
+what_could_not_be_listed_is_not_gone(void **state)
+{
+	struct sst_ours *ours = ours_new(0);
+	SSL_CTX *client = duo_client(NULL, NULL), *server = server_of(NULL);
+	const uint8_t nobody[32] = { 0 };
+	struct duo d;
+	int hits = 0;
+
+	(void)state;
+	duo_begin(&d, client, server, NULL);
+	(void)SSL_set_tlsext_host_name(d.client, DUO_HOST);
+	duo_shake(&d);
+	assert_true(d.client_ok && d.server_ok);
+	for (int n = 1, hit = 1; hit; n++) {
+		/* another generation, or nothing is listed */
+		assert_int_equal(sst_store_mark_bare(r.store, nobody, n % 2, NULL), SST_OK);
+		starve_arm((n + 1) / 2, STARVE_SQLITE);
+		if (n % 2 == 0)
+			(void)sst_ours_go_on(ours);
+		else
+			sst_ours_sync(ours);
+		hit = starve_over();
+		hits += hit;
+		/* nor when no handshake can have it from before any more */
+		atomic_store(&wall, time(NULL) + hits * (SST_OWN_LINGER_S + 1));
+		assert_int_equal(sst_ours_give(d.server, ours), SSL_TLSEXT_ERR_OK);
+	}
+	assert_true(hits > 1);
+	sst_ours_unref(ours);
+	duo_done(&d);
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+}
+
 #define EACH(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -656,8 +694,11 @@ main(void)
 		EACH(the_watch_goes_on_whoever_the_clients_are),
 		EACH(what_is_served_is_watched_from_then_on),
 		EACH(what_the_store_has_lost_is_seen_to_no_more),
+		EACH(what_could_not_be_listed_is_not_gone),
 		EACH(cs_42_a_resumed_session_is_given_none_whoever_asks),
 	};
 
+	if (!starve_sqlite())
+		return 1;
 	return cmocka_run_group_tests_name("ours", tests, duo_world_make, duo_world_free);
 }
