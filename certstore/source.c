@@ -14,11 +14,20 @@
 #include "base/fail.h"
 #include "base/unlinked.h"
 
+static _Thread_local uint64_t unanswered;	/* questions of this thread */
+
+int
+sst_source_is_want(int code)
+{
+	return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOBUFS;
+}
+
 static int
 files_fail(struct sst_error *err, int code, const char *path)
 {
 	char shown[PATH_MAX];
 
+	unanswered += (uint64_t)sst_source_is_want(code);
 	(void)sst_escape(shown, sizeof(shown), path, strlen(path));
 	return sst_fail_errno(err, code, "%s", shown);
 }
@@ -142,10 +151,18 @@ files_readlink(void *ctx, const char *path, char *out, size_t size,
 	return SST_OK;
 }
 
+static uint64_t
+files_unanswered(void *ctx)
+{
+	(void)ctx;
+	return unanswered;
+}
+
 const struct sst_source_ops sst_source_files = {
 	.open = files_open,
 	.open_resolved = files_open_resolved,
 	.list = files_list,
 	.exposed = files_exposed,
 	.readlink = files_readlink,
+	.unanswered = files_unanswered,
 };

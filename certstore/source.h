@@ -70,12 +70,15 @@ struct sst_source_ops {
 	/* 1: nobody opens anything any more, and what failed lately says nothing of the
 	 * files. NULL: that does not happen. */
 	int	(*gone)(void *ctx);
-	/* How many questions of this thread were not answered in time so far: what was
-	 * read while one was not says nothing of the files. NULL: all are. */
+	/* How many questions of this thread were not answered so far, for want of time, of
+	 * descriptors or of memory: what was read while one was not says nothing of the
+	 * files. NULL: all are. */
 	uint64_t (*unanswered)(void *ctx);
 	void	(*free)(void *ctx);	/* may be NULL */
 };
 
+/* 1: this errno says what the process lacks, and nothing of the file. */
+int	sst_source_is_want(int code);
 /* The file system, with the rights of the caller. ctx is NULL. */
 extern const struct sst_source_ops sst_source_files;
 

@@ -88,14 +88,20 @@ void
 sst_store_note_unknown(struct sst_store *s, const char *source, const char *folder,
     struct sst_events *events)
 {
+	const int64_t now = sst_clock_ms();
 	int tell;
 
 	sst_store_lock(s);
-	tell = sst_waits_note(&s->waits, source, folder, 0, sst_clock_ms());
+	tell = sst_waits_note(&s->waits, source, folder, 0, now);
+	/* of more than there is room for, each would be forgotten: then it is all of it */
+	if (sst_waits_find(&s->waits, folder) == NULL) {
+		sst_waits_drop_source(&s->waits, source);
+		(void)sst_waits_note(&s->waits, source, source, 0, now);
+	}
 	sst_store_unlock(s);
 	if (tell)
 		sst_events_add(events, SST_STORE_KEPT, folder,
-		    "its files could not be opened in time: what it had goes on");
+		    "its files could not be opened so far: what it had goes on");
 }
 
 struct below {
@@ -105,15 +111,18 @@ struct below {
 	struct sst_piece piece;
 	struct sst_error *err;
 	int		 rc;
+	int		 silent;	/* not all that was asked was answered */
 };
 
 /* Whether the directory is there although one of its folders is not. */
 static int
 root_is_there(struct below *b)
 {
+	const uint64_t before = sst_source_unanswered(b->store);
 	int fd, rc;
 
 	rc = b->store->env.ops->open(b->store->env.ctx, b->root, &fd, b->err);
+	b->silent |= sst_source_unanswered(b->store) != before;
 	if (rc == SST_OK)
 		(void)close(fd);
 	return rc;
@@ -139,9 +148,11 @@ static void
 below_read(void *arg)
 {
 	struct below *b = arg;
+	const uint64_t before = sst_source_unanswered(b->store);
 
 	b->rc = sst_scan_folder(&b->store->env, b->root, b->piece.folder, b->piece.flat,
 	    &b->piece.scan, b->err);
+	b->silent |= sst_source_unanswered(b->store) != before;
 }
 
 static void
@@ -181,8 +192,10 @@ static void
 file_read(void *arg)
 {
 	struct below *b = arg;
+	const uint64_t before = sst_source_unanswered(b->store);
 
 	b->rc = sst_scan_alone(&b->store->env, b->root, b->folder, &b->piece.scan, b->err);
+	b->silent |= sst_source_unanswered(b->store) != before;
 }
 
 /* A file of the directory itself that has all it needs in it. 1: it was read. */
@@ -248,7 +261,6 @@ folder_load(struct sst_store *s, const char *root, const char *part,
 	struct sst_events events = { 0 };
 	enum sst_source_kind kind;
 	int64_t source = 0;
-	uint64_t silent;
 	int rc, n, known = 0;
 
 	n = snprintf(b.folder, sizeof(b.folder), "%s/%s", root, part);
@@ -257,11 +269,10 @@ folder_load(struct sst_store *s, const char *root, const char *part,
 	sst_store_lock(s);
 	rc = sst_index_source_get(s->index, root, &source, &kind, &why);
 	sst_store_unlock(s);
-	silent = sst_source_unanswered(s);
 	rc = rc < 0 ? rc : below_scan(&b, source);
 	if (sst_source_judge(s, &why) < 0) {
 		rc = SST_E_PEER;
-	} else if (sst_source_unanswered(s) != silent) {
+	} else if (b.silent) {
 		sst_store_note_unknown(s, root, b.folder, &events);
 		rc = SST_OK;
 	} else if (rc == SST_OK) {

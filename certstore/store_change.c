@@ -158,15 +158,19 @@ struct reading {
 	struct sst_scan	*scan;
 	struct sst_error *err;
 	int		 rc;
+	int		 silent;	/* not all that was asked was answered */
 };
 
 static void
 read_work(void *arg)
 {
 	struct reading *r = arg;
+	const uint64_t before = sst_source_unanswered(r->store);
 
 	r->rc = sst_scan_path(&r->store->env, r->path, r->had->key_paths,
 	    r->had->keys, r->had->n_keys, r->scan, r->err);
+	/* this may be a thread of its own */
+	r->silent = sst_source_unanswered(r->store) != before;
 }
 
 uint64_t
@@ -175,7 +179,7 @@ sst_source_unanswered(const struct sst_store *s)
 	return s->env.ops->unanswered == NULL ? 0 : s->env.ops->unanswered(s->env.ctx);
 }
 
-/* Takes in a large directory. *ret_done: it was one, or could not be listed in time. */
+/* Takes in a large directory. *ret_done: it was one, or could not be listed now. */
 static int
 dir_load(struct sst_store *s, const char *path, const struct had *had,
     struct sst_events *events, int *ret_done, struct sst_error *err)
@@ -228,8 +232,7 @@ piece_load(struct sst_store *s, const char *path, int again, const struct had *h
     struct sst_events *events, struct sst_error *err)
 {
 	struct sst_scan scan = { 0 };
-	struct reading r = { s, path, had, &scan, err, SST_OK };
-	const uint64_t silent = sst_source_unanswered(s);
+	struct reading r = { s, path, had, &scan, err, SST_OK, 0 };
 	int rc, later = 0;
 
 	/* a source of the caller's may want the caller's thread */
@@ -238,7 +241,7 @@ piece_load(struct sst_store *s, const char *path, int again, const struct had *h
 	else
 		read_work(&r);
 	rc = sst_source_judge(s, err) < 0 ? SST_E_PEER : r.rc;
-	if (sst_source_unanswered(s) != silent && rc != SST_E_PEER && rc != SST_E_NOMEM &&
+	if (r.silent && rc != SST_E_PEER && rc != SST_E_NOMEM &&
 	    silence_judge(s, path, had, rc == SST_OK ? &scan : NULL, events)) {
 		sst_scan_done(&scan);
 		sst_error_clear(err);

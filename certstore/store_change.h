@@ -18,7 +18,7 @@ int	sst_path_settle(const struct sst_store *, const char *path, char *out,
 /* What was read may be taken in: SST_OK, or SST_E_PEER when the source went away, which
  * is no word about its files. Asked after they were read and before the index changes. */
 int	sst_source_judge(const struct sst_store *, struct sst_error *err);
-/* How many questions of this thread were not answered in time so far (source.h). */
+/* How many questions of this thread were not answered so far (source.h). */
 uint64_t sst_source_unanswered(const struct sst_store *);
 /* An event for each key file that everybody can read. */
 void	sst_open_keys_tell(struct sst_events *, const struct sst_scan *);

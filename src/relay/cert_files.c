@@ -28,11 +28,15 @@ struct place {
 	char		below[PATH_MAX];	/* relative; "" for the source itself */
 };
 
+/* Of this thread: what could not be opened here for want of descriptors or memory. */
+static _Thread_local uint64_t unopened;
+
 static int
 path_fail(struct sst_error *err, int code, const char *path)
 {
 	char shown[400];
 
+	unopened += (uint64_t)sst_source_is_want(code);
 	return sst_fail_errno(err, code, "%s",
 	    sst_escape(shown, sizeof(shown), path, strlen(path)));
 }
@@ -327,7 +331,7 @@ static uint64_t
 certs_unanswered(void *ctx)
 {
 	(void)ctx;
-	return sst_files_unanswered();
+	return sst_files_unanswered() + unopened;
 }
 
 const struct sst_source_ops sst_cert_files = {

@@ -134,18 +134,19 @@ ask(struct sst_files *files, uint16_t verb, uint32_t id, const char *path, char 
 	(void)pthread_mutex_lock(&files->mu);
 	n = ask_locked(files, &head, path, data, size, fds, n_fds);
 	(void)pthread_mutex_unlock(&files->mu);
-	if (n < 0) {
-		*ret_errno = errno;
-		return -1;
+	if (n >= 0 && head.verb == SST_WIRE_REPLY && head.a >= 0) {
+		*ret_len = (size_t)n;
+		*ret_a = head.a;
+		return 0;
 	}
-	if (head.verb != SST_WIRE_REPLY || head.a < 0) {
+	if (n >= 0) {
 		close_all(fds, n_fds);
-		*ret_errno = head.b != 0 ? head.b : EPROTO;
-		return -1;
+		errno = head.b != 0 ? head.b : EPROTO;
 	}
-	*ret_len = (size_t)n;
-	*ret_a = head.a;
-	return 0;
+	*ret_errno = errno;
+	/* what the keeper lacks, or this process, says nothing of the file */
+	unanswered += (uint64_t)sst_source_is_want(*ret_errno);
+	return -1;
 }
 
 int

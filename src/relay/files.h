@@ -34,7 +34,8 @@ struct sst_files {
 int	sst_files_init(struct sst_files *, int channel);
 /* 1: the keeper is gone, and answers no more. */
 int	sst_files_gone(struct sst_files *);
-/* How many questions of this thread were not answered in time so far. */
+/* How many questions of this thread were not answered so far: in time, or because one of
+ * the two had no descriptor or no memory left for it. */
 uint64_t sst_files_unanswered(void);
 void	sst_files_done(struct sst_files *);
 int	sst_files_open(struct sst_files *, uint32_t id, const char *path, int *ret_fd,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* Who opens the files is too slow for once: nothing is refused or removed for it, and what
- * is not known is read again soon. */
+/* Who opens the files is too slow for once, or has no descriptor left: nothing is refused
+ * or removed for it, and what is not known is read again soon. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -23,12 +24,14 @@ static struct pki_cert *site[LARGE], *next[2];
 
 /* After so many more questions one is not answered, and then all are again. */
 static atomic_int to_answer;
+static atomic_int is_mute;	/* about what is in a folder */
 static _Thread_local uint64_t silent;
 
 static int
 is_answered(const char *path, struct sst_error *err)
 {
-	if (atomic_fetch_sub(&to_answer, 1) != 0)
+	if (atomic_fetch_sub(&to_answer, 1) != 0 &&
+	    !(atomic_load(&is_mute) && strstr(path, "/live/") != NULL))
 		return 1;
 	silent++;
 	(void)sst_fail_errno(err, ETIMEDOUT, "%s", path);
@@ -329,6 +332,128 @@ a_file_that_was_set_goes_on_and_one_that_was_not_is_refused(void **state)
 	sst_store_unref(s);
 }
 
+static void
+of_more_than_may_wait_nothing_is_forgotten(void **state)
+{
+	const int n = SST_WAITS_MAX + 20;
+	struct sst_store *s = slow_store();
+	struct sst_error err = { .code = SST_OK };
+	char path[64];
+
+	(void)state;
+	for (int i = 0; i < n; i++) {
+		(void)snprintf(path, sizeof(path), "live/%d/pair.pem", i);
+		pki_write_pair(dir, path, site[2]);
+	}
+	atomic_store(&is_mute, 1);
+	ok(sst_store_add(s, pki_path(dir, "live"), &err), &err);
+	atomic_store(&is_mute, 0);
+	assert_int_equal(figures(s).usable, 0);
+	settle(s);
+	assert_int_equal(figures(s).usable, n);
+	assert_int_equal(figures(s).refused, 0);
+	sst_store_unref(s);
+}
+
+/* Nothing can be opened any more, or (0) it can again. */
+static void
+fill_table(int full)
+{
+	static struct rlimit was;
+	struct rlimit now;
+	int next_fd;
+
+	if (!full) {
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+		return;
+	}
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	now = was;
+	next_fd = dup(0);
+	(void)close(next_fd);
+	now.rlim_cur = (rlim_t)next_fd;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+}
+
+/* A program's own store, whose descriptors were used up just when a name was renewed. */
+static void
+renewed_without_descriptors(int n, const char *below)
+{
+	const struct sst_store_config config = { .threads = 1 };
+	struct sst_error err = { .code = SST_OK };
+	struct sst_store *s = NULL;
+	const char *live;
+	int rc;
+
+	write_all(n);
+	ok(sst_store_new(&config, &s, &err), &err);
+	ok(sst_store_add(s, pki_path(dir, "live"), &err), &err);
+	pki_write_pair(dir, "live/2/pair.pem", next[0]);
+	live = pki_path(dir, "live");
+	fill_table(1);
+	rc = below != NULL ? sst_store_rescan_below(s, live, below, &err) :
+	    sst_store_rescan(s, NULL, &err);
+	fill_table(0);
+	ok(rc, &err);
+	assert_int_equal(figures(s).refused, 0);
+	assert_int_equal(figures(s).usable, n);
+	assert_true(sst_store_retry_due(s) >= 0);
+	settle(s);
+	assert_true(serves_in(s, "site2.example.com", next[0]));
+	assert_int_equal(figures(s).usable, n);
+	sst_store_unref(s);
+}
+
+static void
+without_descriptors_a_folder_waits(void **state)
+{
+	(void)state;
+	renewed_without_descriptors(SMALL, "2");
+}
+
+static void
+without_descriptors_a_directory_waits(void **state)
+{
+	(void)state;
+	renewed_without_descriptors(SMALL, NULL);
+}
+
+static void
+without_descriptors_a_large_directory_waits(void **state)
+{
+	(void)state;
+	renewed_without_descriptors(LARGE, NULL);
+}
+
+static void
+without_descriptors_a_file_is_refused_to_who_sets_it_and_goes_on_later(void **state)
+{
+	struct sst_error err = { .code = SST_OK };
+	struct sst_store *s = NULL;
+	const char *path = pki_path(dir, "a.pem");
+	int rc;
+
+	(void)state;
+	pki_write_pair(dir, "a.pem", site[2]);
+	ok(sst_store_new(NULL, &s, &err), &err);
+	fill_table(1);
+	rc = sst_store_add(s, path, &err);
+	fill_table(0);
+	assert_int_equal(rc, SST_E_SYSTEM);
+	assert_int_equal(err.sys_errno, EMFILE);
+	assert_int_equal(sst_store_retry_due(s), -1);
+	sst_error_clear(&err);
+	ok(sst_store_add(s, path, &err), &err);
+	pki_write_pair(dir, "a.pem", next[1]);
+	fill_table(1);
+	rc = sst_store_rescan(s, NULL, &err);
+	fill_table(0);
+	ok(rc, &err);
+	settle(s);
+	assert_true(serves_in(s, "site2.example.com", next[1]));
+	sst_store_unref(s);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, clock_setup, clock_teardown)
 
 int
@@ -341,6 +466,11 @@ main(void)
 		T(in_a_large_directory_it_goes_on_too),
 		T(one_folder_is_read_again_by_itself),
 		T(a_file_that_was_set_goes_on_and_one_that_was_not_is_refused),
+		T(of_more_than_may_wait_nothing_is_forgotten),
+		T(without_descriptors_a_folder_waits),
+		T(without_descriptors_a_directory_waits),
+		T(without_descriptors_a_large_directory_waits),
+		T(without_descriptors_a_file_is_refused_to_who_sets_it_and_goes_on_later),
 	};
 
 	return cmocka_run_group_tests(tests, silent_setup, silent_teardown);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -218,6 +219,41 @@ what_is_not_answered_in_time_is_counted_and_its_answer_is_nobodys(void **state)
 	assert_int_equal(sst_files_unanswered(), before + 1);
 }
 
+static void
+what_one_of_the_two_lacks_is_counted_as_no_answer(void **state)
+{
+	static const int wants[] = { EMFILE, ENFILE, ENOMEM };
+	const uint64_t before = sst_files_unanswered();
+	int event = eventfd(0, EFD_CLOEXEC), fd = -1;
+	struct rlimit was, none;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		sst_error_clear(&w.err);
+		answer(-1, wants[i], NULL, 0, -1);
+		assert_true(sst_files_open(&w.files, 7, "/a", &fd, &w.err) < 0);
+		assert_int_equal(w.err.sys_errno, wants[i]);
+		assert_int_equal(sst_files_unanswered(), before + i + 1);
+	}
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = (rlim_t)n_open();
+	answer(0, 0, NULL, 0, event);
+	sst_error_clear(&w.err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(sst_files_open(&w.files, 7, "/a", &fd, &w.err) < 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(w.err.sys_errno, EMFILE);
+	assert_int_equal(sst_files_unanswered(), before + 4);
+	assert_false(sst_files_gone(&w.files));
+	answer(0, 0, NULL, 0, event);
+	sst_error_clear(&w.err);
+	assert_int_equal(sst_files_open(&w.files, 7, "/a", &fd, &w.err), SST_OK);
+	assert_int_equal(sst_files_unanswered(), before + 4);
+	(void)close(fd);
+	(void)close(event);
+}
+
 int
 main(void)
 {
@@ -233,6 +269,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    what_is_not_answered_in_time_is_counted_and_its_answer_is_nobodys, make,
 		    done),
+		cmocka_unit_test_setup_teardown(
+		    what_one_of_the_two_lacks_is_counted_as_no_answer, make, done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
