@@ -40,7 +40,9 @@
  * to the program: LOST will not come. */
 #define SST_WIRE_TAKEN		1
 
-/* Requests of the shim. [fd, ...] are the descriptors that go with it. */
+/* Requests of the shim. [fd, ...] are the descriptors that go with it. A library may be
+ * of another release: their numbers stay. Those between keeper and relay may change,
+ * since every relay is started from the file that its keeper itself was (child.c). */
 enum sst_wire_verb {
 	/* r: makes the record of a fresh socket. secret; a: AF_INET or AF_INET6;
 	 * b: SST_NEW_*; data: struct sst_wire_new. [app end] */

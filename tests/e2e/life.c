@@ -353,6 +353,30 @@ COLD_SCENE(a_listener_survives_the_relay_again_and_again)
 	(void)close(l);
 }
 
+/* What the two say to each other is of one build: who updates the package under a
+ * program that runs changes neither of them. */
+COLD_SCENE(after_an_update_the_next_relay_is_still_the_keepers_own_build)
+{
+	const char *path = pki_path(world.dir, "securesocketsd-1");
+	pid_t keeper, relay, keeper_after, relay_after;
+	struct addr at;
+	int l;
+
+	want_eq(link(getenv("SECURESOCKETS_AGENT"), path), 0);
+	(void)setenv("SECURESOCKETS_AGENT", path, 1);
+	l = ours_listener(&at, world.families[0], world.one_file, NULL);
+	want_eq(world_pair(l, &keeper, &relay), 0);
+	/* Another file has the name now, which cannot even be run. */
+	want_eq(unlink(path), 0);
+	pki_write_text(world.dir, "securesocketsd-1", "of the next release");
+	want_eq(kill(relay, SIGKILL), 0);
+	ours_serve_one(&at, l);
+	want_eq(world_pair(l, &keeper_after, &relay_after), 0);
+	want_eq(keeper_after, keeper);
+	want(relay_after != relay);
+	(void)close(l);
+}
+
 COLD_SCENE(the_death_of_the_keeper_is_made_up_for)
 {
 	struct addr at, other;
@@ -697,6 +721,8 @@ main(void)
 		cmocka_unit_test(an_idle_pair_ends_by_itself),
 		cmocka_unit_test(the_death_of_the_relay_costs_connections_and_no_listener),
 		cmocka_unit_test(a_listener_survives_the_relay_again_and_again),
+		cmocka_unit_test(
+		    after_an_update_the_next_relay_is_still_the_keepers_own_build),
 		cmocka_unit_test(the_death_of_the_keeper_is_made_up_for),
 		cmocka_unit_test(when_both_die_the_listener_says_so_and_a_new_pair_is_started),
 		cmocka_unit_test(a_download_under_way_at_SIGTERM_arrives_whole),
