@@ -78,3 +78,18 @@ sst_store_leaves(struct sst_store *s, int (*known)(void *arg, const uint8_t leaf
 
 	return sst_store_rows(s, one_show, &w, err);
 }
+
+int
+sst_store_has_leaf(struct sst_store *s, const uint8_t leaf[32])
+{
+	struct sst_rows rows = { 0 };
+	int has;
+
+	sst_store_lock(s);
+	has = sst_index_find(s->index, SST_FIND_DIGEST, leaf, 32, &rows, NULL) < 0;
+	sst_store_unlock(s);
+	for (size_t i = 0; i < rows.n; i++)
+		has |= rows.v[i].state != SST_ENTRY_REFUSED;
+	sst_rows_done(&rows);
+	return has;
+}

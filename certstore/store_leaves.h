@@ -23,6 +23,9 @@ int	sst_store_leaves(struct sst_store *,
 	    int (*each)(void *arg, X509 *leaf, STACK_OF(X509) *above), void *arg,
 	    struct sst_error *err);
 
+/* 1: the certificate with this SHA-256 is in the store, or that could not be looked up. */
+int	sst_store_has_leaf(struct sst_store *, const uint8_t leaf[32]);
+
 /*
  * Says that the certificate with this SHA-256 demands a staple (RFC 7633) and none is
  * there (`bare`), or that there is one again: until then it goes after what else is valid

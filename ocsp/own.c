@@ -375,6 +375,29 @@ sst_own_sync_begin(struct sst_own *o)
 
 /* What left is marked, and freed when nobody is at work on it, nor in a handshake
  * that was to show it. */
+static void
+leave_locked(struct sst_own_cert *e, int64_t now)
+{
+	e->gone_at = e->gone ? e->gone_at : now;
+	e->gone = 1;
+	e->fetch_at = e->look_at = INT64_MAX;
+	e->answered = 1;
+}
+
+void
+sst_own_drop(struct sst_own *o, const uint8_t leaf[32])
+{
+	const int64_t now = sst_checker_now(o->checker);
+	struct sst_own_cert *e;
+
+	lock(o);
+	e = find_locked(o, leaf);
+	if (e != NULL)
+		leave_locked(e, now);
+	(void)pthread_cond_broadcast(&o->told);
+	unlock(o);
+}
+
 void
 sst_own_sync_end(struct sst_own *o)
 {
@@ -383,12 +406,8 @@ sst_own_sync_end(struct sst_own *o)
 	lock(o);
 	for (size_t i = 0; i < o->n_buckets; i++)
 		for (struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next)
-			if (e->epoch != o->epoch) {
-				e->gone_at = e->gone ? e->gone_at : now;
-				e->gone = 1;
-				e->fetch_at = e->look_at = INT64_MAX;
-				e->answered = 1;
-			}
+			if (e->epoch != o->epoch)
+				leave_locked(e, now);
 	(void)pthread_cond_broadcast(&o->told);
 	unlock(o);
 }

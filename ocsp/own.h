@@ -81,6 +81,8 @@ int	sst_own_again(struct sst_own *, const uint8_t leaf[32]);
  * any more. A handshake under way gets its staple yet, and then it is forgotten. */
 void	sst_own_sync_begin(struct sst_own *);
 void	sst_own_sync_end(struct sst_own *);
+/* The same for one of them, by who knows that it is served no more. */
+void	sst_own_drop(struct sst_own *, const uint8_t leaf[32]);
 /* The staple of a leaf, for the caller to give back; NULL: none that may be served. */
 struct sst_own_staple *sst_own_staple(struct sst_own *, const uint8_t leaf[32]);
 void	sst_own_staple_unref(struct sst_own_staple *);	/* NULL is allowed */

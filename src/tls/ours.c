@@ -214,10 +214,34 @@ take_in(void *arg, X509 *leaf, STACK_OF(X509) *above)
 	return 0;
 }
 
+/* For sst_store_unref(); NULL: it was stopped. */
+static struct sst_store *
+store_of(struct sst_ours *o)
+{
+	struct sst_store *store = NULL;
+
+	(void)pthread_mutex_lock(&o->mu);
+	if (o->store != NULL)
+		store = sst_store_ref(o->store);
+	(void)pthread_mutex_unlock(&o->mu);
+	return store;
+}
+
+/* What was served is taken in. Who chose it may have done so before the store lost it, and
+ * then no change of the store would end it: so it is looked for once it is taken in. */
+static void
+take_served(struct sst_ours *o, struct sst_store *store, const struct sst_identity *id)
+{
+	(void)take_in(o, sst_identity_leaf(id), sst_identity_chain(id));
+	if (store != NULL && !sst_store_has_leaf(store, sst_identity_digest(id)))
+		sst_own_drop(o->own, sst_identity_digest(id));
+}
+
 /* How many there were. */
 static size_t
 served_take(struct sst_ours *o)
 {
+	struct sst_store *store = store_of(o);
 	struct sst_identity *served[SERVED_MOST];
 	size_t n;
 
@@ -227,10 +251,10 @@ served_take(struct sst_ours *o)
 	o->n_served = 0;
 	(void)pthread_mutex_unlock(&o->mu);
 	for (size_t i = 0; i < n; i++) {
-		(void)take_in(o, sst_identity_leaf(served[i]),
-		    sst_identity_chain(served[i]));
+		take_served(o, store, served[i]);
 		sst_identity_unref(served[i]);
 	}
+	sst_store_unref(store);
 	return n;
 }
 
@@ -315,19 +339,6 @@ sst_ours_expect_none(struct sst_ours *o)
 	(void)pthread_mutex_unlock(&o->mu);
 }
 
-/* For sst_store_unref(); NULL: it was stopped. */
-static struct sst_store *
-store_of(struct sst_ours *o)
-{
-	struct sst_store *store = NULL;
-
-	(void)pthread_mutex_lock(&o->mu);
-	if (o->store != NULL)
-		store = sst_store_ref(o->store);
-	(void)pthread_mutex_unlock(&o->mu);
-	return store;
-}
-
 void
 sst_ours_sync(struct sst_ours *o)
 {
@@ -366,7 +377,7 @@ void
 sst_ours_serve(struct sst_ours *o, const struct sst_choice *choice)
 {
 	for (size_t i = 0; i < sst_choice_count(choice); i++)
-		if (!sst_own_again(o->own, sst_choice_digest(choice, i)))
+		if (sst_own_again(o->own, sst_choice_digest(choice, i)) != 1)
 			served_add(o, sst_choice_identity(choice, i));
 }
 

@@ -602,6 +602,64 @@ what_is_served_is_watched_from_then_on(void **state)
 	sst_ours_unref(ours);
 }
 
+/* The store's choice for a client of today that asks for DUO_HOST. */
+static struct sst_choice *
+choice(void)
+{
+	static const uint16_t suites[] = { 0x1301 }, sigalgs[] = { 0x0403 },
+	    groups[] = { 0x0017 };
+	const size_t n = strlen(DUO_HOST);
+	unsigned char name[5 + sizeof(DUO_HOST)] = { 0, (unsigned char)(n + 3), 0, 0,
+	    (unsigned char)n };
+	const struct sst_hello hello = { .server_name = name, .server_name_len = 5 + n,
+	    .has_server_name = 1, .version = TLS1_3_VERSION, .suites = suites,
+	    .n_suites = 1, .sigalgs = sigalgs, .n_sigalgs = 1, .groups = groups,
+	    .n_groups = 1 };
+	struct sst_choice *c = NULL;
+
+	memcpy(name + 5, DUO_HOST, n);
+	assert_int_equal(sst_store_choose(r.store, &(struct sst_choose_policy){ 0 },
+	    &hello, w.now, &c, NULL), 1);
+	return c;
+}
+
+/* Chosen, then lost, then looked for, and only then said to be served: nothing would
+ * ever end it. */
+static void
+what_was_chosen_before_the_store_lost_it_is_not_seen_to(void **state)
+{
+	SSL_CTX *client = duo_client(NULL, NULL), *server = server_of(NULL);
+	struct sst_choice *c = choice();
+	struct sst_ours *ours = NULL;
+	struct duo d;
+
+	(void)state;
+	duo_begin(&d, client, server, NULL);
+	(void)SSL_set_tlsext_host_name(d.client, DUO_HOST);
+	duo_shake(&d);
+	assert_true(d.client_ok && d.server_ok);
+	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
+	    .store = r.store }, &ours, NULL), SST_OK);
+	/* once as new, once as known, once as lost, and once as forgotten */
+	for (int i = 0; i < 4; i++) {
+		if (i == 2)
+			assert_int_equal(sst_store_remove(r.store, "*", NULL), SST_OK);
+		(void)sst_ours_go_on(ours);
+		sst_ours_serve(ours, c);
+		(void)sst_ours_go_on(ours);
+		assert_true(sst_ours_wait(ours, WAIT_MS));
+		/* when no handshake can have it from before any more */
+		atomic_store(&wall, time(NULL) + (i + 1) * (SST_OWN_LINGER_S + 5));
+		assert_int_equal(sst_ours_give(d.server, ours),
+		    i < 2 ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK);
+	}
+	sst_ours_unref(ours);
+	sst_choice_unref(c);
+	duo_done(&d);
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+}
+
 static void
 what_the_store_has_lost_is_seen_to_no_more(void **state)
 {
@@ -694,6 +752,7 @@ main(void)
 		EACH(the_watch_goes_on_whoever_the_clients_are),
 		EACH(what_is_served_is_watched_from_then_on),
 		EACH(what_the_store_has_lost_is_seen_to_no_more),
+		EACH(what_was_chosen_before_the_store_lost_it_is_not_seen_to),
 		EACH(what_could_not_be_listed_is_not_gone),
 		EACH(cs_42_a_resumed_session_is_given_none_whoever_asks),
 	};
