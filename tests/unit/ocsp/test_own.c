@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "ocsp/cache.h"
+#include "ocsp/checker.h"
 #include "ocsp/own_inside.h"
 #include "world_own.h"
 
@@ -382,6 +384,21 @@ add_crowd(struct world *w, int n)
 	}
 }
 
+/* Who looks through what is served has the time for it, and who serves has not: what is
+ * added after that waits for no file. */
+static void
+the_cache_is_open_before_the_first_is_added(void **state)
+{
+	struct world *w = *state;
+
+	assert_null(sst_checker_own(w->checker));
+	sst_own_sync_begin(w->own);
+	assert_non_null(sst_checker_own(w->checker));
+	assert_int_equal(sst_cache_mode(sst_checker_own(w->checker)), SST_CACHE_WRITER);
+	assert_false(sst_cache_opening(sst_checker_own(w->checker)));
+	sst_own_sync_end(w->own);
+}
+
 static void
 one_among_many_is_seen_to(void **state)
 {
@@ -466,6 +483,7 @@ main(void)
 		EACH(a_wait_ends_when_its_time_is_up),
 		EACH(the_end_waits_for_nobody),
 		EACH(a_child_goes_on_with_what_there_is),
+		EACH(the_cache_is_open_before_the_first_is_added),
 		EACH(one_among_many_is_seen_to),
 		EACH(who_was_asked_for_lately_comes_first_and_not_all_at_once),
 	};
