@@ -341,8 +341,9 @@ dial_and_wait(void *arg)
 
 /* Returns when the descriptor shows that a connect() waits with it. */
 static void
-dialer_start(struct trial *t, struct dialer *d, const struct slow *s)
+dialer_start(struct trial *t, struct dialer *d, struct slow *s)
 {
+	slow_listen(t, s, t->family);
 	*d = (struct dialer){ .fd = own_client(t, t->family, 0), .at = s->l.at };
 	want_eq(pthread_create(&d->thread, NULL, dial_and_wait, d), 0);
 	want_soon(ours_poll(d->fd, ALL, 1) == 0);
@@ -353,6 +354,13 @@ dialer_see(struct trial *t, struct dialer *d)
 {
 	want_eq(pthread_join(d->thread, NULL), 0);
 	see_result(t, "connect, in a thread", d->result, d->err);
+}
+
+static void
+dialer_end(struct dialer *d, struct slow *s)
+{
+	(void)close(d->fd);
+	slow_close(s);
 }
 
 static void *
@@ -375,7 +383,6 @@ CASE(sk_22_a_connect_that_blocks_is_pending_to_other_threads)
 	struct far f;
 	char byte;
 
-	slow_listen(t, &s, t->family);
 	dialer_start(t, &d, &s);
 	see_mask(t, "pending", (unsigned int)ours_poll(d.fd, ALL, A_WHILE));
 	see_call(t, "recv", recv(d.fd, &byte, 1, MSG_DONTWAIT));
@@ -399,8 +406,7 @@ CASE(sk_22_a_connect_that_blocks_is_pending_to_other_threads)
 	want_eq(pthread_join(reader, NULL), 0);
 	want_eq(pthread_join(writer, NULL), 0);
 	far_close(&f);
-	(void)close(d.fd);
-	slow_close(&s);
+	dialer_end(&d, &s);
 }
 
 /* What a select() or a recv() of another thread began while it was pending. */
@@ -411,7 +417,6 @@ CASE(sk_22_who_waits_for_the_first_byte_waits_until_it_is_there)
 	struct far f;
 	pthread_t reader;
 
-	slow_listen(t, &s, t->family);
 	dialer_start(t, &d, &s);
 	want_eq(pthread_create(&reader, NULL, read_blocking, &d.fd), 0);
 	slow_open(&s, &f);
@@ -422,8 +427,7 @@ CASE(sk_22_who_waits_for_the_first_byte_waits_until_it_is_there)
 	see_talk(t, d.fd, &f);
 	far_close(&f);
 	see_mask(t, "ended", (unsigned int)own_await(d.fd, POLLIN));
-	(void)close(d.fd);
-	slow_close(&s);
+	dialer_end(&d, &s);
 }
 
 CASE(sk_29_a_shutdown_ends_a_connect_that_waits)
@@ -433,13 +437,11 @@ CASE(sk_29_a_shutdown_ends_a_connect_that_waits)
 		struct slow s;
 		char byte;
 
-		slow_listen(t, &s, t->family);
 		dialer_start(t, &d, &s);
 		see_call(t, "shutdown", shutdown(d.fd, how));
 		dialer_see(t, &d);
 		see_call(t, "send", send(d.fd, &byte, 1, MSG_NOSIGNAL));
-		(void)close(d.fd);
-		slow_close(&s);
+		dialer_end(&d, &s);
 	}
 }
 
@@ -450,7 +452,6 @@ CASE(sk_29_a_connect_that_waits_outlives_a_close)
 	struct slow s;
 	struct far f;
 
-	slow_listen(t, &s, t->family);
 	dialer_start(t, &d, &s);
 	see_call(t, "close", close(d.fd));
 	slow_open(&s, &f);

@@ -3,8 +3,11 @@
 
 #include "ask.h"
 
+#include <stdio.h>
+#include <sys/stat.h>
+
 struct sst_store *store;
-char *dir;
+char *dir, cache[PATH_MAX], certs[PATH_MAX];
 
 int
 each_setup(void **state)
@@ -13,6 +16,15 @@ each_setup(void **state)
 	store = store_make(NULL);
 	dir = pki_dir_new();
 	return 0;
+}
+
+int
+each_setup_kept(void **state)
+{
+	(void)each_setup(state);
+	(void)snprintf(cache, sizeof(cache), "%s", pki_path(dir, "cache"));
+	(void)snprintf(certs, sizeof(certs), "%s", pki_path(dir, "d"));
+	return mkdir(cache, 0700) < 0 || mkdir(certs, 0700) < 0 ? -1 : 0;
 }
 
 int

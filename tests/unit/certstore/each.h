@@ -3,6 +3,8 @@
 #ifndef SST_TEST_EACH_H
 #define SST_TEST_EACH_H
 
+#include <limits.h>
+
 #include <securesockets/certstore.h>
 
 struct pki_cert;
@@ -12,6 +14,8 @@ extern char *dir;
 
 /* CMocka's test fixtures; the second forgets what was asked, too. */
 int	each_setup(void **state);
+int	each_setup_kept(void **state);	/* with two directories: */
+extern char cache[PATH_MAX], certs[PATH_MAX];	/* for an index, and its store's */
 int	each_teardown(void **state);
 
 /* serves_in() of this store. */

@@ -25,18 +25,13 @@
 #define WAIT_S	30	/* longer than anything takes */
 
 static const struct sst_choose_policy strict = { .strict = 1 };
-static char cache[PATH_MAX], certs[PATH_MAX];
 
 static int
 load_setup(void **state)
 {
 	struct forest *f;
 
-	if (each_setup(state) != 0)
-		return -1;
-	(void)snprintf(cache, sizeof(cache), "%s", pki_path(dir, "cache"));
-	(void)snprintf(certs, sizeof(certs), "%s", pki_path(dir, "d"));
-	if (mkdir(cache, 0700) < 0 || mkdir(certs, 0700) < 0)
+	if (each_setup_kept(state) != 0)
 		return -1;
 	f = forest_new();
 	forest_grow(f, certs, 0, NAMES, FOREST_FLAT);

@@ -30,7 +30,6 @@
 
 static const struct sst_choose_policy strict = { .strict = 1 };
 static struct pki_cert *a, *a_next, *b;
-static char cache[PATH_MAX], certs[PATH_MAX];
 
 static int
 shared_setup(void **state)
@@ -96,11 +95,7 @@ two_setup(void **state)
 {
 	char name[64];
 
-	if (each_setup(state) != 0)
-		return -1;
-	(void)snprintf(cache, sizeof(cache), "%s", pki_path(dir, "cache"));
-	(void)snprintf(certs, sizeof(certs), "%s", pki_path(dir, "d"));
-	if (mkdir(cache, 0700) < 0 || mkdir(certs, 0700) < 0)
+	if (each_setup_kept(state) != 0)
 		return -1;
 	counting = sst_source_files;
 	counting.open = counting_open;
