@@ -2,7 +2,6 @@
 /* facts - the part of identity.h that reads a leaf and says whether it is admitted. */
 #include <openssl/err.h>
 #include <openssl/objects.h>
-#include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/fail.h"
 #include "base/ossl.h"
 #include "challenge.h"
+#include "digest.h"
 #include "identity.h"
 #include "key.h"
 #include "name.h"
@@ -109,8 +109,7 @@ names_settle(struct sst_leaf_facts *f, struct sst_error *err)
 	}
 	*out = '\0';
 	len = (size_t)(out - f->names);
-	if (SHA256((const unsigned char *)f->names, len, f->names_key) == NULL)
-		rc = sst_fail_ossl(err, SST_E_NOMEM, "digest");
+	sst_digest(f->names, len, f->names_key);
 out:
 	free(v);
 	free(copy);
@@ -209,12 +208,13 @@ int
 sst_cert_digest(const X509 *x, uint8_t out[32], struct sst_error *err)
 {
 	unsigned char *der = NULL;
-	int len = i2d_X509(x, &der), rc = SST_OK;
+	int len = i2d_X509(x, &der);
 
-	if (len <= 0 || SHA256(der, (size_t)len, out) == NULL)
-		rc = sst_fail_ossl(err, SST_E_NOMEM, "digest");
+	if (len <= 0)
+		return sst_fail_ossl(err, SST_E_NOMEM, "digest");
+	sst_digest(der, (size_t)len, out);
 	OPENSSL_free(der);
-	return rc;
+	return SST_OK;
 }
 
 /* RFC 5280 4.2.2.1, RFC 7633. */

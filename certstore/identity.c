@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "identity.h"
 
-#include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,6 +9,7 @@
 
 #include "base/fail.h"
 #include "base/ossl.h"
+#include "digest.h"
 #include "intern.h"
 #include "quick.h"
 
@@ -126,18 +126,18 @@ sst_chain_order(X509 *leaf, STACK_OF(X509) *pool, struct sst_intern *in)
 }
 
 int
-sst_chain_content(X509 *leaf, STACK_OF(X509) *chain, uint8_t out[32],
-    struct sst_error *err)
+sst_chain_content(const uint8_t leaf[32], STACK_OF(X509) *chain, struct sst_intern *in,
+    uint8_t out[32], struct sst_error *err)
 {
 	uint8_t both[64];
-	int rc;
+	int rc = SST_OK;
 
-	rc = sst_cert_digest(leaf, out, err);
+	memcpy(out, leaf, 32);
 	for (int i = 0; rc == SST_OK && i < sk_X509_num(chain); i++) {
 		memcpy(both, out, 32);
-		rc = sst_cert_digest(sk_X509_value(chain, i), both + 32, err);
-		if (rc == SST_OK && SHA256(both, sizeof(both), out) == NULL)
-			rc = sst_fail_ossl(err, SST_E_NOMEM, "digest");
+		rc = sst_intern_digest(in, sk_X509_value(chain, i), both + 32, err);
+		if (rc == SST_OK)
+			sst_digest(both, sizeof(both), out);
 	}
 	/* the index keeps no more of it, and what it gives back is compared */
 	memset(out + 16, 0, 16);

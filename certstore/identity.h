@@ -72,10 +72,10 @@ int	sst_leaf_facts_warn(struct sst_leaf_facts *, const char *text, struct sst_er
  */
 STACK_OF(X509) *sst_chain_order(X509 *leaf, STACK_OF(X509) *pool,
 	    struct sst_intern *);
-/* Over the leaf and the chain: changes when either does. 16 bytes of SHA-256, then
- * zeros. */
-int	sst_chain_content(X509 *leaf, STACK_OF(X509) *chain, uint8_t out[32],
-	    struct sst_error *err);
+/* Over the leaf (its digest) and the chain: changes when either does. 16 bytes of
+ * SHA-256, then zeros. `intern` may be NULL. */
+int	sst_chain_content(const uint8_t leaf[32], STACK_OF(X509) *chain,
+	    struct sst_intern *, uint8_t out[32], struct sst_error *err);
 
 /*
  * Says that others may see this certificate from now on, so that nothing of it

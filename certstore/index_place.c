@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "digest.h"
 #include "index_sql.h"
 
 #define MACHINE		"/var/cache/securesockets"
@@ -129,9 +129,9 @@ sst_index_files(const struct sst_index_at *at, struct sst_index_files *ret)
 
 	n = snprintf(id, sizeof(id), "%d %llx %llx %s", SST_INDEX_SCHEMA,
 	    (unsigned long long)at->dev, (unsigned long long)at->ino, at->path);
-	if (n < 0 || (size_t)n >= sizeof(id) ||
-	    SHA256((const unsigned char *)id, (size_t)n, ret->key) == NULL)
+	if (n < 0 || (size_t)n >= sizeof(id))
 		return 0;
+	sst_digest(id, (size_t)n, ret->key);
 	for (size_t i = 0; i < NAME_DIGITS / 2; i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", ret->key[i]);
 	return snprintf(ret->db, PATH_MAX, "%s/%s.db", at->place, hex) < PATH_MAX - 8 &&

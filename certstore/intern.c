@@ -62,13 +62,36 @@ sst_intern_get(struct sst_intern *in, const uint8_t digest[32])
 	return x;
 }
 
+/* 1: this very object is kept; *out is its digest. */
+static int
+is_kept(struct sst_intern *in, const X509 *x, uint8_t out[32])
+{
+	int kept = 0;
+
+	(void)pthread_mutex_lock(&in->mu);
+	for (size_t i = 0; i < SST_INTERN_MAX && !kept; i++) {
+		kept = in->cert[i] == x;
+		if (kept)
+			memcpy(out, in->digest[i], 32);
+	}
+	(void)pthread_mutex_unlock(&in->mu);
+	return kept;
+}
+
+int
+sst_intern_digest(struct sst_intern *in, const X509 *x, uint8_t out[32],
+    struct sst_error *err)
+{
+	return in != NULL && is_kept(in, x, out) ? SST_OK : sst_cert_digest(x, out, err);
+}
+
 void
 sst_intern_put(struct sst_intern *in, X509 *x)
 {
 	uint8_t digest[32];
 	X509 *old = NULL;
 
-	if (in == NULL || sst_cert_digest(x, digest, NULL) < 0)
+	if (in == NULL || is_kept(in, x, digest) || sst_cert_digest(x, digest, NULL) < 0)
 		return;
 	(void)pthread_mutex_lock(&in->mu);
 	if (find_locked(in, digest) == SST_INTERN_MAX && X509_up_ref(x) == 1) {

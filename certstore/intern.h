@@ -19,6 +19,7 @@
 
 #define SST_INTERN_MAX	64
 
+struct sst_error;
 struct sst_intern;
 
 struct sst_intern *sst_intern_new(void);	/* NULL: out of memory */
@@ -27,6 +28,9 @@ void	sst_intern_free(struct sst_intern *);
 X509	*sst_intern_get(struct sst_intern *, const uint8_t digest[32]);
 /* Keeps `x` (its own reference). `in` NULL is allowed and keeps nothing. */
 void	sst_intern_put(struct sst_intern *, X509 *x);
+/* As sst_cert_digest(), which it asks for what is not kept; `in` may be NULL. */
+int	sst_intern_digest(struct sst_intern *, const X509 *x, uint8_t out[32],
+	    struct sst_error *err);
 /* fork: the child of a threaded program gets an open lock. */
 void	sst_intern_lock(struct sst_intern *);
 void	sst_intern_unlock(struct sst_intern *);

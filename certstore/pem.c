@@ -5,10 +5,10 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
-#include <openssl/sha.h>
 #include <string.h>
 
 #include "base/ossl.h"
+#include "digest.h"
 #include "intern.h"
 #include "key.h"
 #include "quick.h"
@@ -53,8 +53,10 @@ cert_take(const struct reader *r, const uint8_t *der, size_t len, int trusted,
 	/* the first one is the leaf, nearly always; those after it are shared */
 	if (!trusted && sk_X509_num(p->certs) <= 0)
 		x = sst_quick_read(der, len);
-	if (x == NULL && r->in != NULL && !trusted && SHA256(der, len, digest) != NULL)
+	if (x == NULL && r->in != NULL && !trusted) {
+		sst_digest(der, len, digest);
 		x = sst_intern_get(r->in, digest);
+	}
 	if (x == NULL) {
 		x = trusted ? d2i_X509_AUX(NULL, &at, (long)len) :
 		    d2i_X509(NULL, &at, (long)len);

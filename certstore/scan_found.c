@@ -127,7 +127,8 @@ sst_found_make(const struct sst_scan_env *env, X509 *leaf, STACK_OF(X509) *pool,
 	if (rc == SST_OK)
 		rc = sst_row_facts(&f.row, &facts);
 	if (rc == SST_OK)
-		rc = sst_chain_content(leaf, chain, f.row.content, &why);
+		rc = sst_chain_content(facts.digest, chain, env->intern, f.row.content,
+		    &why);
 	if (rc == SST_OK && key != NULL && !env->facts_only)
 		rc = sst_identity_new(leaf, chain, key, &facts, &f.identity, &why);
 	if (rc == SST_OK && f.identity != NULL && !env->admitted)

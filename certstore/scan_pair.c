@@ -143,10 +143,8 @@ leaves_mark(struct sst_unit *u, struct sst_error *err)
 			if (!leaf)
 				continue;
 			chain = sst_chain_order(x, certs, NULL);
-			if (chain == NULL || sst_cert_digest(x, m->id, NULL) < 0) {
-				sk_X509_pop_free(chain, X509_free);
+			if (chain == NULL)
 				return nomem(err);
-			}
 			m->chain = sk_X509_num(chain);
 			m->part = &u->part[i];
 			m->leaf = x;
@@ -154,6 +152,10 @@ leaves_mark(struct sst_unit *u, struct sst_error *err)
 			u->n_leaves++;
 		}
 	}
+	/* one alone is told from no other */
+	for (size_t i = 0; u->n_leaves > 1 && i < u->n_leaves; i++)
+		if (sst_cert_digest(u->leaves[i].leaf, u->leaves[i].id, NULL) < 0)
+			return nomem(err);
 	qsort(u->leaves, u->n_leaves, sizeof(*u->leaves), mark_cmp);
 	return SST_OK;
 }

@@ -7,16 +7,15 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "base/ossl.h"
 #include "apart.h"
 #include "apply.h"
+#include "digest.h"
 #include "scan_pool.h"
 #include "store_change.h"
 #include "store_dir.h"
@@ -58,8 +57,7 @@ bytes_name(const void *bytes, size_t len, char out[80], struct sst_error *err)
 	if (len > SST_PEM_MAX_BYTES)
 		return sst_fail(err, SST_E_LIMIT, "%zu bytes: at most %zu are taken",
 		    len, SST_PEM_MAX_BYTES);
-	if (SHA256(bytes, len, digest) == NULL)
-		return sst_fail_ossl(err, SST_E_NOMEM, "digest");
+	sst_digest(bytes, len, digest);
 	memcpy(out, "bytes:", 6);
 	for (size_t i = 0; i < sizeof(digest); i++)
 		(void)snprintf(out + 6 + 2 * i, 3, "%02x", digest[i]);

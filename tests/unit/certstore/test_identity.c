@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What a leaf, its chain and a key become: never a pair of two that do not belong. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -155,6 +157,31 @@ a_leaf_does_not_get_the_key_of_another(void **state)
 	}
 }
 
+/* The key as a file gives it, with its public half or without. */
+static EVP_PKEY *
+read_again(EVP_PKEY *key, int whole)
+{
+	unsigned char *der = NULL;
+	EVP_PKEY *read;
+	EC_KEY *ec;
+	int len;
+
+	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC) {
+		ec = EVP_PKEY_get1_EC_KEY(key);
+		assert_non_null(ec);
+		EC_KEY_set_enc_flags(ec, whole ? 0 : EC_PKEY_NO_PUBKEY);
+		len = i2d_ECPrivateKey(ec, &der);
+		EC_KEY_free(ec);
+		read = sst_key_read(SST_KEY_FORM_EC, der, (size_t)len);
+	} else {
+		len = i2d_PrivateKey(key, &der);
+		read = sst_key_read(SST_KEY_FORM_RSA, der, (size_t)len);
+	}
+	assert_non_null(read);
+	OPENSSL_free(der);
+	return read;
+}
+
 /* One that waited for its key, and one that was an issuer of another. */
 static void
 staged_leaves_and_issuers_are_settled(void **state)
@@ -189,6 +216,57 @@ staged_leaves_and_issuers_are_settled(void **state)
 	pki_free(cert);
 }
 
+/* The digest of what is kept is that of the certificate; of what is not, too. */
+static void
+what_is_kept_has_the_digest_of_its_bytes(void **state)
+{
+	struct sst_intern *in = sst_intern_new();
+	struct pki_cert *cert = leaf(PKI_P256, "www.b.c");
+	uint8_t kept[32], other[32], digest[32];
+	unsigned int len;
+
+	(void)state;
+	sst_intern_put(in, world_ca->cert);
+	sst_intern_put(in, world_ca->cert);
+	assert_int_equal(X509_digest(world_ca->cert, EVP_sha256(), digest, &len), 1);
+	assert_int_equal(sst_intern_digest(in, world_ca->cert, kept, NULL), SST_OK);
+	assert_memory_equal(kept, digest, 32);
+	assert_int_equal(sst_intern_digest(NULL, world_ca->cert, kept, NULL), SST_OK);
+	assert_memory_equal(kept, digest, 32);
+	assert_int_equal(X509_digest(cert->cert, EVP_sha256(), digest, &len), 1);
+	assert_int_equal(sst_intern_digest(in, cert->cert, other, NULL), SST_OK);
+	assert_memory_equal(other, digest, 32);
+	assert_memory_not_equal(kept, other, 32);
+	sst_intern_free(in);
+	pki_free(cert);
+}
+
+/* A key is written with its public half or without: the print is the certificate's. */
+static void
+a_key_has_the_print_of_its_certificate(void **state)
+{
+	static const int kinds[] = { PKI_P256, PKI_P384, PKI_P521, PKI_RSA };
+	struct sst_key_facts facts;
+	struct pki_cert *cert;
+	EVP_PKEY *whole, *half;
+	uint8_t print[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		cert = leaf(kinds[i], "www.b.c");
+		assert_int_equal(sst_key_facts_read(cert->cert, &facts, NULL), SST_OK);
+		whole = read_again(cert->key, 1);
+		half = read_again(cert->key, 0);
+		assert_int_equal(sst_key_print(whole, print, NULL), SST_OK);
+		assert_memory_equal(print, facts.print, 32);
+		assert_int_equal(sst_key_print(half, print, NULL), SST_OK);
+		assert_memory_equal(print, facts.print, 32);
+		EVP_PKEY_free(whole);
+		EVP_PKEY_free(half);
+		pki_free(cert);
+	}
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, each_setup, each_teardown)
 
 int
@@ -199,6 +277,8 @@ main(void)
 		T(a_leaf_gets_its_public_key_from_the_private_one),
 		T(a_leaf_does_not_get_the_key_of_another),
 		T(staged_leaves_and_issuers_are_settled),
+		T(what_is_kept_has_the_digest_of_its_bytes),
+		T(a_key_has_the_print_of_its_certificate),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);
