@@ -107,17 +107,34 @@ step(struct walk *w, const struct sst_source_ops *ops, void *ctx,
 	return 0;
 }
 
+/* Why the path is not resolved. */
+static int
+refuse(struct sst_error *err, const char *path, const char *why)
+{
+	char shown[400];
+
+	return sst_fail(err, SST_E_REFUSED, "%s%s", sst_escape(shown, sizeof(shown), path,
+	    strlen(path)), why);
+}
+
+static int
+refuse_errno(struct sst_error *err, int number, const char *path)
+{
+	char shown[400];
+
+	return sst_fail_errno(err, number, "%s", sst_escape(shown, sizeof(shown), path,
+	    strlen(path)));
+}
+
 int
 sst_links_resolve(const struct sst_source_ops *ops, void *ctx, const char *root,
     const char *path, char *out, struct sst_error *err)
 {
-	char shown[400];
 	struct walk w;
 	int rc = 0;
 
-	(void)sst_escape(shown, sizeof(shown), path, strlen(path));
 	if (strlen(path) >= sizeof(w.todo) || !inside(path, root))
-		return sst_fail_errno(err, ENAMETOOLONG, "%s", shown);
+		return refuse_errno(err, ENAMETOOLONG, path);
 	(void)snprintf(w.at, sizeof(w.at), "%s", root);
 	(void)snprintf(w.todo, sizeof(w.todo), "%s", path + strlen(root));
 	w.hops = 0;
@@ -126,14 +143,14 @@ sst_links_resolve(const struct sst_source_ops *ops, void *ctx, const char *root,
 	if (rc < 0)
 		return rc;
 	if (rc > 0)
-		return sst_fail_errno(err, rc, "%s", shown);
+		return refuse_errno(err, rc, path);
 	if (!may_lead_to(root, w.at))
-		return sst_fail(err, SST_E_REFUSED, "%s is a link that leaves the"
-		    " directory and its sibling archive", shown);
+		return refuse(err, path, " is a link that leaves the"
+		    " directory and its sibling archive");
 	/* rows have paths as lines (rows.h): the rest of this one would be a path, too */
 	if (strchr(w.at, '\n') != NULL)
-		return sst_fail(err, SST_E_REFUSED, "%s is a link to a path with a line's"
-		    " end in it", shown);
+		return refuse(err, path, " is a link to a path with a line's"
+		    " end in it");
 	memcpy(out, w.at, strlen(w.at) + 1);
 	return SST_OK;
 }

@@ -11,13 +11,21 @@
 #include "scan.h"
 
 #define NAMES_MAX	((size_t)1 << 20)
+#define SHOWN_SIZE	1024
+
+/* For a text: a path that is read as it should be is not escaped. */
+static const char *
+show(char out[SHOWN_SIZE], const char *path)
+{
+	return sst_escape(out, SHOWN_SIZE, path, strlen(path));
+}
 
 /* The file's bytes, which the caller clears and frees. 1: a directory. */
 static int
 bytes_read(const struct sst_scan_env *env, const char *root, const char *path,
-    const char *shown, uint8_t **ret, size_t *ret_len, struct stat *st,
-    struct sst_error *err)
+    uint8_t **ret, size_t *ret_len, struct stat *st, struct sst_error *err)
 {
+	char shown[SHOWN_SIZE];
 	uint8_t *bytes = NULL;
 	size_t have = 0, size;
 	ssize_t n;
@@ -29,7 +37,7 @@ bytes_read(const struct sst_scan_env *env, const char *root, const char *path,
 	if (rc < 0)
 		return rc;
 	if (fstat(fd, st) < 0) {
-		rc = sst_fail_errno(err, errno, "%s", shown);
+		rc = sst_fail_errno(err, errno, "%s", show(shown, path));
 		goto out;
 	}
 	if (S_ISDIR(st->st_mode)) {
@@ -37,13 +45,14 @@ bytes_read(const struct sst_scan_env *env, const char *root, const char *path,
 		goto out;
 	}
 	if (!S_ISREG(st->st_mode)) {
-		rc = sst_fail(err, SST_E_REFUSED, "%s is not a regular file", shown);
+		rc = sst_fail(err, SST_E_REFUSED, "%s is not a regular file",
+		    show(shown, path));
 		goto out;
 	}
 	if ((uint64_t)st->st_size > SST_PEM_MAX_BYTES) {
 		rc = sst_fail(err, SST_E_LIMIT, "%s has %lld bytes: certificates and"
-		    " keys have at most %zu", shown, (long long)st->st_size,
-		    SST_PEM_MAX_BYTES);
+		    " keys have at most %zu", show(shown, path),
+		    (long long)st->st_size, SST_PEM_MAX_BYTES);
 		goto out;
 	}
 	size = (size_t)st->st_size;
@@ -56,7 +65,7 @@ bytes_read(const struct sst_scan_env *env, const char *root, const char *path,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			rc = sst_fail_errno(err, errno, "%s", shown);
+			rc = sst_fail_errno(err, errno, "%s", show(shown, path));
 			goto out;
 		}
 		have += (size_t)n;
@@ -77,9 +86,10 @@ out:
  * the program said that it may be; 1: that, and it is open.
  */
 static int
-key_guard(const struct sst_scan_env *env, const char *path, const char *shown,
-    const struct stat *st, struct sst_error *err)
+key_guard(const struct sst_scan_env *env, const char *path, const struct stat *st,
+    struct sst_error *err)
 {
+	char shown[SHOWN_SIZE];
 	int exposed;
 
 	if ((st->st_mode & S_IROTH) == 0)
@@ -89,6 +99,7 @@ key_guard(const struct sst_scan_env *env, const char *path, const char *shown,
 		return exposed;
 	if (env->keys_may_be_open)
 		return 1;
+	(void)show(shown, path);
 	return sst_fail_errno(err, EACCES, "every user can read the private key"
 	    " in %s: chmod o-rwx %s", shown, shown);
 }
@@ -100,23 +111,22 @@ sst_scan_read_below(const struct sst_scan_env *env, const char *root, const char
 	struct sst_error inner = { .code = SST_OK };
 	struct sst_pem pem = { 0 };
 	uint8_t *bytes = NULL;
-	char shown[1024];
+	char shown[SHOWN_SIZE];
 	size_t len = 0;
 	struct stat st;
 	int rc;
 
-	(void)sst_escape(shown, sizeof(shown), path, strlen(path));
 	*ret_open_key = 0;
-	rc = bytes_read(env, root, path, shown, &bytes, &len, &st, err);
+	rc = bytes_read(env, root, path, &bytes, &len, &st, err);
 	if (rc != 0)
 		return rc;
 	rc = sst_pem_read(bytes, len, env->intern, &pem, &inner);
 	if (rc < 0) {
-		rc = sst_fail(err, rc, "%s: %s", shown, inner.text);
+		rc = sst_fail(err, rc, "%s: %s", show(shown, path), inner.text);
 		goto out;
 	}
 	if (pem.n_keys > 0)
-		rc = key_guard(env, path, shown, &st, err);
+		rc = key_guard(env, path, &st, err);
 	if (rc < 0) {
 		sst_pem_done(&pem);
 		goto out;
