@@ -16,7 +16,8 @@
 
 #define THREADS_MAX	8
 #define WARM		256	/* the first ones are made ready to serve */
-#define TICK_NS		250000000
+#define TICK_NS		50000000
+#define SOME		64	/* results that the caller is woken for */
 
 /* What one name became. */
 struct result {
@@ -143,8 +144,8 @@ put_locked(struct pool *p, struct result *r)
 	}
 	*p->end = r;
 	p->end = &r->next;
-	p->waiting++;
-	(void)pthread_cond_signal(&p->came);
+	if (++p->waiting == SOME)
+		(void)pthread_cond_signal(&p->came);
 }
 
 static void *
@@ -207,9 +208,9 @@ threads_start(struct pool *p, pthread_t thread[THREADS_MAX])
 	return n;
 }
 
-/* The next result, when one comes within a tick. *ret_over: none will come. */
+/* Some results, or those of a tick. *ret_over: none will come. */
 static struct result *
-result_wait(struct pool *p, int *ret_over)
+results_wait(struct pool *p, int *ret_over)
 {
 	struct timespec until;
 	struct result *r;
@@ -219,17 +220,14 @@ result_wait(struct pool *p, int *ret_over)
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	(void)pthread_mutex_lock(&p->mu);
-	while (p->first == NULL && p->running > 0 &&
+	while (p->waiting < SOME && p->running > 0 &&
 	    pthread_cond_timedwait(&p->came, &p->mu, &until) == 0)
 		continue;
 	r = p->first;
-	if (r != NULL) {
-		p->first = r->next;
-		if (p->first == NULL)
-			p->end = &p->first;
-		p->waiting--;
-		(void)pthread_cond_signal(&p->room);
-	}
+	p->first = NULL;
+	p->end = &p->first;
+	p->waiting = 0;
+	(void)pthread_cond_broadcast(&p->room);
 	*ret_over = r == NULL && p->running == 0;
 	(void)pthread_mutex_unlock(&p->mu);
 	return r;
@@ -296,16 +294,19 @@ flat_take(struct pool *p, struct sst_error *err)
 static int
 results_take(struct pool *p, struct sst_error *err)
 {
-	struct result *r;
+	struct result *r, *next;
 	int rc = SST_OK, over = 0;
 
 	while (rc == SST_OK && !over) {
-		r = result_wait(p, &over);
-		if (r != NULL)
-			rc = result_take(p, r, err);
-		else if (!over)
+		r = results_wait(p, &over);
+		if (r == NULL && !over)
 			rc = p->plan->take(p->plan->arg, NULL, err);
-		result_free(r);
+		for (; r != NULL; r = next) {
+			next = r->next;
+			if (rc == SST_OK)
+				rc = result_take(p, r, err);
+			result_free(r);
+		}
 	}
 	return rc;
 }

@@ -7,7 +7,8 @@
  *
  * Always true:
  *   1. A folder is one job. What was read is handed out on the caller's thread, and at
- *      most SST_POOL_AHEAD folders wait for that.
+ *      most SST_POOL_AHEAD folders wait for that, besides as many that are being taken.
+ *      Who is woken for each folder takes as long to wake as to read it: for some.
  *   2. Where no thread can be had, the caller's reads.
  *   3. No signal is delivered to the threads, all have ended when the call returns, and
  *      it is no cancellation point.
@@ -21,7 +22,7 @@
 #include "apply.h"
 
 #define SST_POOL_LEAST	64
-#define SST_POOL_AHEAD	1024
+#define SST_POOL_AHEAD	512
 
 struct sst_pool_plan {
 	struct sst_store *store;
@@ -34,7 +35,7 @@ struct sst_pool_plan {
 	atomic_uint_fast64_t *read;	/* counts the names that were read */
 	/* A piece was read, or is not known; its scan is the callee's to empty. < 0 ends
 	 * the pool.
-	 * `piece` NULL: nothing came for a quarter of a second. */
+	 * `piece` NULL: nothing came for a while. */
 	int		(*take)(void *arg, struct sst_piece *piece, struct sst_error *err);
 	void		*arg;
 };
