@@ -19,7 +19,6 @@
 #include "index_place.h"
 #include "index_sql.h"
 
-#define SETTLE_PAGES	1000	/* 4 MB of log */
 #define WAIT_MS		5	/* for a file that another process makes */
 #define WAITS		40
 
@@ -308,11 +307,9 @@ sst_index_path(const struct sst_index *ix)
 }
 
 const char *
-sst_index_due(struct sst_index *ix, int all)
+sst_index_due(struct sst_index *ix, int pages)
 {
-	const int most = all ? 1 : SETTLE_PAGES;
-
-	if (ix->path == NULL || !sst_gen_is_writer(ix->gen) || ix->wal_pages < most)
+	if (ix->path == NULL || !sst_gen_is_writer(ix->gen) || ix->wal_pages < pages)
 		return NULL;
 	ix->wal_pages = 0;
 	return ix->path;

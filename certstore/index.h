@@ -67,9 +67,9 @@ int	sst_index_ids_from(struct sst_index *, int64_t id, struct sst_error *err);
 void	sst_index_discard(struct sst_index *);
 /* Path of the file, which the caller frees; NULL: nothing was written to it. */
 char	*sst_index_path(const struct sst_index *);
-/* Path of a file whose log is long enough to be moved to its place, or (`all`) is there;
- * NULL: not now. */
-const char *sst_index_due(struct sst_index *, int all);
+/* Path of a file whose log has so many pages, and is to be moved to its place; NULL: it
+ * has fewer. */
+const char *sst_index_due(struct sst_index *, int pages);
 /* Does that, with a connection of its own, so that nothing is left of the log: who opens
  * the file next reads all of it. While somebody reads, some may stay. */
 void	sst_index_settle(const char *path);

@@ -289,7 +289,7 @@ folder_load(struct sst_store *s, const char *root, const char *part,
 	}
 	sst_events_tell(s, &events);
 	sst_scan_done(&b.piece.scan);
-	sst_keep_tidy(s);
+	sst_keep_tidy(s, 0);
 	if (rc < 0 && err != NULL && err->code == SST_OK)
 		*err = why;
 	return rc;

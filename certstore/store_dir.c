@@ -153,7 +153,7 @@ batch_commit(struct loading *l, struct sst_error *err)
 		sst_events_forget(&events);
 	sst_events_tell(l->store, &events);
 	batch_drop(l);
-	sst_keep_tidy(l->store);
+	sst_keep_tidy(l->store, 1);
 	return rc;
 }
 

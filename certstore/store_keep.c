@@ -16,6 +16,8 @@
 #define WAIT_MS		20
 #define WAITS		1500	/* 30 s for another process to read it all */
 #define STILL		250	/* 5 s in which it gets no further: it may be stopped */
+#define LOG_PAGES	1000	/* 4 MB of log */
+#define LOG_READING	8000
 #define LOOK_MS		10
 #define LOOKS		20	/* 0.2 s for another process to read one folder */
 #define IDS_AFTER	((int64_t)1 << 40)	/* rows of a file have smaller numbers */
@@ -283,13 +285,13 @@ sst_keep_wait(struct sst_store *s, uint64_t generation, int64_t row)
 }
 
 static void
-log_settle(struct sst_store *s, int all)
+log_settle(struct sst_store *s, int pages)
 {
 	const char *due;
 	char *copy = NULL;
 
 	sst_store_lock(s);
-	due = sst_index_due(s->index, all);
+	due = sst_index_due(s->index, pages);
 	if (due != NULL)
 		copy = strdup(due);
 	sst_store_unlock(s);
@@ -299,9 +301,10 @@ log_settle(struct sst_store *s, int all)
 }
 
 void
-sst_keep_tidy(struct sst_store *s)
+sst_keep_tidy(struct sst_store *s, int reading)
 {
-	log_settle(s, 0);
+	/* SQLite reads all pages anew after each time: a reading is to go on */
+	log_settle(s, reading ? LOG_READING : LOG_PAGES);
 }
 
 void

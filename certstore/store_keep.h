@@ -36,8 +36,9 @@ void	sst_keep_beat(struct sst_store *);
 void	sst_keep_wait(struct sst_store *, uint64_t generation, int64_t row);
 /* All of `path` was read and is in the index; `rc` < 0: it could not be. */
 void	sst_keep_was_read(struct sst_store *, const char *path, int rc);
-/* After a change: what was written moves to its place in the file, when it is enough. */
-void	sst_keep_tidy(struct sst_store *);
+/* After a change: what was written moves to its place in the file, when it is enough.
+ * `reading`: more follows at once. */
+void	sst_keep_tidy(struct sst_store *, int reading);
 /* A row was not what its certificate says: none of the others is believed either, from
  * the next reading on. */
 void	sst_keep_doubt(struct sst_store *);
