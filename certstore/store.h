@@ -146,6 +146,10 @@ int	sst_store_rescan_below(struct sst_store *, const char *path, const char *bel
 int64_t	sst_store_retry_due(struct sst_store *);
 int	sst_store_retry(struct sst_store *, struct sst_error *err);
 
+/* Who opens its files has ended for good: an index that is shared is for others to write,
+ * who can, and this store goes on with what it has. */
+void	sst_store_part(struct sst_store *);
+
 /*
  * Which folders were served from, for who gives names a watch: noted when a decision is
  * made, not when it is found in the cache. is_hot() is one load.

@@ -131,6 +131,7 @@ ready(struct sst_watch *w, uint32_t events)
 	sst_loop_del(&relay->loop, w);
 	/* Without a keeper there are no files, and no second relay. */
 	sst_door_shut(relay);
+	sst_supply_part(relay);
 	sst_core_drain(relay);
 }
 

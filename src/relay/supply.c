@@ -16,6 +16,7 @@
 #include "base/fail.h"
 #include "base/option.h"
 #include "certs.h"
+#include "certstore/store.h"
 #include "change.h"
 #include "core.h"
 #include "door.h"
@@ -260,6 +261,18 @@ sst_supply_changed(struct sst_relay *relay, uint32_t id, const char *names, size
 			sst_below_take(&c->below, names, len);
 			sst_change_submit(c);
 		}
+}
+
+void
+sst_supply_part(struct sst_relay *relay)
+{
+	for (const struct sst_listener *l = relay->listeners; l != NULL; l = l->next)
+		if (l->record->set->certs != NULL)
+			sst_store_part(sst_certs_store(l->record->set->certs));
+	if (relay->listeners != NULL)
+		sst_log_event(&relay->log, SST_LOG_WATCH, sst_clock_ms(), "the process that "
+		    "opens and watches files has ended: what is renewed is served when the "
+		    "program is started again");
 }
 
 void

@@ -44,6 +44,9 @@ void	sst_supply_remove(struct sst_call *, struct sst_record *, const char *what)
  * be read again already is read once. */
 void	sst_supply_changed(struct sst_relay *, uint32_t id, const char *names,
 	    size_t len);
+/* The keeper is gone: no file is opened any more, and whoever shares an index with a
+ * listener writes it from now on. */
+void	sst_supply_part(struct sst_relay *);
 /* Loads a source of a restored listener; takes it over. */
 void	sst_supply_again(struct sst_listener *, struct sst_cert_source *);
 /* When all that was submitted is loaded, the listener takes clients. */

@@ -665,6 +665,24 @@ cs_55_one_of_two_stores_writes_and_the_other_sees_it(void **state)
 }
 
 static void
+who_can_open_nothing_any_more_leaves_the_index_to_others(void **state)
+{
+	struct sst_store *writer = kept(), *reader = kept();
+
+	(void)state;
+	assert_true(gives(writer, "a.example", a));
+	sst_store_part(writer);
+	pki_write_pair(dir, "d/a.pem", a_next);
+	reread(reader);
+	assert_true(figures(reader).index_writer && figures(reader).index_kept);
+	assert_true(gives(reader, "a.example", a_next));
+	assert_false(figures(writer).index_kept);
+	assert_true(gives(writer, "a.example", a));
+	sst_store_unref(writer);
+	sst_store_unref(reader);
+}
+
+static void
 a_page_that_is_cut_off_ends_nobody_who_writes(void **state)
 {
 	struct sst_store *writer = kept(), *reader;
@@ -1114,6 +1132,7 @@ main(void)
 		T(cs_55_an_index_that_is_overwritten_under_a_store_is_left),
 		T(cs_55_an_index_of_another_user_is_never_read),
 		T(cs_55_one_of_two_stores_writes_and_the_other_sees_it),
+		T(who_can_open_nothing_any_more_leaves_the_index_to_others),
 		T(a_page_that_is_cut_off_ends_nobody_who_writes),
 		T(who_writes_is_waited_for_once_for_each_change),
 		T(who_gets_no_further_is_not_waited_for_and_who_does_is),

@@ -7,12 +7,18 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SECURESOCKETS_NO_RENAME
 #include <securesockets.h>
 
+#include "certstore/index_place.h"
+#include "certstore/store.h"
+#include "relay/certs.h"
+#include "relay/listener.h"
+#include "relay/settings.h"
 #include "relay/supply.h"
 
 #define WATCHED_ID	7
@@ -246,6 +252,37 @@ a_keeper_that_reads_nothing_is_not_waited_for(void **state)
 	pki_dir_free(dir);
 }
 
+/* Its index is for others to write, who have a keeper; what it had it goes on to serve. */
+static void
+without_a_keeper_it_holds_nobody_up(void **state)
+{
+	struct scene *s = *state;
+	char *dir = plant(SST_INDEX_WORTH), *cache = pki_dir_new();
+	struct sst_store_figures f;
+	struct sst_store *store;
+
+	assert_int_equal(setenv("XDG_CACHE_HOME", cache, 1), 0);
+	/* what has something besides keeps no index */
+	assert_int_equal(agent_set(&s->a, s->app, TLS_CERTIFICATE_REMOVE, "*", 1), 0);
+	supply(s, dir, WATCHED_ID);
+	begin(s, 8);
+	ask_for(s, "n0.example");
+	store = sst_certs_store(s->a.relay->listeners->record->set->certs);
+	for (int left = 0; left < 2; left++) {
+		assert_int_equal(sst_store_figures(store, PKI_NOW, &f, NULL), 0);
+		assert_int_equal(f.index_kept, !left);
+		assert_int_equal(f.index_writer, !left);
+		assert_int_equal(f.usable, SST_INDEX_WORTH + 1);
+		if (!left)
+			sst_supply_part(s->a.relay);
+	}
+	assert_int_equal(atomic_load(&s->a.relay->log.events[SST_LOG_WATCH]), 1);
+	ask_for(s, "n0.example");
+	assert_int_equal(unsetenv("XDG_CACHE_HOME"), 0);
+	pki_dir_free(cache);
+	pki_dir_free(dir);
+}
+
 int
 main(void)
 {
@@ -255,6 +292,7 @@ main(void)
 		SCENE(nothing_is_told_of_what_is_not_watched),
 		SCENE(more_than_fit_are_told_a_second_later),
 		SCENE(a_keeper_that_reads_nothing_is_not_waited_for),
+		SCENE(without_a_keeper_it_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_free);
