@@ -73,17 +73,16 @@ same_row(const struct sst_row *a, const struct sst_row *b)
 	    same_text(a->load_key, b->load_key) && same_text(a->why, b->why);
 }
 
-/* Whether the store has of this folder just what was read. */
-static int
-is_known(const struct pool *p, const char *folder, const struct sst_scan *scan)
+int
+sst_pool_knows(struct sst_store *s, int64_t source, const char *folder, int flat,
+    const struct sst_scan *scan)
 {
-	struct sst_store *s = p->plan->store;
 	struct sst_rows rows = { 0 };
 	size_t same = 0;
 	int rc;
 
 	sst_store_lock(s);
-	rc = sst_index_folder(s->index, p->plan->source, folder, 0, &rows, NULL);
+	rc = sst_index_folder(s->index, source, folder, flat, &rows, NULL);
 	sst_store_unlock(s);
 	for (size_t i = 0; rc == SST_OK && i < scan->n; i++)
 		for (size_t k = 0; k < rows.n; k++)
@@ -115,7 +114,8 @@ name_read(const struct pool *p, size_t at)
 		/* when no row is believed, all are written again as they are */
 		if (r->rc < 0 || !r->quick || plan->source == 0 ||
 		    atomic_load(&plan->store->doubt) ||
-		    (r->rc == 1 && is_known(p, r->folder, &r->scan)))
+		    (r->rc == 1 && sst_pool_knows(plan->store, plan->source, r->folder, 0,
+		    &r->scan)))
 			return r;
 		sst_scan_done(&r->scan);
 		sst_unit_done(&r->unit);

@@ -40,6 +40,10 @@ struct sst_pool_plan {
 	void		*arg;
 };
 
+/* Whether the store has of this folder (`flat`: of the files of the directory itself)
+ * just what was read. */
+int	sst_pool_knows(struct sst_store *, int64_t source, const char *folder, int flat,
+	    const struct sst_scan *);
 int	sst_pool_run(const struct sst_pool_plan *, struct sst_error *err);
 
 #endif

@@ -15,8 +15,11 @@
 #include "base/fail.h"
 #include "apart.h"
 #include "apply.h"
+#include "scan_pool.h"
 #include "store_change.h"
 #include "store_keep.h"
+
+#define THEIRS_MS	30000	/* who writes and did nothing for so long has stopped */
 
 /* The version that a row of a folder of certbot's is of, or 0. */
 static int
@@ -295,6 +298,79 @@ folder_load(struct sst_store *s, const char *root, const char *part,
 	return rc;
 }
 
+/* Another process writes, and was told as well. 1: it has done nothing since. */
+static int
+is_theirs_late(struct sst_store *s, const char *root, const char *folder)
+{
+	const int64_t now = sst_clock_ms();
+	struct sst_wait *w;
+	uint64_t theirs;
+	int late = 0;
+
+	sst_store_lock(s);
+	theirs = sst_keep_theirs_locked(s);
+	w = sst_waits_find(&s->waits, folder);
+	if (w != NULL && w->theirs != 0 && w->theirs != theirs) {
+		sst_waits_drop(&s->waits, folder);
+	} else if (theirs != 0) {
+		(void)sst_waits_note(&s->waits, root, folder, 0, now);
+		w = sst_waits_find(&s->waits, folder);
+		if (w != NULL)
+			w->theirs = theirs;
+		late = w != NULL && now - w->since >= THEIRS_MS;
+	}
+	sst_store_unlock(s);
+	return late;
+}
+
+/* Whether what the files say is not what the index says. */
+static int
+is_missed(struct sst_store *s, const char *root, const char *folder)
+{
+	const uint64_t silent = sst_source_unanswered(s);
+	struct sst_scan_env quick = s->env;
+	struct sst_scan scan = { 0 };
+	enum sst_source_kind kind;
+	int64_t source = 0;
+	int rc, flat = 0, missed = 0;
+
+	quick.facts_only = 1;
+	sst_store_lock(s);
+	(void)sst_index_source_get(s->index, root, &source, &kind, NULL);
+	sst_store_unlock(s);
+	rc = sst_scan_folder(&quick, root, folder, 0, &scan, NULL);
+	if (rc == SST_E_NOT_FOUND) {
+		missed = !sst_pool_knows(s, source, folder, 0, &scan);
+		flat = 1;
+		rc = sst_scan_folder(&quick, root, root, 1, &scan, NULL);
+	}
+	if (rc == SST_OK)
+		missed |= !sst_pool_knows(s, source, flat ? root : folder, flat, &scan);
+	sst_scan_done(&scan);
+	return rc == SST_OK && missed && sst_source_unanswered(s) == silent &&
+	    sst_source_judge(s, NULL) == SST_OK;
+}
+
+/* A change that is for another process to read in. */
+static int
+theirs_look(struct sst_store *s, const char *root, const char *part, struct sst_error *err)
+{
+	char folder[SST_PATH_SIZE];
+	int n, rc;
+
+	n = snprintf(folder, sizeof(folder), "%s/%s", root, part);
+	if (n < 0 || (size_t)n >= sizeof(folder) || !is_theirs_late(s, root, folder))
+		return SST_OK;
+	if (!is_missed(s, root, folder)) {
+		sst_store_lock(s);
+		sst_waits_drop(&s->waits, folder);
+		sst_store_unlock(s);
+		return SST_OK;
+	}
+	rc = sst_keep_leave(s, err);
+	return rc < 0 ? rc : folder_load(s, root, part, err);
+}
+
 int
 sst_store_rescan_below(struct sst_store *s, const char *path, const char *below,
     struct sst_error *err)
@@ -319,7 +395,7 @@ sst_store_rescan_below(struct sst_store *s, const char *path, const char *below,
 		return SST_OK;
 	rc = sst_keep_turn(s, settled, err);
 	if (rc != 1)
-		return rc;
+		return rc < 0 ? rc : theirs_look(s, settled, part, err);
 	rc = folder_load(s, settled, part, err);
 	return rc < 0 && sst_keep_mended(s) ? sst_store_rescan(s, path, err) : rc;
 }

@@ -257,6 +257,9 @@ sst_keep_turn(struct sst_store *s, const char *path, struct sst_error *err)
 		/* who wrote before may have died with something unread */
 		if (is_turn && !was_writer)
 			atomic_store(&s->warm, 1);
+		/* the others were told of it, too, and see by this who is at work */
+		if (is_turn)
+			sst_gen_beat(s->gen);
 		/* who writes believes what this store does not */
 		is_other |= !is_turn && atomic_load(&s->doubt);
 	}
@@ -268,6 +271,25 @@ sst_keep_turn(struct sst_store *s, const char *path, struct sst_error *err)
 	if (!is_turn)
 		atomic_store(&s->warm, 0);
 	return is_turn;
+}
+
+uint64_t
+sst_keep_theirs_locked(const struct sst_store *s)
+{
+	if (!sst_index_is_kept(s->index) || sst_gen_is_writer(s->gen))
+		return 0;
+	return (atomic_load(sst_gen_word(s->gen)) * 0x9e3779b97f4a7c15u +
+	    sst_gen_beats(s->gen)) | 1u << 31;
+}
+
+int
+sst_keep_leave(struct sst_store *s, struct sst_error *err)
+{
+	int rc = leave(s, err);
+
+	if (rc == SST_OK)
+		refusal_tell(s, s->kept_path, "the process that writes it has stopped");
+	return rc;
 }
 
 void

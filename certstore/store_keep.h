@@ -8,7 +8,8 @@
  * it. Where all of the directory was read into it before, the store serves from it at
  * once, and its owner reads the directory again when there is time for it. Of all
  * processes that have the index open one writes it; who wants to write and cannot has
- * nothing to do: the other one watches the same directory.
+ * nothing to do: the other one watches the same directory. Where that one does nothing
+ * for half a minute, and a file says so, this one goes on without it.
  *
  * Always true:
  *   1. A kept index holds one directory and nothing else. Whoever sets something else
@@ -29,6 +30,11 @@ int	sst_keep_attach(struct sst_store *, const char *path, struct sst_error *err)
 /* A change of the source `path` (settled) is due; NULL: of anything else. 1: this store
  * makes it. 0: another process does, and nothing is to be done. */
 int	sst_keep_turn(struct sst_store *, const char *path, struct sst_error *err);
+/* Another number: who writes, another process, did something since. 0: this store is not
+ * one that waits for another. The caller holds the lock. */
+uint64_t sst_keep_theirs_locked(const struct sst_store *);
+/* Who writes does nothing: this store goes on without it. 0, or < 0. */
+int	sst_keep_leave(struct sst_store *, struct sst_error *err);
 /* The reading of a directory got further: who waits for it goes on to wait. */
 void	sst_keep_beat(struct sst_store *);
 /* Waits for the process whose turn it is to come beyond this generation, for a little:

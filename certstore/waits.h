@@ -26,6 +26,7 @@ struct sst_wait {
 	int64_t		 since, due;	/* ms */
 	int		 back;		/* as in struct sst_seen */
 	unsigned	 tries;
+	uint64_t	 theirs;	/* how far who writes had come; 0: this store does */
 };
 
 struct sst_waits {

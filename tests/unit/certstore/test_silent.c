@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -454,6 +455,75 @@ without_descriptors_a_file_is_refused_to_who_sets_it_and_goes_on_later(void **st
 	sst_store_unref(s);
 }
 
+static struct sst_store *
+kept_store(const char *cache)
+{
+	const struct sst_store_config config = { .threads = 1, .index_dir = cache };
+	struct sst_error err = { .code = SST_OK };
+	struct sst_store *s = NULL;
+
+	ok(sst_store_new(&config, &s, &err), &err);
+	ok(sst_store_add(s, pki_path(dir, "live"), &err), &err);
+	assert_true(figures(s).index_kept);
+	return s;
+}
+
+/* Both are told that the name changed; until nothing waits any more. */
+static void
+both_told(struct sst_store *first, struct sst_store *second)
+{
+	const char *live = pki_path(dir, "live");
+	struct sst_error err = { .code = SST_OK };
+	int64_t due;
+
+	if (first != NULL)
+		ok(sst_store_rescan_below(first, live, "2", &err), &err);
+	if (second != NULL)
+		ok(sst_store_rescan_below(second, live, "2", &err), &err);
+	for (int i = 0; i < 2; i++) {
+		struct sst_store *s = i ? second : first;
+
+		while (s != NULL && (due = sst_store_retry_due(s)) >= 0) {
+			wall_ahead += due;
+			ok(sst_store_retry(s, &err), &err);
+		}
+	}
+}
+
+/* Of two programs with one index, one of which writes it and is stopped. */
+static void
+who_writes_and_does_nothing_is_left(void **state)
+{
+	struct sst_store *writer, *reader;
+	char cache[512];
+
+	(void)state;
+	write_all(LARGE);
+	(void)snprintf(cache, sizeof(cache), "%s", pki_path(dir, "cache"));
+	assert_int_equal(mkdir(cache, 0700), 0);
+	writer = kept_store(cache);
+	reader = kept_store(cache);
+	assert_true(figures(writer).index_writer && !figures(reader).index_writer);
+	/* it comes to it a little later, or was there before */
+	for (int i = 0; i < 2; i++) {
+		pki_write_pair(dir, "live/2/pair.pem", next[i]);
+		both_told(i ? writer : reader, i ? reader : writer);
+		assert_true(serves_in(reader, "site2.example.com", next[i]));
+		assert_true(figures(reader).index_kept);
+	}
+	/* nothing changed */
+	both_told(reader, NULL);
+	assert_true(figures(reader).index_kept);
+	pki_write_pair(dir, "live/2/pair.pem", next[0]);
+	both_told(reader, NULL);
+	assert_true(serves_in(reader, "site2.example.com", next[0]));
+	assert_false(figures(reader).index_kept);
+	assert_int_equal(figures(reader).usable, LARGE);
+	assert_true(figures(writer).index_writer && figures(writer).index_kept);
+	sst_store_unref(reader);
+	sst_store_unref(writer);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, clock_setup, clock_teardown)
 
 int
@@ -467,6 +537,7 @@ main(void)
 		T(one_folder_is_read_again_by_itself),
 		T(a_file_that_was_set_goes_on_and_one_that_was_not_is_refused),
 		T(of_more_than_may_wait_nothing_is_forgotten),
+		T(who_writes_and_does_nothing_is_left),
 		T(without_descriptors_a_folder_waits),
 		T(without_descriptors_a_directory_waits),
 		T(without_descriptors_a_large_directory_waits),
