@@ -456,9 +456,9 @@ without_descriptors_a_file_is_refused_to_who_sets_it_and_goes_on_later(void **st
 }
 
 static struct sst_store *
-kept_store(const char *cache)
+kept_store(const char *place)
 {
-	const struct sst_store_config config = { .threads = 1, .index_dir = cache };
+	const struct sst_store_config config = { .threads = 1, .index_dir = place };
 	struct sst_error err = { .code = SST_OK };
 	struct sst_store *s = NULL;
 
@@ -495,14 +495,14 @@ static void
 who_writes_and_does_nothing_is_left(void **state)
 {
 	struct sst_store *writer, *reader;
-	char cache[512];
+	char place[512];
 
 	(void)state;
 	write_all(LARGE);
-	(void)snprintf(cache, sizeof(cache), "%s", pki_path(dir, "cache"));
-	assert_int_equal(mkdir(cache, 0700), 0);
-	writer = kept_store(cache);
-	reader = kept_store(cache);
+	(void)snprintf(place, sizeof(place), "%s", pki_path(dir, "cache"));
+	assert_int_equal(mkdir(place, 0700), 0);
+	writer = kept_store(place);
+	reader = kept_store(place);
 	assert_true(figures(writer).index_writer && !figures(reader).index_writer);
 	/* it comes to it a little later, or was there before */
 	for (int i = 0; i < 2; i++) {
