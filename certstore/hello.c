@@ -129,9 +129,11 @@ suite_auth(uint16_t id)
 static uint32_t
 kinds_by_suite(const struct sst_hello *h, uint32_t signing)
 {
+	const uint32_t most = (signing & (ALL_EC | BIT(SST_KEY_ED25519) |
+	    BIT(SST_KEY_ED448) | BIT(SST_KEY_RSA_PSS))) | BIT(SST_KEY_RSA);
 	uint32_t kinds = 0;
 
-	for (size_t i = 0; i < h->n_suites; i++) {
+	for (size_t i = 0; i < h->n_suites && kinds != most; i++) {
 		switch (suite_auth(h->suites[i])) {
 		case AUTH_ECDSA:
 			kinds |= signing & (ALL_EC | BIT(SST_KEY_ED25519) |

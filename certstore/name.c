@@ -198,11 +198,14 @@ int
 sst_name_wild(const char *name, char *out)
 {
 	const char *dot = strchr(name, '.');
+	size_t len;
 
 	if (dot == NULL || dot == name || strncmp(name, "ip:", 3) == 0)
 		return 0;
+	len = strnlen(dot, SST_NAME_SIZE - 2);
 	out[0] = '*';
-	(void)snprintf(out + 1, SST_NAME_SIZE - 1, "%s", dot);
+	memcpy(out + 1, dot, len);
+	out[1 + len] = '\0';
 	return 1;
 }
 

@@ -97,25 +97,30 @@ version_read(SSL *ssl, uint16_t *ret_version)
 
 /*
  * Suites of both sides. A bit for each of the client's, because a hostile one
- * can list 32,000: then this is still linear.
+ * can list 32,000: then this is still linear. Numbers have few upper halves, and
+ * only the bits of those that occur are cleared.
  */
 static void
 suites_read(SSL *ssl, uint16_t *out, size_t *ret_n)
 {
 	const STACK_OF(SSL_CIPHER) *ours = SSL_get_ciphers(ssl);
 	const unsigned char *p;
-	uint8_t theirs[65536 / 8] = { 0 };
+	uint8_t theirs[256][256 / 8], seen[256] = { 0 };
 	const size_t len = SSL_client_hello_get0_ciphers(ssl, &p);
+	const int n_ours = sk_SSL_CIPHER_num(ours);
 	size_t n = 0;
 	uint16_t id;
 
 	for (size_t i = 0; i + 1 < len; i += 2) {
-		id = be16(p + i);
-		theirs[id / 8] |= (uint8_t)(1u << id % 8);
+		if (!seen[p[i]]) {
+			seen[p[i]] = 1;
+			memset(theirs[p[i]], 0, sizeof(theirs[0]));
+		}
+		theirs[p[i]][p[i + 1] / 8] |= (uint8_t)(1u << p[i + 1] % 8);
 	}
-	for (int i = 0; i < sk_SSL_CIPHER_num(ours) && n < SST_HELLO_LIST_MAX; i++) {
+	for (int i = 0; i < n_ours && n < SST_HELLO_LIST_MAX; i++) {
 		id = SSL_CIPHER_get_protocol_id(sk_SSL_CIPHER_value(ours, i));
-		if (theirs[id / 8] & 1u << id % 8)
+		if (seen[id >> 8] && theirs[id >> 8][id % 256 / 8] & 1u << id % 8)
 			out[n++] = id;
 	}
 	*ret_n = n;

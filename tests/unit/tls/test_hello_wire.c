@@ -20,7 +20,7 @@
 #define EXT_KEY_SHARE	51
 #define EXT_GREASE	0x0a0a
 
-static struct pki_cert *root, *a, *b;
+static struct pki_cert *root, *a, *b, *exact, *wild;
 static struct sst_store *store;
 
 struct bytes {
@@ -36,7 +36,9 @@ world_make(void **state)
 	a = pki_issue(root, &(struct pki_spec){
 	    .san = "a.example,*.example.com,IP:192.0.2.1" });
 	b = pki_issue(root, &(struct pki_spec){ .san = "b.example" });
-	store = meet_store((struct pki_cert *[]){ a, b }, 2);
+	exact = pki_issue(root, &(struct pki_spec){ .san = "x.w.example" });
+	wild = pki_issue(root, &(struct pki_spec){ .san = "*.w.example", .key = PKI_RSA });
+	store = meet_store((struct pki_cert *[]){ a, b, exact, wild }, 4);
 	return 0;
 }
 
@@ -47,6 +49,8 @@ world_free(void **state)
 	sst_store_unref(store);
 	pki_free(a);
 	pki_free(b);
+	pki_free(exact);
+	pki_free(wild);
 	pki_free(root);
 	return 0;
 }
@@ -150,6 +154,23 @@ name_set(struct bytes *h, int type, const void *name, size_t len)
 	put16(&body, len);
 	put(&body, name, len);
 	ext_set(h, EXT_SERVER_NAME, body.data, body.len);
+}
+
+/* Offers just these. */
+static void
+suites_set(struct bytes *h, const void *suites, size_t len)
+{
+	const size_t at = 4 + 2 + 32 + 1u + h->data[4 + 2 + 32];
+	const size_t was = 2u + (size_t)(h->data[at] << 8 | h->data[at + 1]);
+	static struct bytes out;
+
+	out.len = 0;
+	put(&out, h->data, at);
+	put16(&out, len);
+	put(&out, suites, len);
+	put(&out, h->data + at + was, h->len - at - was);
+	set16(out.data + 2, out.len - 4);
+	*h = out;
 }
 
 struct talk {
@@ -465,6 +486,23 @@ long_lists_and_unknown_numbers_do_no_harm(void **state)
 	assert_int_equal(answer(&h, &strict), SAID_HELLO);
 }
 
+/* One of RSA, and one that would be of ECDSA: the name's own certificate is no use. */
+static void
+a_suite_is_told_by_both_of_its_bytes(void **state)
+{
+	(void)state;
+	hello_real(&h, "x.w.example");
+	ext_set(&h, EXT_VERSIONS, NULL, 0);	/* TLS 1.2 */
+	suites_set(&h, "\xc0\x2f\xc0\x2b", 4);
+	assert_int_equal(answer(&h, &strict), SAID_HELLO);
+	suites_set(&h, "\xc0\x2f\xcc\x2b", 4);
+	assert_int_equal(answer(&h, &strict), SAID_HELLO);
+	suites_set(&h, "\xc0\x2f\xc0\x2c\xcc\x2b", 6);
+	assert_int_equal(answer(&h, &strict), SAID_HELLO);
+	suites_set(&h, "\xcc\x2f\xcc\x2b", 4);
+	assert_int_equal(answer(&h, &strict), SSL_AD_HANDSHAKE_FAILURE);
+}
+
 static void
 a_client_without_tls_is_told_apart(void **state)
 {
@@ -552,6 +590,7 @@ main(void)
 		cmocka_unit_test(lists_that_do_not_parse_are_decode_error),
 		cmocka_unit_test(versions_below_are_protocol_version),
 		cmocka_unit_test(long_lists_and_unknown_numbers_do_no_harm),
+		cmocka_unit_test(a_suite_is_told_by_both_of_its_bytes),
 		cmocka_unit_test(a_client_without_tls_is_told_apart),
 		cmocka_unit_test(a_flight_that_left_settles_no_handshake),
 		cmocka_unit_test(half_a_hello_waits_and_its_end_is_a_failure),
