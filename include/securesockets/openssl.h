@@ -22,11 +22,12 @@
  * What it takes of the SSL_CTX, and what the program must leave alone:
  *   - SSL_CTX_set_client_hello_cb(): the choice is made there.
  *   - SSL_CTX_set_tlsext_servername_callback() and its argument: it confirms
- *     the name, without which SSL_get_servername() is silent on some paths.
- *   - SSL_CTX_set_tlsext_ticket_key_evp_cb(), SSL_CTX_set_num_tickets(1),
- *     SSL_CTX_set_timeout() and SSL_SESS_CACHE_OFF: sessions are resumed from
- *     tickets (below), from nothing else, and without early data. An SSL_CTX with
- *     SSL_OP_NO_TICKET stays without.
+ *     the name, without which SSL_get_servername() is silent on some paths, and
+ *     below TLS 1.3 installs what was chosen for who shows a ticket.
+ *   - SSL_CTX_set_tlsext_ticket_key_cb() and SSL_CTX_set_tlsext_ticket_key_evp_cb(),
+ *     SSL_CTX_set_num_tickets(1), SSL_CTX_set_timeout() and SSL_SESS_CACHE_OFF:
+ *     sessions are resumed from tickets (below), from nothing else, and without
+ *     early data. An SSL_CTX with SSL_OP_NO_TICKET stays without.
  *   - SSL_set_session_id_context() of each SSL: the digest below.
  *   - The certificates of the SSL_CTX itself are never served.
  * It does not touch versions, cipher suites, groups, the verification of
@@ -38,7 +39,9 @@
  * the policy, the client's ALPN list, and what is demanded of clients (the mode and
  * depth of SSL_set_verify() and the list of CAs). Where it is another one, say because a
  * renewal brought a new key, the handshake is a full one; a renewal that keeps its key
- * keeps its sessions. Who is shown a revoked certificate resumes nothing. One ticket is
+ * keeps its sessions. Below TLS 1.3 a session that is resumed from its ticket has no
+ * certificate of the server: SSL_get_certificate() may be NULL, and
+ * sst_openssl_choice() says what was chosen. Who is shown a revoked certificate resumes nothing. One ticket is
  * issued in a full handshake and none in a resumed one; it is good for 24 hours. Its keys
  * change every 12 hours, without a message between processes that were forked after
  * the store was attached; sst_openssl_tickets() shares them further. Where clients are

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct attachment {
 	struct sst_choose_policy policy;	/* deep copy */
 	struct sst_ours		*ours;		/* or NULL */
 	struct sst_ticket_rule	 rule;		/* its tickets are owned */
+	atomic_int		 named;		/* on_servername() is called, then */
 };
 
 static pthread_once_t indexes_once = PTHREAD_ONCE_INIT;
@@ -174,8 +176,27 @@ refuse(struct sst_sni *state, int alert)
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
+/*
+ * Whether what was chosen can wait for on_servername(), which knows whether a session is
+ * resumed: OpenSSL 3.0 looks up a dozen names of key types to install it. Only where
+ * there is a ticket, and never in TLS 1.3, where a suite is picked before that and the
+ * rest is much more work. Not before that callback was seen: the program may have put
+ * another in its place.
+ */
 static int
-choose(SSL *ssl, const struct attachment *a, struct sst_sni *state,
+can_wait(SSL *ssl, struct attachment *a, const struct sst_hello *hello)
+{
+	const unsigned char *ticket;
+	size_t len;
+
+	return hello->version < TLS1_3_VERSION &&
+	    atomic_load_explicit(&a->named, memory_order_relaxed) &&
+	    SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &ticket, &len) &&
+	    len > 0;
+}
+
+static int
+choose(SSL *ssl, struct attachment *a, struct sst_sni *state,
     struct sst_hello *hello, int *alert)
 {
 	struct sockaddr_storage local;
@@ -193,8 +214,10 @@ choose(SSL *ssl, const struct attachment *a, struct sst_sni *state,
 	state->name_mark = name_mark(hello);
 	rc = sst_store_choose(a->store, &a->policy, hello, sst_dates_wall(),
 	    &state->choice, NULL);
-	if (rc == 1 && install(ssl, state->choice) == 0 && sst_ticket_bind(ssl, &a->rule,
-	    &a->policy, state->choice, hello->local, &state->bond)) {
+	state->late_install = rc == 1 && can_wait(ssl, a, hello);
+	if (rc == 1 && (state->late_install || install(ssl, state->choice) == 0) &&
+	    sst_ticket_bind(ssl, &a->rule, &a->policy, state->choice, hello->local,
+	    &state->bond)) {
 		if (a->ours != NULL)
 			sst_ours_serve(a->ours, state->choice);
 		else
@@ -212,16 +235,18 @@ on_hello(SSL *ssl, int *alert, void *arg)
 	struct sst_hello_room room;
 	struct sst_hello hello;
 	struct sst_sni *state = state_of(ssl);
-	const struct attachment *a = arg;
+	struct attachment *a = arg;
 	int rc;
 
 	*alert = SSL_AD_INTERNAL_ERROR;
 	if (state == NULL)
 		return SSL_CLIENT_HELLO_ERROR;
-	SSL_certs_clear(ssl);
+	/* Whatever SSL_new() copied, or an earlier handshake left. */
+	if (SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST) == 1)
+		SSL_certs_clear(ssl);
 	*alert = sst_hello_read(ssl, &room, &hello);
 	state->saw_hello = 1;
-	state->late_alert = 0;
+	state->late_alert = state->late_install = 0;
 	if (*alert != 0)
 		return refuse(state, *alert);
 	/*
@@ -245,17 +270,26 @@ on_hello(SSL *ssl, int *alert, void *arg)
 
 /*
  * The session keeps the name only if this says OK (and the client gets its
- * confirmation). Called whether or not a name was sent.
+ * confirmation). Called whether or not a name was sent, and when OpenSSL knows whether
+ * a session is resumed.
  */
 static int
 on_servername(SSL *ssl, int *alert, void *arg)
 {
 	const struct sst_sni *state = SSL_get_ex_data(ssl, ssl_index);
 	enum sst_tier tier = SST_TIER_NONE;
+	struct attachment *a = arg;
 
-	(void)arg;
+	if (!atomic_load_explicit(&a->named, memory_order_relaxed))
+		atomic_store_explicit(&a->named, 1, memory_order_relaxed);
 	if (state != NULL && state->late_alert != 0) {
 		*alert = state->late_alert;
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	}
+	if (state != NULL && state->late_install && !SSL_session_reused(ssl) &&
+	    install(ssl, state->choice) < 0) {
+		ERR_clear_error();
+		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	}
 	if (state != NULL && state->choice != NULL)

@@ -30,6 +30,7 @@ struct sst_sni {
 	const struct sockaddr	*local;		/* borrowed; NULL: ask the socket */
 	int			 saw_hello;
 	int			 late_alert;	/* for on_servername(); 0: none */
+	int			 late_install;	/* what was chosen is, there */
 	int			 embedded;	/* 1: part of a sst_conn, 0: malloc */
 	struct sst_ticket_bond	 bond;
 };

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Two things here are what OpenSSL 3.0 calls deprecated. With the other callback for a
+ * ticket's keys it looks up HMAC, and SHA-256 for it, by name for each ticket, which is
+ * more than the work on the ticket; and a digest's context is three allocations.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "ticket.h"
 
 #include <netinet/in.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -40,7 +47,7 @@ ready(void)
 
 /* What is to be digested; gathered, since many small updates cost more than the work. */
 struct mix {
-	EVP_MD_CTX	*md;
+	SHA256_CTX	 md;
 	size_t		 n;
 	uint8_t		 buf[512];
 };
@@ -51,7 +58,7 @@ flush(struct mix *m)
 	const size_t n = m->n;
 
 	m->n = 0;
-	return n == 0 || EVP_DigestUpdate(m->md, m->buf, n) == 1;
+	return n == 0 || SHA256_Update(&m->md, m->buf, n) == 1;
 }
 
 /* Each piece with its length before it, so that none runs into the next. */
@@ -65,7 +72,7 @@ put(struct mix *m, const void *bytes, size_t len)
 	memcpy(m->buf + m->n, &prefix, sizeof(prefix));
 	m->n += sizeof(prefix);
 	if (len > sizeof(m->buf) - m->n)
-		return flush(m) && EVP_DigestUpdate(m->md, bytes, len) == 1;
+		return flush(m) && SHA256_Update(&m->md, bytes, len) == 1;
 	if (len > 0)
 		memcpy(m->buf + m->n, bytes, len);
 	m->n += len;
@@ -160,10 +167,10 @@ sst_ticket_digest(const struct sst_ticket_facts *f, uint8_t out[32])
 {
 	static const char label[] = "securesockets ticket 1";
 	const char *name = sst_choice_name(f->choice);
-	struct mix m = { .md = ready() ? EVP_MD_CTX_new() : NULL };
-	int ok;
+	struct mix m;
 
-	ok = m.md != NULL && EVP_DigestInit_ex2(m.md, sha256, NULL) == 1 &&
+	m.n = 0;
+	return SHA256_Init(&m.md) == 1 &&
 	    put(&m, label, sizeof(label)) && put(&m, name, strlen(name)) &&
 	    put_number(&m, (int)sst_choice_tier(f->choice)) &&
 	    put_number(&m, sst_choice_revoked(f->choice)) &&
@@ -171,25 +178,15 @@ sst_ticket_digest(const struct sst_ticket_facts *f, uint8_t out[32])
 	    put_number(&m, f->verify_mode) && put_number(&m, f->verify_depth) &&
 	    put_names(&m, f->cas) && put(&m, f->ours, f->ours_len) &&
 	    put_offer(&m, f->theirs, f->theirs_len) &&
-	    flush(&m) && EVP_DigestFinal_ex(m.md, out, NULL) == 1;
-	EVP_MD_CTX_free(m.md);
-	return ok;
+	    flush(&m) && SHA256_Final(out, &m.md) == 1;
 }
 
 static int
-cipher_set(EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, struct sst_ticket_keys *keys,
+cipher_set(EVP_CIPHER_CTX *cipher, HMAC_CTX *mac, const struct sst_ticket_keys *keys,
     const unsigned char *iv, int seal)
 {
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, keys->mac,
-		    sizeof(keys->mac)),
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-		    (char *)(uintptr_t)"SHA256", 0),
-		OSSL_PARAM_construct_end(),
-	};
-
 	return EVP_CipherInit_ex2(cipher, aes, keys->cipher, iv, seal, NULL) == 1 &&
-	    EVP_MAC_CTX_set_params(mac, params) == 1;
+	    HMAC_Init_ex(mac, keys->mac, sizeof(keys->mac), sha256, NULL) == 1;
 }
 
 /* Keys that nobody has: of a ticket that OpenSSL wants to send, and must not. */
@@ -203,7 +200,7 @@ keys_of_nobody(unsigned char *name, struct sst_ticket_keys *keys)
 /* RFC 5077 4's name, vector and keys. `seal` 0: 0 is a full handshake. */
 static int
 on_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
-    EVP_MAC_CTX *mac, int seal)
+    HMAC_CTX *mac, int seal)
 {
 	const struct sst_ticket_bond *bond = sst_sni_bond(ssl);
 	struct sst_tickets *by = bond != NULL ? bond->tickets : NULL;
@@ -243,7 +240,9 @@ sst_ticket_attach(SSL_CTX *ctx, const struct sst_ticket_rule *rule, unsigned lif
 	SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET);
 	(void)SSL_CTX_set_num_tickets(ctx, 1);
 	(void)SSL_CTX_set_timeout(ctx, (long)life);
-	(void)SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_key);
+	/* the program's, if it had one, would go before */
+	(void)SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, NULL);
+	(void)SSL_CTX_set_tlsext_ticket_key_cb(ctx, on_key);
 	sst_tickets_life(rule->tickets, life);
 }
 
