@@ -11,6 +11,7 @@
 #include "digest.h"
 #include "intern.h"
 #include "key.h"
+#include "pem_block.h"
 #include "quick.h"
 
 #define ENCRYPTED_TEXT \
@@ -114,14 +115,40 @@ block_take(const struct reader *r, const char *name, const char *header,
 	    "the private key is of a kind that no TLS server uses");
 }
 
+/* The blocks at the front that are in the form of pem_block.h. *ret_len: of their text. */
 static int
-pem_blocks(const struct reader *r, BIO *bio, struct sst_error *err)
+plain_blocks(const struct reader *r, const uint8_t *text, size_t len, size_t *ret_len,
+    struct sst_error *err)
 {
+	uint8_t *der = OPENSSL_malloc(len + 1);
+	size_t at = 0, der_len, n;
+	const char *name;
+	int rc = SST_OK;
+
+	if (der == NULL)
+		return sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
+	while (rc == SST_OK && (n = sst_pem_block(text + at, len - at, &name, der,
+	    &der_len)) > 0) {
+		rc = block_take(r, name, "", der, der_len, err);
+		at += n;
+	}
+	OPENSSL_clear_free(der, len + 1);
+	*ret_len = at;
+	return rc;
+}
+
+static int
+pem_blocks(const struct reader *r, const uint8_t *text, size_t text_len,
+    struct sst_error *err)
+{
+	BIO *bio = BIO_new_mem_buf(text, (int)text_len);
 	char *name = NULL, *header = NULL;
 	unsigned char *der = NULL;
 	long len = 0;
 	int rc = SST_OK;
 
+	if (bio == NULL)
+		return sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
 	/* PEM_FLAG_SECURE: what is freed on the way is cleared first */
 	while (rc == SST_OK) {
 		if (PEM_read_bio_ex(bio, &name, &header, &der, &len,
@@ -139,6 +166,7 @@ pem_blocks(const struct reader *r, BIO *bio, struct sst_error *err)
 		OPENSSL_secure_free(header);
 		OPENSSL_secure_clear_free(der, (size_t)len);
 	}
+	BIO_free(bio);
 	return rc;
 }
 
@@ -220,7 +248,7 @@ sst_pem_read(const void *bytes, size_t len, struct sst_intern *in, struct sst_pe
 	struct sst_pem p = { 0 };
 	const struct reader r = { &p, in };
 	const uint8_t *at = bytes;
-	BIO *bio = NULL;
+	size_t plain = 0;
 	int rc;
 
 	if (len > SST_PEM_MAX_BYTES)
@@ -234,14 +262,10 @@ sst_pem_read(const void *bytes, size_t len, struct sst_intern *in, struct sst_pe
 		rc = der_elements(&r, at, len, err);
 		goto out;
 	}
-	bio = BIO_new_mem_buf(at, (int)len);
-	if (bio == NULL) {
-		rc = sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
-		goto out;
-	}
-	rc = pem_blocks(&r, bio, err);
+	rc = plain_blocks(&r, at, len, &plain, err);
+	if (rc == SST_OK && plain < len)
+		rc = pem_blocks(&r, at + plain, len - plain, err);
 out:
-	BIO_free(bio);
 	if (rc < 0)
 		sst_pem_done(&p);
 	else
