@@ -81,8 +81,6 @@ sst_hot_take(struct sst_hot *h, char *out, size_t size)
 	if (*place == mark)
 		*place = 0;
 	h->from += n + 1;
-	if (h->from == h->end)
-		h->from = h->end = 0;
 	return 1;
 }
 

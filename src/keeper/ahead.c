@@ -21,7 +21,6 @@ static const char to_archive[] = "../../archive/";
 
 struct entry {
 	const char	*name;	/* in the list */
-	int		 is_file;
 	char		 target[256];	/* "": no link */
 };
 
@@ -67,7 +66,6 @@ entry_take(struct folder *f, const struct dirent64 *d)
 		return -1;
 	}
 	e->name = d->d_name;
-	e->is_file = d->d_type == DT_REG;
 	e->target[0] = '\0';
 	f->n++;
 	if (d->d_type != DT_LNK && d->d_type != DT_UNKNOWN)
@@ -112,7 +110,7 @@ offer(struct answer *a, int fd, const char *path)
 
 	if (fd < 0)
 		return;
-	if (a->n_fds == SST_WIRE_FDS || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
 	    snprintf(a->path[a->n_fds], PATH_MAX, "%s", path) >= PATH_MAX) {
 		(void)close(fd);
 		return;
@@ -171,7 +169,7 @@ folder_answer(struct answer *a, const char *source, const char *path, int fd)
 	if (offer_version(a, &f, source))
 		return 0;
 	for (size_t i = 0; i < f.n && a->n_fds < SST_WIRE_FDS; i++)
-		if (f.entry[i].is_file && f.entry[i].name[0] != '.' &&
+		if (f.entry[i].name[0] != '.' &&
 		    snprintf(file, sizeof(file), "%s/%s", path, f.entry[i].name) <
 		    (int)sizeof(file))
 			offer(a, sst_path_open_below(fd, f.entry[i].name), file);

@@ -50,7 +50,7 @@ find_source(void *arg, const struct sst_cert_source *s)
 {
 	struct place *p = arg;
 
-	if (p->id == 0 && s->watched && s->is_dir &&
+	if (p->id == 0 && s->watched &&
 	    sst_hot_name(s->path, p->folder, p->name, sizeof(p->name)))
 		p->id = s->id;
 	return 0;
@@ -116,7 +116,7 @@ tell(struct sst_timer *t)
 	for (const struct sst_listener *l = relay->listeners; l != NULL && left > 0;
 	    l = l->next)
 		if (is_hot(l))
-			left -= tell_of(relay, l, left < each ? left : each);
+			left -= tell_of(relay, l, each);
 	for (const struct sst_listener *l = relay->listeners; l != NULL; l = l->next)
 		sst_served_look(l);
 }

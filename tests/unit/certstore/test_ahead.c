@@ -16,6 +16,7 @@
 #include "certstore/scan_unit.h"
 #include "each.h"
 #include "keeper/ahead.h"
+#include "support/fds.h"
 #include "world.h"
 
 static struct pki_cert *site;
@@ -128,21 +129,12 @@ scan(const struct sst_scan_env *env, const char *folder, struct sst_scan *ret)
 	ok(sst_scan_folder(env, root, path, 0, ret, &err), &err);
 }
 
-static int
-n_open(void)
-{
-	int fd = dup(0);
-
-	(void)close(fd);
-	return fd;
-}
-
 /* The folder reads the same in both ways; its only entry is in that state. */
 static void
 assert_same(const char *folder, enum sst_entry_state state, const char *load_key)
 {
 	struct sst_scan steps = { 0 }, once = { 0 };
-	int before = n_open();
+	int before = fds_open();
 
 	scan(&steps_env, folder, &steps);
 	count_anew();
@@ -158,7 +150,7 @@ assert_same(const char *folder, enum sst_entry_state state, const char *load_key
 	assert_string_equal(once.v[0].row.load_key, load_key);
 	sst_scan_done(&steps);
 	sst_scan_done(&once);
-	assert_int_equal(n_open(), before);
+	assert_int_equal(fds_open(), before);
 }
 
 static void
@@ -257,12 +249,12 @@ static int
 is_taken(void)
 {
 	struct sst_ahead a;
-	int before = n_open() - (int)instead->n_fds, taken;
+	int before = fds_open() - (int)instead->n_fds, taken;
 
 	taken = sst_ahead_ask(&a, &once_env, "/r/n") != &once_env;
 	assert_int_equal(a.is_folder, taken && instead->is_folder);
 	sst_ahead_done(&a);
-	assert_int_equal(n_open(), before);
+	assert_int_equal(fds_open(), before);
 	return taken;
 }
 
@@ -323,7 +315,55 @@ a_link_is_said_to_be_none_only_where_that_is_known(void **state)
 	assert_int_equal(env->ops->readlink(env->ctx, "/t/r/n/m", out, sizeof(out), &err),
 	    SST_E_SYSTEM);
 	assert_int_equal(err.sys_errno, ENAMETOOLONG);
+	/* Behind the end of the folder's own path nothing is read. */
+	assert_int_equal(env->ops->readlink(env->ctx, "/t/r/n\0l", out, sizeof(out), &err),
+	    SST_E_NOT_FOUND);
 	sst_ahead_done(&a);
+}
+
+/* What an answer says of names, when it is about a file, is not believed. */
+static void
+a_file_has_no_names(void **state)
+{
+	const struct sst_scan_env *env;
+	struct sst_ahead a;
+	char out[8];
+
+	(void)state;
+	ANSWER(0, "a\0t\0\0/r/n", 1);
+	env = sst_ahead_ask(&a, &once_env, "/r/n");
+	assert_true(env->ops->list(env->ctx, "/r/n", NULL, NULL, NULL) < 0);
+	assert_int_equal(listed, 1);
+	assert_int_equal(env->ops->readlink(env->ctx, "/r/n/a", out, sizeof(out), NULL),
+	    SST_E_NOT_FOUND);
+	assert_int_equal(links, 1);
+	sst_ahead_done(&a);
+}
+
+static int
+is_gone(void *ctx)
+{
+	return ctx == &instead;
+}
+
+static void
+who_is_gone_behind_it_is_gone(void **state)
+{
+	struct sst_source_ops ops = at_once;
+	struct sst_scan_env gone = { .ops = &ops };
+	const struct sst_scan_env *env;
+	struct sst_ahead a;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		ops.gone = i > 0 ? is_gone : NULL;
+		gone.ctx = i > 1 ? &instead : NULL;
+		ANSWER(1, "", 0);
+		env = sst_ahead_ask(&a, &gone, "/r/n");
+		assert_ptr_not_equal(env, &gone);
+		assert_int_equal(env->ops->gone(env->ctx), i > 1);
+		sst_ahead_done(&a);
+	}
 }
 
 static void
@@ -335,7 +375,7 @@ a_descriptor_is_handed_out_once(void **state)
 	int fd = -1, before;
 
 	(void)state;
-	before = n_open();
+	before = fds_open();
 	ANSWER(0, "\0/dev/zero", 1);
 	env = sst_ahead_ask(&a, &once_env, "/dev/zero");
 	ok(env->ops->open(env->ctx, "/dev/zero", &fd, &err), &err);
@@ -345,7 +385,7 @@ a_descriptor_is_handed_out_once(void **state)
 	assert_int_equal(opened, 1);
 	(void)close(fd);
 	sst_ahead_done(&a);
-	assert_int_equal(n_open(), before);
+	assert_int_equal(fds_open(), before);
 }
 
 static int
@@ -393,6 +433,8 @@ main(void)
 		TEST(a_link_to_a_folder_is_read_as_ever),
 		TEST(an_answer_of_another_form_is_none),
 		TEST(a_link_is_said_to_be_none_only_where_that_is_known),
+		TEST(a_file_has_no_names),
+		TEST(who_is_gone_behind_it_is_gone),
 		TEST(a_descriptor_is_handed_out_once),
 		TEST(a_listing_ends_where_its_caller_says),
 	};

@@ -33,6 +33,65 @@ what_was_noted_first_is_taken_first_and_once(void **state)
 	assert_int_equal(sst_hot_note(&h, "/etc/tls/b/cert.pem"), 1);
 	sst_hot_done(&h);
 	assert_int_equal(sst_hot_take(&h, out, sizeof(out)), 0);
+	/* The hash of this one is 0, which is also that of no folder. */
+	assert_int_equal(sst_hot_note(&h, "/tmc1be8/cert.pem"), 1);
+	sst_hot_done(&h);
+}
+
+/* How many wait, when these were noted one after the other. */
+static int
+waiting(struct sst_hot *h, const char *const *files, int n)
+{
+	char out[64];
+	int found = 0;
+
+	for (int i = 0; i < n; i++)
+		(void)sst_hot_note(h, files[i]);
+	while (sst_hot_take(h, out, sizeof(out)))
+		found++;
+	return found;
+}
+
+/* By chance two folders share a mark: the first is noted again then, the second not. */
+static void
+who_is_taken_leaves_the_mark_of_another(void **state)
+{
+	struct sst_hot h = { 0 };
+	char other[64], out[64];
+	const char *const files[] = { "/tls/a/cert.pem", other, "/tls/a/cert.pem" };
+	int n = 0;
+
+	(void)state;
+	do {
+		(void)snprintf(other, sizeof(other), "/tls/b%d/cert.pem", n++);
+		assert_true(n < 100 * SST_HOT_MARKS);
+	} while (waiting(&h, files, 3) != 3);
+	assert_int_equal(sst_hot_note(&h, files[0]), 1);
+	assert_int_equal(sst_hot_note(&h, other), 0);
+	assert_int_equal(sst_hot_take(&h, out, sizeof(out)), 1);
+	assert_string_equal(out, "/tls/a");
+	/* it waits */
+	assert_int_equal(sst_hot_note(&h, other), 0);
+	assert_int_equal(sst_hot_take(&h, out, sizeof(out)), 1);
+	assert_int_equal(sst_hot_take(&h, out, sizeof(out)), 0);
+	sst_hot_done(&h);
+}
+
+static void
+a_folder_that_just_fits_has_room_for_its_end(void **state)
+{
+	char file[4096] = "/";
+
+	(void)state;
+	for (size_t n = 1000; n < 2100; n++) {
+		struct sst_hot h = { 0 };
+
+		memset(file + 1, 'x', n);
+		(void)strcpy(file + n, "/cert.pem");
+		assert_int_equal(sst_hot_note(&h, file), 1);
+		assert_true(h.end <= h.room);
+		sst_hot_done(&h);
+	}
 }
 
 static void
@@ -78,6 +137,7 @@ the_name_is_the_component_below_the_source(void **state)
 	} v[] = {
 		{ "/etc/tls", "/etc/tls/a", "a" }, { "/etc/tls/", "/etc/tls/a/b", "a" },
 		{ "/", "/a", "a" }, { "/etc/tls", "/etc/tls", NULL },
+		{ "/etc/tls//", "/etc/tls/a", "a" },
 		{ "/etc/tls", "/etc/tls/", NULL }, { "/etc/tls", "/etc/tlsx/a", NULL },
 		{ "/etc/tls", "/etc", NULL }, { "/etc/tls", "/var/tls/a", NULL },
 		{ "/etc/tls", "/etc/tls/1234567", "1234567" },
@@ -141,6 +201,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_noted_first_is_taken_first_and_once),
+		cmocka_unit_test(who_is_taken_leaves_the_mark_of_another),
+		cmocka_unit_test(a_folder_that_just_fits_has_room_for_its_end),
 		cmocka_unit_test(what_waits_takes_so_much_memory_and_no_more),
 		cmocka_unit_test(the_name_is_the_component_below_the_source),
 		cmocka_unit_test(a_store_notes_what_it_decides_and_not_what_it_finds),

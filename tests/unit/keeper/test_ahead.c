@@ -4,6 +4,7 @@
 #include "place.h"
 
 #include "keeper/ahead.h"
+#include "support/fds.h"
 
 #include <errno.h>
 
@@ -85,15 +86,6 @@ assert_files(struct place *p, const char *const files[][2], size_t n)
 	assert_ptr_equal(path, said.text + said.len);
 }
 
-static int
-n_open(void)
-{
-	int fd = dup(0);
-
-	(void)close(fd);
-	return fd;
-}
-
 static void
 put_version(struct place *p, const char *name, const char *text)
 {
@@ -153,7 +145,7 @@ cs_51_no_link_is_followed_to_a_file_of_the_archive(void **state)
 		{ "archive/x/fullchain1.pem", "of x" },
 	};
 	struct place *p = *state;
-	int before = n_open();
+	int before = fds_open();
 
 	/* certbot renew --reuse-key */
 	put_file(p, "archive/x/privkey0.pem", "older");
@@ -181,7 +173,7 @@ cs_51_no_link_is_followed_to_a_file_of_the_archive(void **state)
 	put_link(p, "archive", "other");
 	assert_true(ask(p, "live", "live/x"));
 	assert_files(p, NULL, 0);
-	assert_int_equal(n_open(), before);
+	assert_int_equal(fds_open(), before);
 }
 
 /* The archive is that of a directory called live, and of no other. */
@@ -209,6 +201,7 @@ of_another_folder_its_first_files_are_said_and_no_link_is_followed(void **state)
 	static const char *const more[] = { "tls/a/3", "tls/a/4", "tls/a/5", "tls/a/6" };
 	struct place *p = *state;
 	const char *paths;
+	int before = fds_open();
 
 	put_dir(p, "tls");
 	put_dir(p, "tls/a");
@@ -229,6 +222,7 @@ of_another_folder_its_first_files_are_said_and_no_link_is_followed(void **state)
 	assert_int_equal(said.n_fds, SST_WIRE_FDS);
 	for (int i = 0; i < SST_WIRE_FDS; i++)
 		(void)close(said.fd[i]);
+	assert_int_equal(fds_open(), before);
 }
 
 static void
@@ -266,6 +260,7 @@ what_is_not_right_in_the_source_is_not_said(void **state)
 	static const char *const bad[] = { "tls", "tls/a/b", "beside", "tls/../beside",
 	    "tls/.", "tls/..", "tls/", "tls2/b" };
 	struct place *p = *state;
+	char path[PATH_MAX];
 
 	put_dir(p, "tls");
 	put_dir(p, "tls2");
@@ -280,13 +275,19 @@ what_is_not_right_in_the_source_is_not_said(void **state)
 	}
 	assert_true(ask(p, "tls", "tls/a"));
 	(void)close(said.fd[0]);
+	/* Behind the end of the source's own path nothing is read. */
+	(void)snprintf(path, sizeof(path), "%s", at(p, "tls/a"));
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(sst_ahead_answer(at(p, "tls"), path, said.text,
+	    sizeof(said.text), &said.is_dir, said.fd, &said.n_fds), -1);
+	assert_int_equal(errno, EPERM);
 }
 
 static void
 what_is_not_simple_is_asked_for_step_by_step(void **state)
 {
 	struct place *p = *state;
-	int before = n_open();
+	int before = fds_open();
 	char name[64];
 
 	put_dir(p, "tls");
@@ -307,7 +308,43 @@ what_is_not_simple_is_asked_for_step_by_step(void **state)
 	put_file(p, "tls/a/.one more", "");
 	assert_false(ask(p, "tls", "tls/a"));
 	assert_int_equal(said.code, E2BIG);
-	assert_int_equal(n_open(), before);
+	assert_int_equal(fds_open(), before);
+}
+
+/* More than there is room for to list them, though the answer had room for it. */
+static void
+what_is_not_listed_to_its_end_is_not_said(void **state)
+{
+	struct place *p = *state;
+	char name[300];
+
+	put_dir(p, "tls");
+	put_dir(p, "tls/a");
+	for (int i = 0; i < 15; i++) {
+		(void)snprintf(name, sizeof(name), "tls/a/.%0254d", i);
+		put_file(p, name, "");
+		assert_int_equal(ask(p, "tls", "tls/a"), i < 14);
+	}
+	assert_int_equal(said.code, EINVAL);
+}
+
+static void
+a_target_that_is_too_long_is_asked_for(void **state)
+{
+	struct place *p = *state;
+	char text[260];
+
+	put_dir(p, "tls");
+	put_dir(p, "tls/a");
+	for (int n = 255; n <= 256; n++) {
+		memset(text, 'x', (size_t)n);
+		text[n] = '\0';
+		put_link(p, "tls/a/link", text);
+		assert_int_equal(ask(p, "tls", "tls/a"), n == 255);
+		if (n == 255)
+			assert_string_equal(target("link"), text);
+		assert_int_equal(unlink(at(p, "tls/a/link")), 0);
+	}
 }
 
 /* Wherever the room ends, no descriptor stays open. */
@@ -315,7 +352,7 @@ static void
 an_answer_that_does_not_fit_is_none(void **state)
 {
 	struct place *p = *state;
-	int before = n_open();
+	int before = fds_open();
 	size_t whole;
 
 	assert_true(ask(p, "live", "live/x"));
@@ -327,7 +364,7 @@ an_answer_that_does_not_fit_is_none(void **state)
 		assert_int_equal(said.code, E2BIG);
 		assert_int_equal(said.n_fds, 0);
 	}
-	assert_int_equal(n_open(), before);
+	assert_int_equal(fds_open(), before);
 	assert_true(ask_in(p, "live", "live/x", whole));
 	for (size_t i = 0; i < said.n_fds; i++)
 		(void)close(said.fd[i]);
@@ -348,6 +385,8 @@ main(void)
 		PLACE(the_source_itself_may_be_a_link),
 		PLACE(what_is_not_right_in_the_source_is_not_said),
 		PLACE(what_is_not_simple_is_asked_for_step_by_step),
+		PLACE(what_is_not_listed_to_its_end_is_not_said),
+		PLACE(a_target_that_is_too_long_is_asked_for),
 		CERTBOT(an_answer_that_does_not_fit_is_none),
 	};
 

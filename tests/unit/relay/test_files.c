@@ -19,6 +19,7 @@
 #include "base/wire.h"
 #include "certstore/source.h"
 #include "relay/files.h"
+#include "support/fds.h"
 
 static struct {
 	struct sst_files files;
@@ -71,15 +72,6 @@ asked(uint16_t verb, uint32_t id, const char *path)
 	assert_string_equal(data, path);
 }
 
-static int
-n_open(void)
-{
-	int fd = dup(0);
-
-	(void)close(fd);
-	return fd;
-}
-
 static void
 a_file_is_opened_by_the_keeper_or_its_errno_is_told(void **state)
 {
@@ -91,7 +83,7 @@ a_file_is_opened_by_the_keeper_or_its_errno_is_told(void **state)
 	asked(SST_OPEN_PATH, 7, "/a/b");
 	assert_true(fd >= 0 && fd != event);
 	(void)close(fd);
-	before = n_open();
+	before = fds_open();
 	answer(-1, EACCES, NULL, 0, -1);
 	assert_true(sst_files_open(&w.files, 7, "/a/\n", &fd, &w.err) < 0);
 	assert_int_equal(w.err.sys_errno, EACCES);
@@ -104,7 +96,7 @@ a_file_is_opened_by_the_keeper_or_its_errno_is_told(void **state)
 	assert_int_equal(w.err.sys_errno, EPROTO);
 	answer(-1, ENOENT, NULL, 0, event);
 	assert_true(sst_files_open(&w.files, 7, "/a", &fd, &w.err) < 0);
-	assert_int_equal(n_open(), before);
+	assert_int_equal(fds_open(), before);
 	(void)close(event);
 }
 
@@ -112,7 +104,7 @@ static void
 a_link_that_is_none_is_not_found(void **state)
 {
 	const int none[] = { EINVAL, ENOENT, ENOTDIR };
-	int event = eventfd(0, EFD_CLOEXEC), before = n_open();
+	int event = eventfd(0, EFD_CLOEXEC), before = fds_open();
 	char out[8];
 
 	(void)state;
@@ -138,7 +130,7 @@ a_link_that_is_none_is_not_found(void **state)
 	answer(0, 0, "x", 1, event);
 	assert_int_equal(sst_files_link(&w.files, 3, "/l", out, sizeof(out), &w.err),
 	    SST_OK);
-	assert_int_equal(n_open(), before);
+	assert_int_equal(fds_open(), before);
 	(void)close(event);
 }
 
@@ -153,7 +145,7 @@ a_name_comes_with_all_its_descriptors_or_with_none(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++)
 		fd[i] = eventfd(0, EFD_CLOEXEC);
-	before = n_open();
+	before = fds_open();
 	for (int a = 0; a < 2; a++) {
 		sst_wire_init(&head, SST_WIRE_REPLY);
 		head.a = a;
@@ -173,7 +165,7 @@ a_name_comes_with_all_its_descriptors_or_with_none(void **state)
 	assert_int_equal(sst_wire_send(w.sv[1], &head, text, sizeof(text), fd, 2), 0);
 	assert_true(sst_files_ahead(&w.files, 7, "/d/n", &got) < 0);
 	assert_int_equal(got.n_fds, 0);
-	assert_int_equal(n_open(), before);
+	assert_int_equal(fds_open(), before);
 	for (int i = 0; i < 2; i++)
 		(void)close(fd[i]);
 }
@@ -224,7 +216,7 @@ what_one_of_the_two_lacks_is_counted_as_no_answer(void **state)
 {
 	static const int wants[] = { EMFILE, ENFILE, ENOMEM };
 	const uint64_t before = sst_files_unanswered();
-	int event = eventfd(0, EFD_CLOEXEC), fd = -1;
+	int event = eventfd(0, EFD_CLOEXEC), fd = -1, next;
 	struct rlimit was, none;
 
 	(void)state;
@@ -237,7 +229,9 @@ what_one_of_the_two_lacks_is_counted_as_no_answer(void **state)
 	}
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
 	none = was;
-	none.rlim_cur = (rlim_t)n_open();
+	next = dup(0);
+	(void)close(next);
+	none.rlim_cur = (rlim_t)next;
 	answer(0, 0, NULL, 0, event);
 	sst_error_clear(&w.err);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 
 #define WATCHED_ID	7
 #define STATIC_ID	8
+#define OTHER_ID	9	/* watched as well */
 #define MANY		(SST_HOT_MOST + 10)
 
 /* The keeper: answers what is asked about files. */
@@ -74,14 +76,14 @@ close_scene(void **state)
 	return scene_free(state);
 }
 
-/* n0 ... in a folder each, and flat.example in none. */
+/* So many from nFIRST on in a folder each, and flat.example in none. */
 static char *
-plant(int n)
+plant_from(int first, int n)
 {
 	char *dir = pki_dir_new(), san[32], name[64];
 	struct pki_cert *c;
 
-	for (int i = 0; i < n; i++) {
+	for (int i = first; i < first + n; i++) {
 		(void)snprintf(san, sizeof(san), "n%d.example", i);
 		(void)snprintf(name, sizeof(name), "n%d", i);
 		c = pki_issue(w.ca, &(struct pki_spec){ .san = san });
@@ -92,6 +94,12 @@ plant(int n)
 	pki_write_pair(dir, "live/flat.pem", c);
 	pki_free(c);
 	return dir;
+}
+
+static char *
+plant(int n)
+{
+	return plant_from(0, n);
 }
 
 static void
@@ -106,7 +114,7 @@ supply(struct scene *s, const char *dir, uint32_t id)
 	head.id = id;
 	head.a = IPPROTO_TLS;
 	head.b = TLS_CERTIFICATE_CHAIN;
-	head.c = id == WATCHED_ID;
+	head.c = id != STATIC_ID;
 	assert_int_equal(agent_ask(&s->a, sst_supply_file, &head, live,
 	    strlen(live) + 1, s->app, file), 0);
 	(void)close(file);
@@ -157,6 +165,36 @@ told(struct scene *s, uint32_t wanted_id)
 	return text;
 }
 
+/* All messages since the last call: "ID:NAME,...;" each. */
+static const char *
+all_told(struct scene *s)
+{
+	struct pollfd p = { .fd = s->a.channel[1], .events = POLLIN };
+	static char text[8192], data[SST_WIRE_DATA_MAX];
+	struct sst_wire_head head;
+	size_t at = 0;
+	long len;
+	int fds[3];
+
+	text[0] = '\0';
+	while (poll(&p, 1, 0) > 0) {
+		len = sst_wire_recv(p.fd, &head, data, sizeof(data), fds, 3);
+		assert_true(len >= 0);
+		for (int i = 0; i < 3; i++)
+			if (fds[i] >= 0)
+				(void)close(fds[i]);
+		if (head.verb != SST_CHAN_HOT)
+			continue;
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%u:",
+		    (unsigned)head.id);
+		for (long i = 0; i < len; i += (long)strlen(data + i) + 1)
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s,",
+			    data + i);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, ";");
+	}
+	return text;
+}
+
 static void
 what_is_served_is_told_once_and_at_most_once_a_second(void **state)
 {
@@ -196,6 +234,86 @@ nothing_is_told_of_what_is_not_watched(void **state)
 	agent_later(&s->a, 2000);
 	assert_string_equal(told(s, 0), "");
 	pki_dir_free(dir);
+}
+
+static void
+names_of_two_directories_are_told_of_their_own(void **state)
+{
+	struct scene *s = *state;
+	char *dir = plant(4), *other = plant_from(10, 2), *unwatched = plant_from(20, 1);
+
+	supply(s, dir, WATCHED_ID);
+	supply(s, other, OTHER_ID);
+	supply(s, unwatched, STATIC_ID);
+	begin(s, 8);
+	ask_for(s, "n0.example");
+	assert_string_equal(all_told(s), "7:n0,;");
+	ask_for(s, "n1.example");
+	ask_for(s, "n20.example");	/* which divides nothing */
+	ask_for(s, "n2.example");
+	ask_for(s, "n11.example");
+	ask_for(s, "n10.example");
+	ask_for(s, "n3.example");
+	agent_later(&s->a, 1000 + SST_LOOP_TICK);
+	assert_string_equal(all_told(s), "7:n1,n2,;9:n11,n10,;7:n3,;");
+	pki_dir_free(dir);
+	pki_dir_free(other);
+	pki_dir_free(unwatched);
+}
+
+static int
+count_told(const char *text, const char *id)
+{
+	const char *at = strstr(text, id);
+	int n = 0;
+
+	for (; at != NULL && *at != ';'; at++)
+		n += *at == ',';
+	return n;
+}
+
+static void
+two_listeners_have_the_same_share_of_what_is_told(void **state)
+{
+	enum { EACH = SST_HOT_MOST / 2 + 5 };
+	struct scene *s = *state, second = *s;
+	char *dir = plant(EACH), *other = plant_from(100, EACH), name[32];
+	const char *text;
+
+	supply(s, dir, WATCHED_ID);
+	begin(s, 8);
+	second.app = agent_bound(&s->a, &second.at);
+	assert_int_equal(agent_supply(&s->a, second.app, 2, w.a), 0);
+	/* The relay is one: only what is of the socket is swapped. */
+	for (int i = 0; i < 2; i++) {
+		const struct scene was = *s;
+
+		s->app = second.app;
+		s->at = second.at;
+		s->l = second.l;
+		second = was;
+		if (i == 0) {
+			supply(s, other, OTHER_ID);
+			begin(s, 8);
+			ask_for(s, "n100.example");
+			assert_string_equal(all_told(s), "9:n100,;");
+		}
+		for (int k = 1; k < EACH; k++) {
+			(void)snprintf(name, sizeof(name), "n%d.example",
+			    i == 0 ? 100 + k : k);
+			ask_for(s, name);
+		}
+	}
+	agent_later(&s->a, 1000 + SST_LOOP_TICK);
+	text = all_told(s);
+	assert_int_equal(count_told(text, "7:"), SST_HOT_MOST / 2);
+	assert_int_equal(count_told(text, "9:"), SST_HOT_MOST / 2);
+	agent_later(&s->a, 1000 + SST_LOOP_TICK);
+	text = all_told(s);
+	assert_int_equal(count_told(text, "7:"), EACH - 1 - SST_HOT_MOST / 2);
+	(void)close(second.app);
+	pki_dir_free(dir);
+	pki_dir_free(other);
 }
 
 static void
@@ -290,6 +408,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE(what_is_served_is_told_once_and_at_most_once_a_second),
 		SCENE(nothing_is_told_of_what_is_not_watched),
+		SCENE(names_of_two_directories_are_told_of_their_own),
+		SCENE(two_listeners_have_the_same_share_of_what_is_told),
 		SCENE(more_than_fit_are_told_a_second_later),
 		SCENE(a_keeper_that_reads_nothing_is_not_waited_for),
 		SCENE(without_a_keeper_it_holds_nobody_up),
