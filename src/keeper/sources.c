@@ -212,6 +212,11 @@ open_for(const struct sst_source *s, uint16_t verb, const char *path, struct ans
 	case SST_OPEN_EXPOSED:
 		return sst_path_exposed(s->path, s->is_dir, path);
 	case SST_OPEN_AHEAD:
+		/* a file's path may lead to a directory by now */
+		if (!s->is_dir) {
+			errno = EPERM;
+			return -1;
+		}
 		n = sst_ahead_answer(s->path, path, a->out, a->size, &is_dir, a->fds,
 		    &a->n_fds);
 		a->len = n < 0 ? 0 : (size_t)n;

@@ -445,6 +445,30 @@ questions_are_answered_only_below_a_watched_source(void **state)
 	assert_int_equal(r.b, ENOSYS);
 }
 
+/* Whoever may write above a file that was named puts a directory in its place. */
+static void
+of_a_file_nothing_below_it_is_opened(void **state)
+{
+	static const uint16_t verbs[] = { SST_OPEN_PATH, SST_OPEN_AHEAD };
+	struct shelf *s = *state;
+	struct sst_wire_head r;
+	char out[PATH_MAX];
+	uint32_t id;
+	int fd;
+
+	put_file(s->p, "b", "text");
+	id = add(s, "b", NULL, 0)->node.key;
+	assert_int_equal(unlink(at(s->p, "b")), 0);
+	put_dir(s->p, "b");
+	put_file(s->p, "b/x", "another");
+	for (int i = 0; i < 2; i++) {
+		(void)ask(s, verbs[i], id, at(s->p, "b/x"), &r, out, &fd);
+		assert_int_equal(r.a, -1);
+		assert_int_equal(r.b, EPERM);
+		assert_int_equal(fd, -1);
+	}
+}
+
 static void
 a_path_of_a_question_ends_where_its_only_nul_is(void **state)
 {
@@ -590,6 +614,7 @@ main(void)
 		SHELF(a_source_that_nobody_keeps_is_dropped),
 		SHELF(nobody_fills_the_table_by_asking),
 		SHELF(questions_are_answered_only_below_a_watched_source),
+		SHELF(of_a_file_nothing_below_it_is_opened),
 		SHELF(a_path_of_a_question_ends_where_its_only_nul_is),
 		SHELF(kept_sources_are_told_to_the_next_relay),
 		SHELF(what_is_served_is_taken_as_names_of_a_watched_source_and_as_nothing_else),
