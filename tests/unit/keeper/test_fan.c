@@ -12,14 +12,20 @@
 
 #include "base/below.h"
 
+#include "support/fds.h"
 #include "support/mark.h"
 
+#include <linux/filter.h>
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 
 #define ID	7
+#define OTHER_ID 8
 #define LOOK_MS	100	/* between two looks at what the kernel tells */
 #define SLOW_MS	60000	/* between two sweeps meanwhile */
 #define NAMES	9
@@ -30,6 +36,7 @@ struct scene {
 	struct sst_below told;
 	int		 n_told;
 	int64_t		 now;
+	char		 said[700];	/* last, to people */
 };
 
 static int can;			/* there is such a mark here */
@@ -43,10 +50,18 @@ cpu_us(void)
 }
 
 static void
+say(void *arg, const char *text)
+{
+	struct scene *s = arg;
+
+	(void)snprintf(s->said, sizeof(s->said), "%s", text);
+}
+
+static void
 begin(struct scene *s, size_t most, int mark)
 {
 	const struct sst_watch_plan plan = { .most = most, .mark = mark,
-	    .cpu_us = cpu_us };
+	    .cpu_us = cpu_us, .say = say, .arg = s };
 
 	sst_watch_free(s->w);
 	s->w = sst_watch_new(&plan, s->now);
@@ -110,7 +125,7 @@ count(void *arg, uint32_t id, const struct sst_below *below)
 {
 	struct scene *s = arg;
 
-	assert_int_equal(id, ID);
+	assert_true(id == ID || id == OTHER_ID);
 	s->n_told++;
 	sst_below_join(&s->told, below);
 }
@@ -151,6 +166,22 @@ told_in(struct scene *s, int64_t ms)
 
 #define AT_ONCE	(LOOK_MS + SST_WATCH_QUIET_MS)
 
+/* DIR/0 ... with a file in each. */
+static void
+put_names(struct scene *s, const char *dir)
+{
+	char name[32];
+
+	put_dir(s->p, dir);
+	for (int i = 0; i < NAMES; i++) {
+		(void)snprintf(name, sizeof(name), "%s/%d", dir, i);
+		put_dir(s->p, name);
+		(void)snprintf(name, sizeof(name), "%s/%d/cert", dir, i);
+		put_file(s->p, name, "one");
+	}
+	place_tick();
+}
+
 /* tls/0 ... of which four have a watch: the first four. */
 static void
 plant(struct scene *s, int mark)
@@ -158,15 +189,8 @@ plant(struct scene *s, int mark)
 	char name[32];
 
 	begin(s, 7, mark);
-	put_dir(s->p, "tls");
 	put_dir(s->p, "beside");
-	for (int i = 0; i < NAMES; i++) {
-		(void)snprintf(name, sizeof(name), "tls/%d", i);
-		put_dir(s->p, name);
-		(void)snprintf(name, sizeof(name), "tls/%d/cert", i);
-		put_file(s->p, name, "one");
-	}
-	place_tick();
+	put_names(s, "tls");
 	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
 	settle(s);
 	for (int i = 0; i < 4; i++) {
@@ -196,9 +220,11 @@ see_changes_told_at_once(struct scene *s)
 	plant(s, 1);
 	assert_int_equal(mark_of(s, &every), SST_MARK_HELD);
 	assert_int_equal(every, SLOW_MS);
-	/* In place, renamed over, taken away, its mode. */
+	/* In place, and not before it was quiet. */
 	put_file(s->p, "tls/7/cert", "again");
-	assert_string_equal(told_in(s, AT_ONCE), "7,");
+	assert_string_equal(told_in(s, LOOK_MS), "");
+	assert_string_equal(told_in(s, SST_WATCH_QUIET_MS), "7,");
+	/* Renamed over, taken away, its mode, moved away, a link made. */
 	put_file(s->p, "beside/new", "again");
 	put_over(s->p, "beside/new", "tls/8/cert");
 	assert_string_equal(told_in(s, AT_ONCE), "8,");
@@ -206,6 +232,10 @@ see_changes_told_at_once(struct scene *s)
 	assert_string_equal(told_in(s, AT_ONCE), "6,");
 	assert_int_equal(chmod(at(s->p, "tls/5/cert"), 0600), 0);
 	assert_string_equal(told_in(s, AT_ONCE), "5,");
+	put_over(s->p, "tls/5/cert", "beside/cert");
+	assert_string_equal(told_in(s, AT_ONCE), "5,");
+	put_link(s->p, "tls/6/cert", "../../beside/cert");
+	assert_string_equal(told_in(s, AT_ONCE), "6,");
 	/* And one that has a watch, as ever; each of them once. */
 	put_file(s->p, "tls/2/cert", "again");
 	assert_string_equal(told_in(s, AT_ONCE + SST_WATCH_QUIET_MS), "2,");
@@ -259,6 +289,126 @@ who_may_set_no_mark_sweeps(void **state)
 	assert_string_equal(told_in(s, AT_ONCE), "");
 	assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS), "7,");
 	assert_int_equal(seteuid(0), 0);
+}
+
+static void
+who_was_refused_the_mark_keeps_nothing_of_it_and_asks_no_more(void **state)
+{
+	struct scene *s = *state;
+	int before;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown(s->p->dir, 65534, 65534), 0);
+	assert_int_equal(seteuid(65534), 0);
+	before = fds_open();
+	plant(s, 1);
+	/* that of inotify */
+	assert_int_equal(fds_open(), before + 1);
+	assert_int_equal(seteuid(0), 0);
+	(void)told_in(s, 2 * SST_WATCH_SWEEP_MS);
+	assert_int_equal(mark_of(s, NULL), SST_MARK_NONE);
+}
+
+/* What a process under a filter of system calls is shown; the filter stays with it. */
+static void
+under_a_filter_of_system_calls_nothing_is_marked(void **state)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	const struct sock_fprog all = { .len = 1, .filter = &allow };
+	struct scene *s = *state;
+	struct sst_watch_rule rule;
+	int status;
+	pid_t pid;
+
+	if (!can)
+		skip();
+	put_names(s, "tls");
+	for (int filtered = 0; filtered < 2; filtered++) {
+		pid = fork();
+		if (pid == 0) {
+			if (filtered && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+			    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all) != 0))
+				_exit(99);
+			begin(s, 7, 1);
+			if (sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now) != 0)
+				_exit(98);
+			settle(s);
+			_exit(sst_watch_rule(s->w, ID, &rule) ? rule.mark : 97);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, (filtered ? SST_MARK_NONE : SST_MARK_HELD) << 8);
+	}
+}
+
+static void
+nothing_is_marked_where_the_directory_itself_has_no_watch(void **state)
+{
+	struct scene *s = *state;
+
+	for (size_t most = 2; most <= 3; most++) {
+		begin(s, most, 1);
+		if (most == 2)
+			put_names(s, "tls");
+		assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
+		settle(s);
+		assert_int_equal(mark_of(s, NULL), most == 3 && can ? SST_MARK_HELD :
+		    SST_MARK_NONE);
+	}
+}
+
+/* File systems that this process has marked. */
+static int
+marks(void)
+{
+	char path[64], line[256];
+	int n = 0;
+	FILE *f;
+
+	for (int fd = 0; fd < 64; fd++) {
+		(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+		f = fopen(path, "re");
+		while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+			n += strncmp(line, "fanotify sdev:", 14) == 0;
+		if (f != NULL)
+			(void)fclose(f);
+	}
+	return n;
+}
+
+static void
+a_mark_goes_with_the_last_source_on_its_file_system(void **state)
+{
+	struct scene *s = *state;
+	int before;
+
+	if (!can)
+		skip();
+	put_dir(s->p, "far");
+	assert_int_equal(mount("tmpfs", at(s->p, "far"), "tmpfs", 0, "mode=0755"), 0);
+	put_names(s, "one");
+	put_names(s, "two");
+	put_names(s, "far/three");
+	before = fds_open();
+	begin(s, 9, 1);
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "one"), 1, s->now), 0);
+	assert_int_equal(sst_watch_add(s->w, OTHER_ID, at(s->p, "two"), 1, s->now), 0);
+	assert_int_equal(sst_watch_add(s->w, OTHER_ID + 1, at(s->p, "far/three"), 1,
+	    s->now), 0);
+	settle(s);
+	(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+	assert_int_equal(marks(), 2);
+	sst_watch_remove(s->w, OTHER_ID + 1);
+	assert_int_equal(marks(), 1);
+	sst_watch_remove(s->w, OTHER_ID);
+	assert_int_equal(marks(), 1);
+	put_file(s->p, "one/8/cert", "again");
+	assert_string_equal(told_in(s, AT_ONCE), "8,");
+	sst_watch_remove(s->w, ID);
+	assert_int_equal(marks(), 0);
+	/* that of inotify */
+	assert_int_equal(fds_open(), before + 1);
+	assert_int_equal(umount2(at(s->p, "far"), MNT_DETACH), 0);
 }
 
 static void
@@ -328,6 +478,61 @@ a_strangers_directory_that_becomes_a_name_is_known(void **state)
 	assert_string_equal(told_in(s, AT_ONCE), "");
 }
 
+/* A look with something to read that costs so much. */
+static enum sst_watch_mark
+after_a_look(struct scene *s, int64_t us)
+{
+	put_file(s->p, "beside/a", "again");
+	a_look = us;
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	a_look = 1;
+	return mark_of(s, NULL);
+}
+
+static void
+what_strangers_cost_counts_for_as_long_as_a_sweep_saves(void **state)
+{
+	struct scene *s = *state;
+
+	if (!can)
+		skip();
+	plant(s, 1);
+	/* Just as much as it may cost. */
+	assert_int_equal(after_a_look(s, 20000), SST_MARK_HELD);
+	/* In another ten seconds, and in others. */
+	for (int i = 0; i < 3; i++) {
+		(void)told_in(s, SST_WATCH_SWEEP_MS + 500);
+		assert_int_equal(after_a_look(s, 15000), SST_MARK_HELD);
+	}
+	/* In the same it is too much. */
+	assert_int_equal(after_a_look(s, 15000), SST_MARK_BUSY);
+}
+
+/* ... which is more where a sweep is more, and not without end. */
+static void
+what_strangers_may_cost_is_what_a_sweep_costs(void **state)
+{
+	static const struct { int64_t walk, look; enum sst_watch_mark mark; } rows[] = {
+		{ 4000, 40000, SST_MARK_HELD }, { 4000, 60000, SST_MARK_BUSY },
+		{ 100000, 199000, SST_MARK_HELD }, { 100000, 201000, SST_MARK_BUSY },
+	};
+	struct scene *s = *state;
+
+	if (!can)
+		skip();
+	plant(s, 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		begin(s, 7, 1);
+		assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
+		settle(s);
+		a_look = rows[i].walk;
+		(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+		a_look = 1;
+		assert_int_equal(mark_of(s, NULL), SST_MARK_HELD);
+		assert_int_equal(after_a_look(s, rows[i].look), rows[i].mark);
+	}
+}
+
 static void
 strangers_who_cost_more_than_a_sweep_end_the_mark(void **state)
 {
@@ -341,11 +546,12 @@ strangers_who_cost_more_than_a_sweep_end_the_mark(void **state)
 	put_file(s->p, "beside/a", "one");
 	assert_string_equal(told_in(s, AT_ONCE), "");
 	assert_int_equal(mark_of(s, NULL), SST_MARK_HELD);
-	a_look = 50000;
-	put_file(s->p, "beside/a", "two");
-	assert_string_equal(told_in(s, AT_ONCE), "");
-	a_look = 1;
-	assert_int_equal(mark_of(s, &every), SST_MARK_BUSY);
+	assert_non_null(strstr(s->said, "the file system is marked"));
+	assert_int_equal(after_a_look(s, 50000), SST_MARK_BUSY);
+	assert_non_null(strstr(s->said, "too much is written on that file system"));
+	/* Nobody looks ten times a second any more. */
+	assert_true(sst_watch_due(s->w) > s->now + 2 * LOOK_MS);
+	(void)mark_of(s, &every);
 	assert_int_equal(every, SST_WATCH_SWEEP_MS);
 	put_file(s->p, "tls/7/cert", "again");
 	assert_string_equal(told_in(s, AT_ONCE), "");
@@ -451,6 +657,12 @@ main(void)
 		    scene_open_here, scene_close),
 		SCENE(without_the_mark_the_sweep_finds_it),
 		SCENE(who_may_set_no_mark_sweeps),
+		SCENE(who_was_refused_the_mark_keeps_nothing_of_it_and_asks_no_more),
+		SCENE(under_a_filter_of_system_calls_nothing_is_marked),
+		SCENE(nothing_is_marked_where_the_directory_itself_has_no_watch),
+		SCENE(a_mark_goes_with_the_last_source_on_its_file_system),
+		SCENE(what_strangers_cost_counts_for_as_long_as_a_sweep_saves),
+		SCENE(what_strangers_may_cost_is_what_a_sweep_costs),
 		SCENE(nothing_is_marked_where_all_names_have_a_watch),
 		SCENE(the_archive_of_certbot_is_told_of_by_the_name_in_live),
 		SCENE(a_strangers_directory_that_becomes_a_name_is_known),
