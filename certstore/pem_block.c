@@ -35,26 +35,20 @@ border(struct text *t, const char *what, const char *name)
 	return skip(t, what) && skip(t, name) && skip(t, "-----\n");
 }
 
-static int
-is_base64(uint8_t c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	    c == '+' || c == '/';
-}
-
 /* One line. Returns how many bytes it stands for; 0: it is none. */
 static size_t
 line_decode(struct text *t, uint8_t *der)
 {
+	const uint8_t *end = memchr(t->at, '\n', t->len > LINE ? LINE + 1 : t->len);
 	size_t n = 0, pad = 0;
 
-	while (n < LINE && n < t->len && is_base64(t->at[n]))
-		n++;
-	while (pad < 2 && n + pad < LINE && n + pad < t->len && t->at[n + pad] == '=')
+	if (end != NULL)
+		n = (size_t)(end - t->at);
+	while (pad < 2 && pad < n && end[-1 - (ptrdiff_t)pad] == '=')
 		pad++;
-	n += pad;
-	if (n == 0 || n % 4 != 0 || n == t->len || t->at[n] != '\n' ||
-	    EVP_DecodeBlock(der, t->at, (int)n) < 0)
+	/* it takes '=' for nothing wherever that is, and goes over blanks at both ends */
+	if (n == 0 || n % 4 != 0 || memchr(t->at, '=', n - pad) != NULL ||
+	    EVP_DecodeBlock(der, t->at, (int)n) != (int)(n / 4 * 3))
 		return 0;
 	t->at += n + 1;
 	t->len -= n + 1;
