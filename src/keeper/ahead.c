@@ -104,13 +104,11 @@ folder_list(struct folder *f)
 /* Takes the descriptor of a regular file, which the reader knows as `path`. Where it
  * cannot be sent it is left out. */
 static void
-offer(struct answer *a, int fd, const char *path)
+offer(struct answer *a, int fd, const struct stat *st, const char *path)
 {
-	struct stat st;
-
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+	if (!S_ISREG(st->st_mode) ||
 	    snprintf(a->path[a->n_fds], PATH_MAX, "%s", path) >= PATH_MAX) {
 		(void)close(fd);
 		return;
@@ -125,6 +123,15 @@ find(const struct folder *f, const char *name)
 		if (strcmp(f->entry[i].name, name) == 0)
 			return &f->entry[i];
 	return NULL;
+}
+
+static void
+offer_below(struct answer *a, int dir, const char *below, const char *path)
+{
+	struct stat st;
+	int fd = sst_path_open_below(dir, below, &st);
+
+	offer(a, fd, &st, path);
 }
 
 /* Chain and key of a folder of certbot's, from the archive. 1, or 0: it is none. */
@@ -148,7 +155,7 @@ offer_version(struct answer *a, const struct folder *f, const char *source)
 	for (int i = 0; dir >= 0 && i < 2; i++) {
 		if (snprintf(path, sizeof(path), "%s%s", above, e[i]->target + UP) <
 		    (int)sizeof(path) && sst_path_allowed(source, 1, path))
-			offer(a, sst_path_open_below(dir, e[i]->target + UP), path);
+			offer_below(a, dir, e[i]->target + UP, path);
 	}
 	if (dir >= 0)
 		(void)close(dir);
@@ -172,7 +179,7 @@ folder_answer(struct answer *a, const char *source, const char *path, int fd)
 		if (f.entry[i].name[0] != '.' &&
 		    snprintf(file, sizeof(file), "%s/%s", path, f.entry[i].name) <
 		    (int)sizeof(file))
-			offer(a, sst_path_open_below(fd, f.entry[i].name), file);
+			offer_below(a, fd, f.entry[i].name, file);
 	return 0;
 }
 
@@ -199,13 +206,13 @@ name_answer(struct answer *a, const char *source, const char *path, const char *
 	dir = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -1;
-	fd = sst_path_open_below(dir, name);
+	fd = sst_path_open_below(dir, name, &st);
 	(void)close(dir);
 	if (fd < 0)
 		return -1;
-	*ret_is_dir = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+	*ret_is_dir = S_ISDIR(st.st_mode);
 	if (!*ret_is_dir) {
-		offer(a, fd, path);
+		offer(a, fd, &st, path);
 		return 0;
 	}
 	rc = folder_answer(a, source, path, fd);

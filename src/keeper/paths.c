@@ -174,24 +174,23 @@ sst_path_open(const char *source, int is_dir, const char *path)
 }
 
 int
-sst_path_open_below(int dir, const char *below)
+sst_path_open_below(int dir, const char *below, struct stat *ret)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
 		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
 	};
-	struct stat st;
 	int fd;
 
 	/* A device may act when it is opened: look before, and again after. */
-	if (fstatat(dir, below, &st, AT_SYMLINK_NOFOLLOW) != 0)
+	if (fstatat(dir, below, ret, AT_SYMLINK_NOFOLLOW) != 0)
 		return -1;
-	if (!is_for_reading(&st)) {
+	if (!is_for_reading(ret)) {
 		errno = EINVAL;
 		return -1;
 	}
 	fd = (int)syscall(SYS_openat2, dir, below, &how, sizeof(how));
-	if (fd >= 0 && (fstat(fd, &st) != 0 || !is_for_reading(&st))) {
+	if (fd >= 0 && (fstat(fd, ret) != 0 || !is_for_reading(ret))) {
 		(void)close(fd);
 		errno = EINVAL;
 		return -1;

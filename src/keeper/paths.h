@@ -19,6 +19,7 @@
 #define SST_KEEPER_PATHS_H
 
 #include <stddef.h>
+#include <sys/stat.h>
 
 /* 1 if `path` has a "." or ".." component. */
 int	sst_path_has_dots(const char *path);
@@ -30,8 +31,8 @@ int	sst_path_allowed(const char *source, int is_dir, const char *path);
 /* A descriptor, or -1 with errno (EPERM: against the rules). */
 int	sst_path_open(const char *source, int is_dir, const char *path);
 /* The same for `below`, a relative path in the open directory `dir`, of which no part
- * may be a link. */
-int	sst_path_open_below(int dir, const char *below);
+ * may be a link; *ret says what was opened. */
+int	sst_path_open_below(int dir, const char *below, struct stat *ret);
 /* Length of the target in `out` (NUL-terminated), or -1 with errno. */
 long	sst_path_link(const char *source, int is_dir, const char *path, char *out,
 	    size_t size);
