@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "index_gen.h"
+#include "source.h"
 
 #define LOOKUP_MAX	"256"		/* rows of one name that are looked at */
 #define STR_(x)		#x
@@ -137,14 +138,24 @@ static const char *const texts[S_ALL] = {
 	[S_FIND + SST_FIND_STAGED] = SELECT "WHERE i.state=2 ORDER BY i.item,i.id",
 };
 
+/* Whether the last failure says something of the file, and not of what this process
+ * lacks. */
+static int
+is_damage(struct sst_index *ix, int code)
+{
+	if (code == SQLITE_CANTOPEN || code == SQLITE_IOERR)
+		return !sst_source_is_want(sqlite3_system_errno(ix->db));
+	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR ||
+	    code == SQLITE_MISMATCH;
+}
+
 int
 sst_index_fail(struct sst_index *ix, struct sst_error *err)
 {
 	int code = ix->db == NULL ? SQLITE_CANTOPEN : sqlite3_errcode(ix->db);
 
-	if (ix->path != NULL && (code == SQLITE_CORRUPT || code == SQLITE_NOTADB ||
-	    code == SQLITE_CANTOPEN || code == SQLITE_IOERR || code == SQLITE_ERROR ||
-	    code == SQLITE_MISMATCH))
+	/* one that is not open was judged when it could not be opened */
+	if (ix->path != NULL && ix->db != NULL && is_damage(ix, code))
 		ix->broken = 1;
 	return sst_fail(err, code == SQLITE_NOMEM ? SST_E_NOMEM : SST_E_SYSTEM,
 	    "index%s%s: %s", ix->path == NULL ? "" : " ",

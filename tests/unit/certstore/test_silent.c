@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -524,6 +525,35 @@ who_writes_and_does_nothing_is_left(void **state)
 	sst_store_unref(writer);
 }
 
+/* After a fork it is opened anew, which takes some. */
+static void
+without_descriptors_an_index_is_not_taken_for_damaged(void **state)
+{
+	struct sst_store_figures f;
+	struct sst_store *s;
+	char place[512];
+	pid_t child;
+	int rc;
+
+	(void)state;
+	write_all(LARGE);
+	(void)snprintf(place, sizeof(place), "%s", pki_path(dir, "cache"));
+	assert_int_equal(mkdir(place, 0700), 0);
+	s = kept_store(place);
+	child = fork();
+	if (child == 0)
+		_exit(0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	fill_table(1);
+	rc = sst_store_figures(s, PKI_NOW, &f, NULL);
+	fill_table(0);
+	assert_true(rc < 0);
+	assert_true(figures(s).index_kept && figures(s).index_writer);
+	assert_int_equal(figures(s).usable, LARGE);
+	serves_them(s, LARGE);
+	sst_store_unref(s);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, clock_setup, clock_teardown)
 
 int
@@ -538,6 +568,7 @@ main(void)
 		T(a_file_that_was_set_goes_on_and_one_that_was_not_is_refused),
 		T(of_more_than_may_wait_nothing_is_forgotten),
 		T(who_writes_and_does_nothing_is_left),
+		T(without_descriptors_an_index_is_not_taken_for_damaged),
 		T(without_descriptors_a_folder_waits),
 		T(without_descriptors_a_directory_waits),
 		T(without_descriptors_a_large_directory_waits),
