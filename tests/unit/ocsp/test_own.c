@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "ocsp/cache.h"
 #include "ocsp/checker.h"
 #include "ocsp/own_inside.h"
@@ -223,6 +224,70 @@ what_comes_back_is_seen_to_again(void **state)
 }
 
 static void
+about_what_left_before_its_turn_nobody_is_asked(void **state)
+{
+	struct world *w = *state;
+	uint8_t leaf[32];
+
+	pki_digest(issue(w, "oc"), leaf);
+	for (int i = 0; i < 2; i++) {
+		add(w, w->cert[0]);
+		assert_int_equal(sst_own_pending(w->own), 1);
+		if (i == 0) {
+			sst_own_sync_begin(w->own);
+			sst_own_sync_end(w->own);
+		} else {
+			sst_own_drop(w->own, leaf);
+		}
+		assert_int_equal(sst_own_pending(w->own), 0);
+		settle(w);
+		assert_int_equal(w->asked[0] + w->lists, 0);
+	}
+	add(w, w->cert[0]);
+	settle(w);
+	assert_int_equal(w->asked[0], 1);
+	assert_true(w->lists > 0);
+}
+
+static void *
+wait_long(void *arg)
+{
+	struct world *w = arg;
+
+	return sst_own_wait(w->own, WAIT_MS) ? w : NULL;
+}
+
+static void
+who_waits_for_what_leaves_waits_no_more(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "o");
+	uint8_t leaf[32];
+	pthread_t thread;
+	void *waited;
+
+	pki_digest(c, leaf);
+	for (int i = 0; i < 2; i++) {
+		responder_hold(w->r);
+		add(w, c);
+		assert_int_equal(pthread_create(&thread, NULL, wait_long, w), 0);
+		responder_wait(w->r, i + 1);
+		if (i == 0) {
+			sst_own_sync_begin(w->own);
+			sst_own_sync_end(w->own);
+		} else {
+			sst_own_drop(w->own, leaf);
+		}
+		assert_int_equal(pthread_join(thread, &waited), 0);
+		assert_ptr_equal(waited, w);
+		responder_let_go(w->r);
+		settle(w);
+		/* it is forgotten, and so is what was said about it */
+		go(w, 2 * PKI_DAY);
+	}
+}
+
+static void
 rv_57_a_staple_outlives_its_certificate(void **state)
 {
 	struct world *w = *state;
@@ -309,6 +374,15 @@ an_issuer_that_the_chain_lacks_is_found_among_the_anchors(void **state)
 	assert_int_equal(sst_own_add(w->own, c->cert, NULL, NULL), SST_OK);
 	settle(w);
 	assert_true(has_staple(w, c, NULL));
+	close_own(w);
+	/* what the chain has need not be among them */
+	anchors = X509_STORE_new();
+	(void)X509_STORE_add_cert(anchors, w->root->cert);
+	open_own(w, &(struct sst_own_config){ .anchors = anchors });
+	X509_STORE_free(anchors);
+	add(w, c);
+	settle(w);
+	assert_true(has_staple(w, c, NULL));
 }
 
 static void
@@ -369,6 +443,41 @@ a_child_goes_on_with_what_there_is(void **state)
 	assert_int_equal(status, 0);
 	settle(w);
 	assert_true(has_staple(w, later, NULL));
+}
+
+/* What a thread of the parent's was at is begun again, also where it answers last. */
+static void
+a_child_asks_itself_for_what_its_parent_had_asked_for(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "o"), *listed = issue(w, "c");
+	int status = 0, go_on[2];
+	char byte = 0;
+	pid_t pid;
+
+	w->says[1].listed = 1;
+	responder_hold(w->r);
+	add(w, c);
+	add(w, listed);
+	assert_false(sst_own_wait(w->own, 10));
+	responder_wait(w->r, 2);
+	assert_int_equal(pipe(go_on), 0);
+	pid = fork();
+	if (pid == 0) {
+		const int64_t end = sst_clock_ms() + WAIT_MS;
+
+		(void)close(go_on[1]);
+		(void)read(go_on[0], &byte, 1);	/* its end: the responder speaks again */
+		while (sst_clock_ms() < end && (!has_staple(w, c, NULL) ||
+		    !is_revoked(w, listed)))
+			(void)sst_own_wait(w->own, 10);
+		_exit(has_staple(w, c, NULL) && is_revoked(w, listed) ? 0 : 1);
+	}
+	responder_let_go(w->r);
+	(void)close(go_on[0]);
+	(void)close(go_on[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 /* So many that name nobody, with one key. */
@@ -476,6 +585,8 @@ main(void)
 		EACH(rv_56_the_staple_of_the_certificate_before_is_not_used),
 		EACH(a_handshake_under_way_gets_the_staple_of_what_it_was_to_show),
 		EACH(what_comes_back_is_seen_to_again),
+		EACH(about_what_left_before_its_turn_nobody_is_asked),
+		EACH(who_waits_for_what_leaves_waits_no_more),
 		EACH(rv_57_a_staple_outlives_its_certificate),
 		EACH(the_next_process_has_the_staple_at_once),
 		EACH(a_policy_without_fetching_asks_nobody),
@@ -483,6 +594,7 @@ main(void)
 		EACH(a_wait_ends_when_its_time_is_up),
 		EACH(the_end_waits_for_nobody),
 		EACH(a_child_goes_on_with_what_there_is),
+		EACH(a_child_asks_itself_for_what_its_parent_had_asked_for),
 		EACH(the_cache_is_open_before_the_first_is_added),
 		EACH(one_among_many_is_seen_to),
 		EACH(who_was_asked_for_lately_comes_first_and_not_all_at_once),

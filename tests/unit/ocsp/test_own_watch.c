@@ -44,6 +44,41 @@ a_list_revokes_what_names_no_responder(void **state)
 }
 
 static void
+what_comes_back_is_looked_at_again(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "c");
+
+	w->says[0].life = HOUR;
+	add(w, c);
+	settle(w);
+	assert_false(is_revoked(w, c));
+	sst_own_sync_begin(w->own);
+	sst_own_sync_end(w->own);
+	w->says[0].listed = 1;
+	atomic_fetch_add(&wall, 2 * HOUR);
+	add(w, c);
+	settle(w);
+	assert_true(is_revoked(w, c));
+}
+
+/* A peer may be let in unasked; who serves wants to know. */
+static void
+whatever_the_policy_for_peers_is_our_own_are_watched(void **state)
+{
+	static const struct sst_revocation_policy off = { .mode = SST_REVOCATION_OFF };
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "c");
+
+	close_own(w);
+	open_own(w, &(struct sst_own_config){ .policy = &off });
+	w->says[0].listed = 1;
+	add(w, c);
+	settle(w);
+	assert_true(is_revoked(w, c));
+}
+
+static void
 a_hold_is_taken_back_when_a_list_lifts_it(void **state)
 {
 	struct world *w = *state;
@@ -211,6 +246,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH(a_list_revokes_what_names_no_responder),
+		EACH(what_comes_back_is_looked_at_again),
+		EACH(whatever_the_policy_for_peers_is_our_own_are_watched),
 		EACH(a_hold_is_taken_back_when_a_list_lifts_it),
 		EACH(a_certificate_is_revoked_with_its_ca),
 		EACH(a_responder_that_says_revoked_ends_the_staple),
