@@ -32,7 +32,7 @@ sst_lineage_version(enum sst_lineage_part part, const char *path)
 		return 0;
 	at += len;
 	digits = strspn(at, "0123456789");
-	if (digits == 0 || digits > VERSION_DIGITS || at[0] == '0' ||
+	if (digits > VERSION_DIGITS || at[0] == '0' ||
 	    strcmp(at + digits, ".pem") != 0)
 		return 0;
 	return atoi(at);
@@ -242,8 +242,7 @@ sst_lineage_look(const struct sst_scan_env *env, const char *root, const char *d
 	    !link_look(&l, SST_PART_PRIVKEY, ret))
 		return;
 	/* equal: the other two have no say, and cost no question */
-	if ((ret->n[SST_PART_FULLCHAIN] == 0 ||
-	    ret->n[SST_PART_FULLCHAIN] != ret->n[SST_PART_PRIVKEY]) &&
+	if (ret->n[SST_PART_FULLCHAIN] != ret->n[SST_PART_PRIVKEY] &&
 	    (!link_look(&l, SST_PART_CERT, ret) || !link_look(&l, SST_PART_CHAIN, ret)))
 		return;
 	ret->choice = sst_lineage_judge(ret->n, served->version);
