@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -37,16 +38,21 @@ sst_files_done(struct sst_files *files)
 	(void)pthread_mutex_destroy(&files->mu);
 }
 
-/* Takes what the keeper owes to questions that were given up. 0, or -1 with
- * errno. */
+/* Takes what the keeper owes to questions that were given up. 0, or -1 with errno:
+ * EAGAIN when it did not come yet, for which nobody waits again. */
 static int
 take_late(struct sst_files *files)
 {
+	struct pollfd p = { .fd = files->channel, .events = POLLIN };
 	struct sst_wire_head head;
 	char data[PATH_MAX];
 	int fd;
 
 	for (; files->late > 0; files->late--) {
+		if (poll(&p, 1, 0) == 0) {
+			errno = EAGAIN;
+			return -1;
+		}
 		if (sst_wire_recv(files->channel, &head, data, sizeof(data), &fd,
 		    1) < 0 && errno != EMFILE)
 			return -1;

@@ -6,7 +6,8 @@
  * cert_files.c asks. One question is under way at a time; one whose answer does not
  * come within SST_WIRE_TIMEOUT_MS fails with ETIMEDOUT, which is no word about the file.
  * Its answer is taken before the next question is put, so that it is not mistaken for
- * that one's.
+ * that one's; until it comes every other one fails likewise, and at once: a keeper that a
+ * file system holds up holds up no handshake but the first.
  *
  * Always true:
  *   1. The keeper decides what is opened: the id names the source that the

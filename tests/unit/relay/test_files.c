@@ -187,7 +187,7 @@ exposed_is_yes_no_or_not_known(void **state)
 static void
 what_is_not_answered_in_time_is_counted_and_its_answer_is_nobodys(void **state)
 {
-	const struct timeval soon = { .tv_usec = 20000 };
+	const struct timeval soon = { .tv_usec = 20000 }, late = { .tv_sec = 60 };
 	const uint64_t before = sst_files_unanswered();
 	char out[16];
 
@@ -203,12 +203,26 @@ what_is_not_answered_in_time_is_counted_and_its_answer_is_nobodys(void **state)
 	assert_int_equal(sst_files_unanswered(), before + 1);
 	assert_false(sst_files_gone(&w.files));
 	sst_error_clear(&w.err);
+	/* who has not answered is not waited for again: else this takes minutes */
+	assert_int_equal(setsockopt(w.sv[0], SOL_SOCKET, SO_RCVTIMEO, &late, sizeof(late)),
+	    0);
+	(void)alarm(30);
+	for (uint64_t i = 2; i < 10; i++) {
+		assert_true(sst_files_link(&w.files, 3, "/l", out, sizeof(out), &w.err) < 0);
+		assert_int_equal(w.err.sys_errno, ETIMEDOUT);
+		assert_int_equal(sst_files_unanswered(), before + i);
+		sst_error_clear(&w.err);
+	}
+	(void)alarm(0);
+	asked(SST_OPEN_LINK, 3, "/l");
+	asked(SST_OPEN_LINK, 3, "/l");
+	assert_int_equal(recv(w.sv[1], out, sizeof(out), MSG_DONTWAIT), -1);
 	answer(0, 0, "late", 4, -1);
 	answer(0, 0, "next", 4, -1);
 	assert_int_equal(sst_files_link(&w.files, 3, "/m", out, sizeof(out), &w.err),
 	    SST_OK);
 	assert_string_equal(out, "next");
-	assert_int_equal(sst_files_unanswered(), before + 1);
+	assert_int_equal(sst_files_unanswered(), before + 9);
 }
 
 static void
