@@ -6,6 +6,7 @@
 #include <securesockets/certstore.h>
 
 #include "base/clock.h"
+#include "certstore/store.h"
 #include "core.h"
 #include "door.h"
 #include "fault.h"
@@ -142,6 +143,15 @@ poll(struct sst_timer *t)
 	sst_loader_submit(&c->relay->loader, &c->job);
 }
 
+/* Of what is read again as a rule nothing has changed; a keeper that a file system holds
+ * up must not be told so again and again, for it reads nothing. */
+static int
+is_another(const struct sst_change *c)
+{
+	return (c->kind != SST_CHANGE_RESCAN && c->kind != SST_CHANGE_RETRY) ||
+	    sst_store_generation(sst_certs_store(c->certs)) != c->before;
+}
+
 /* The keeper has the listener as it is now; also after a rescan: its generation is
  * another. */
 static void
@@ -183,7 +193,7 @@ done(struct sst_job *job)
 	if (c->kind == SST_CHANGE_BEGIN && r != NULL && r->listener != NULL &&
 	    r->state == SST_REC_LISTENING)
 		(void)sst_listener_begin(r->listener);
-	if (c->rc == SST_OK && !c->again)
+	if (c->rc == SST_OK && !c->again && is_another(c))
 		hold_again(c);
 	if (c->rc != SST_OK && c->call == NULL)
 		sst_log_event(&c->relay->log, SST_LOG_CERT_REFUSED, sst_clock_ms(),
@@ -207,6 +217,7 @@ sst_change_new(struct sst_relay *relay, struct sst_certs *certs,
 	c->kind = kind;
 	c->cookie = r != NULL ? r->cookie : 0;
 	c->certs = sst_certs_ref(certs);
+	c->before = sst_store_generation(sst_certs_store(certs));
 	return c;
 }
 

@@ -401,6 +401,44 @@ without_a_keeper_it_holds_nobody_up(void **state)
 	pki_dir_free(dir);
 }
 
+/* Whether the keeper is told of the listener's state when that name is told of. */
+static int
+is_held_anew(struct scene *s, const char *name)
+{
+	static char data[SST_WIRE_DATA_MAX];
+	struct sst_wire_head head;
+	int fds[3], is;
+
+	sst_supply_changed(s->a.relay, WATCHED_ID, name, strlen(name) + 1);
+	for (int i = 0; i < 1000 &&
+	    sst_supply_pending(s->a.relay->listeners->record) > 0; i++)
+		agent_turn(&s->a, 10);
+	is = agent_told(&s->a, SST_CHAN_HOLD, &head, data, sizeof(data), fds) >= 0;
+	for (int i = 0; i < 3; i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+	return is;
+}
+
+static void
+what_is_read_again_is_held_anew_when_it_changed(void **state)
+{
+	struct pki_cert *renewed = pki_issue(w.ca, &(struct pki_spec){
+	    .san = "n1.example" });
+	struct scene *s = *state;
+	char *dir = plant(3);
+
+	supply(s, dir, WATCHED_ID);
+	begin(s, 8);
+	(void)is_held_anew(s, "n1");
+	assert_false(is_held_anew(s, "n1"));
+	pki_certbot(dir, "n1", renewed, 2);
+	assert_true(is_held_anew(s, "n1"));
+	assert_false(is_held_anew(s, "n1"));
+	pki_free(renewed);
+	pki_dir_free(dir);
+}
+
 int
 main(void)
 {
@@ -413,6 +451,7 @@ main(void)
 		SCENE(more_than_fit_are_told_a_second_later),
 		SCENE(a_keeper_that_reads_nothing_is_not_waited_for),
 		SCENE(without_a_keeper_it_holds_nobody_up),
+		SCENE(what_is_read_again_is_held_anew_when_it_changed),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_free);
