@@ -257,6 +257,20 @@ wait_long(void *arg)
 	return sst_own_wait(w->own, WAIT_MS) ? w : NULL;
 }
 
+/* Somebody asks for a staple just now. */
+static int
+is_asking(struct sst_own *o)
+{
+	int asking = 0;
+
+	(void)pthread_mutex_lock(&o->mu);
+	for (size_t i = 0; i < o->n_buckets; i++)
+		for (const struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next)
+			asking |= e->asking;
+	(void)pthread_mutex_unlock(&o->mu);
+	return asking;
+}
+
 static void
 who_waits_for_what_leaves_waits_no_more(void **state)
 {
@@ -282,6 +296,8 @@ who_waits_for_what_leaves_waits_no_more(void **state)
 		}
 		assert_int_equal(pthread_join(thread, &waited), 0);
 		assert_ptr_equal(waited, w);
+		/* and not for the end of that */
+		assert_true(is_asking(w->own));
 		responder_let_go(w->r);
 		settle(w);
 		/* it is forgotten, and so is what was said about it */
