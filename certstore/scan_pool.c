@@ -179,13 +179,9 @@ threads_wanted(const struct sst_pool_plan *plan)
 	unsigned n = plan->threads;
 	cpu_set_t set;
 
-	if (n == 0) {
+	if (n == 0)
 		n = sched_getaffinity(0, sizeof(set), &set) == 0 ?
 		    (unsigned)CPU_COUNT(&set) : 1;
-		/* where another process is asked, each waits for a part of its time */
-		if (plan->store->env.ops->ahead != NULL)
-			n *= 2;
-	}
 	return n > THREADS_MAX ? THREADS_MAX : n;
 }
 

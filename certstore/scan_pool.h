@@ -22,15 +22,14 @@
 #include "apply.h"
 
 #define SST_POOL_LEAST	64
-#define SST_POOL_AHEAD	512
+#define SST_POOL_AHEAD	1024
 
 struct sst_pool_plan {
 	struct sst_store *store;
 	const char	*root;
 	char *const	*names;		/* of the directory, sorted */
 	size_t		 n;
-	unsigned	 threads;	/* 0: as many as there are cores, twice as many where
-					   another process opens the files; at most 8 */
+	unsigned	 threads;	/* 0: as many as there are cores; at most 8 */
 	int64_t		 source;	/* what is there already; 0: nothing */
 	atomic_uint_fast64_t *read;	/* counts the names that were read */
 	/* A piece was read, or is not known; its scan is the callee's to empty. < 0 ends
