@@ -258,11 +258,12 @@ take_directory(struct sst_watch *w, const struct fanotify_event_info_fid *info,
 		*place = print;
 }
 
+/* `info` is what stands behind *m. */
 static void
-take_event(struct sst_watch *w, const struct fanotify_event_metadata *m, int64_t now)
+take_event(struct sst_watch *w, const struct fanotify_event_metadata *m, const char *info,
+    int64_t now)
 {
-	const char *at = (const char *)m + m->metadata_len,
-	    *end = (const char *)m + m->event_len;
+	const char *at = info, *end = info + m->event_len - m->metadata_len;
 	const struct fanotify_event_info_header *h;
 
 	if ((m->mask & FAN_Q_OVERFLOW) != 0)
@@ -307,7 +308,7 @@ void
 sst_fan_look(struct sst_watch *w, int64_t now)
 {
 	_Alignas(struct fanotify_event_metadata) char buf[16384];
-	const struct fanotify_event_metadata *m;
+	struct fanotify_event_metadata m;
 	struct sst_fan *f = &w->fan;
 	int64_t start = sst_watch_cpu_us(w), at;
 	ssize_t n;
@@ -318,9 +319,14 @@ sst_fan_look(struct sst_watch *w, int64_t now)
 	}
 	f->at = now + SST_FAN_LOOK_MS;
 	while ((n = read(f->fd, buf, sizeof(buf))) > 0) {
-		m = (const struct fanotify_event_metadata *)(const void *)buf;
-		for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
-			take_event(w, m, now);
+		/* The next one begins at a multiple of 4, and not always of 8. */
+		for (const char *p = buf; n >= (ssize_t)sizeof(m); p += m.event_len) {
+			memcpy(&m, p, sizeof(m));
+			if (!FAN_EVENT_OK(&m, n))
+				break;
+			take_event(w, &m, p + m.metadata_len, now);
+			n -= m.event_len;
+		}
 		at = sst_watch_cpu_us(w);
 		f->us += at - start;
 		start = at;
