@@ -143,6 +143,8 @@ int	sst_index_paths(struct sst_index *, int64_t source,
 int	sst_index_default(struct sst_index *, uint8_t names_key[32],
 	    struct sst_error *err);
 
+#define SST_INDEX_PAGE	64	/* rows that are in memory at a time, however many there are */
+
 /* Where a listing is. All zero: before the first row. */
 struct sst_index_spot {
 	int64_t	 source, id;
@@ -156,7 +158,11 @@ void	sst_index_spot_done(struct sst_index_spot *);
  * changes between two calls may be in neither or, renewed, in both. */
 int	sst_index_page(struct sst_index *, struct sst_index_spot *, int most,
 	    struct sst_rows *out, struct sst_error *err);
-/* The same for usable rows that end before `before`, the next to end first. */
+/* The next rows with a number above `id`, `most` of them, by their numbers: what came in
+ * since a row had that one. */
+int	sst_index_since(struct sst_index *, int64_t id, int most, struct sst_rows *out,
+	    struct sst_error *err);
+/* As sst_index_page() for usable rows that end before `before`, the next to end first. */
 int	sst_index_expiring(struct sst_index *, time_t before, struct sst_index_spot *,
 	    int most, struct sst_rows *out, struct sst_error *err);
 

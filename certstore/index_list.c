@@ -61,6 +61,23 @@ sst_index_page(struct sst_index *ix, struct sst_index_spot *spot, int most,
 }
 
 int
+sst_index_since(struct sst_index *ix, int64_t id, int most, struct sst_rows *out,
+    struct sst_error *err)
+{
+	sqlite3_stmt *st = sst_index_ready(ix, S_SINCE);
+	struct sst_index_spot spot = { 0 };
+	int bad = 0, rc;
+
+	if (st == NULL)
+		return sst_index_fail(ix, err);
+	bad |= sqlite3_bind_int64(st, 1, id);
+	bad |= sqlite3_bind_int(st, 2, most);
+	rc = page_take(ix, st, bad, &spot, out, err);
+	sst_index_spot_done(&spot);
+	return rc;
+}
+
+int
 sst_index_expiring(struct sst_index *ix, time_t before, struct sst_index_spot *spot,
     int most, struct sst_rows *out, struct sst_error *err)
 {

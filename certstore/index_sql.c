@@ -110,6 +110,7 @@ static const char *const texts[S_ALL] = {
 	    " ON i.id=n.id" TYPED "WHERE n.name IN(?1,?2) LIMIT " LOOKUP_MAX,
 	[S_PAGE] = SELECT "WHERE (i.source,i.flat,i.item,i.id)>(?1,?2,?3,?4)"
 	    " ORDER BY i.source,i.flat,i.item,i.id LIMIT ?5",
+	[S_SINCE] = SELECT "WHERE i.id>?1 ORDER BY i.id LIMIT ?2",
 	[S_EXPIRING] = SELECT "WHERE i.state=1 AND i.na<?1 AND (i.na,i.id)>(?2,?3)"
 	    " ORDER BY i.na,i.id LIMIT ?4",
 	[S_DEFAULT_SET] = "SELECT names_key FROM identities WHERE state=1 AND ord>0"

@@ -104,6 +104,7 @@ struct sst_store {
 
 	pthread_mutex_t	 mu;		/* guards the rest */
 	struct sst_index *index;
+	unsigned	 n_index;	/* counts those that took its place with rows of their own */
 	struct sst_pin	*pins;		/* by row */
 	size_t		 n_pins, room_pins;
 	struct sst_marks revoked;

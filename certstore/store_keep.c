@@ -97,6 +97,7 @@ index_set(struct sst_store *s, const char *path, struct sst_index *ix, struct ss
 	if (copy != NULL && is_new_locked(s)) {
 		old = s->index;
 		s->index = ix;
+		s->n_index++;
 		s->gen = gen;
 		s->kept_path = copy;
 		total = atomic_load(&s->generation);

@@ -10,7 +10,6 @@
 #include "store_leaves.h"
 
 #include "store.h"
-#include "store_list.h"
 
 /* What a row leads to, referenced, where that is in memory: an identity, or a chain that
  * waits for its key. */
@@ -38,12 +37,12 @@ struct showing {
 	int		(*known)(void *, const uint8_t *);
 	int		(*each)(void *, X509 *, STACK_OF(X509) *);
 	void		 *arg;
+	int		 unread;	/* one of them, at least */
 };
 
 static int
-one_show(void *arg, struct sst_row *row)
+one_show(struct showing *w, const struct sst_row *row)
 {
-	const struct showing *w = arg;
 	struct sst_identity *id;
 	STACK_OF(X509) *staged;
 	int rc = 0;
@@ -57,8 +56,10 @@ one_show(void *arg, struct sst_row *row)
 		goto out;
 	if (id == NULL && staged == NULL && row->load != NULL &&
 	    row->state == SST_ENTRY_USABLE &&
-	    sst_scan_again(&w->s->env, row, &id, NULL) < 0)
+	    sst_scan_again(&w->s->env, row, &id, NULL) < 0) {
+		w->unread = 1;
 		id = NULL;
+	}
 	if (id != NULL)
 		rc = w->each(w->arg, sst_identity_leaf(id), sst_identity_chain(id));
 	else if (sk_X509_num(staged) > 0)
@@ -70,13 +71,34 @@ out:
 }
 
 int
-sst_store_leaves(struct sst_store *s, int (*known)(void *arg, const uint8_t leaf[32]),
+sst_store_leaves(struct sst_store *s, struct sst_leaves_seen *seen,
+    int (*known)(void *arg, const uint8_t leaf[32]),
     int (*each)(void *arg, X509 *leaf, STACK_OF(X509) *above), void *arg,
     struct sst_error *err)
 {
-	struct showing w = { s, known, each, arg };
+	struct showing w = { s, known, each, arg, 0 };
+	struct sst_leaves_seen last = { 0, 0 };
+	struct sst_rows rows = { 0 };
+	int rc = SST_OK, more = 1;
 
-	return sst_store_rows(s, one_show, &w, err);
+	if (seen != NULL)
+		last = *seen;
+	while (rc == SST_OK && more) {
+		sst_store_lock(s);
+		if (last.index != s->n_index)
+			last = (struct sst_leaves_seen){ s->n_index, 0 };
+		rc = sst_index_since(s->index, last.id, SST_INDEX_PAGE, &rows, err);
+		sst_store_unlock(s);
+		more = rows.n == SST_INDEX_PAGE;
+		for (size_t i = 0; rc == SST_OK && i < rows.n; i++) {
+			rc = one_show(&w, &rows.v[i]);
+			last.id = rows.v[i].id;
+			if (rc == SST_OK && !w.unread && seen != NULL)
+				*seen = last;
+		}
+		sst_rows_done(&rows);
+	}
+	return rc;
 }
 
 int

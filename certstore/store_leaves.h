@@ -13,12 +13,22 @@
 
 #include <securesockets/certstore.h>
 
-/* All that name a responder or demand a staple, read where they are not in memory; of
+/* How far a store was gone through. */
+struct sst_leaves_seen {
+	unsigned index;		/* which of its indexes counts */
+	int64_t	 id;		/* of the last row */
+};
+
+/*
+ * All that name a responder or demand a staple, read where they are not in memory; of
  * the others those in memory. Also chains that wait for their keys, of which `above`
  * begins with the leaf itself. What `known` (NULL: nothing) says 1 to, by its SHA-256, is
  * passed over, and not read.
- * Stops when `each` returns non-zero, and returns that. < 0: SST_E_*. */
-int	sst_store_leaves(struct sst_store *,
+ * `seen` (NULL: nothing) is zero or what a call before left there: then it is those that
+ * came into the store since, and those from the first on that could not be read.
+ * Stops when `each` returns non-zero, and returns that. < 0: SST_E_*.
+ */
+int	sst_store_leaves(struct sst_store *, struct sst_leaves_seen *seen,
 	    int (*known)(void *arg, const uint8_t leaf[32]),
 	    int (*each)(void *arg, X509 *leaf, STACK_OF(X509) *above), void *arg,
 	    struct sst_error *err);

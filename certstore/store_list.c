@@ -14,7 +14,6 @@
 #include "index_gen.h"
 #include "name.h"
 #include "store.h"
-#include "store_list.h"
 
 int
 sst_store_staged(struct sst_store *s, char *buf, size_t size)
@@ -85,8 +84,8 @@ out:
 }
 
 
-int
-sst_store_rows(struct sst_store *s, int (*each)(void *arg, struct sst_row *), void *arg,
+static int
+rows_each(struct sst_store *s, int (*each)(void *arg, struct sst_row *), void *arg,
     struct sst_error *err)
 {
 	struct sst_index_spot spot = { 0 };
@@ -95,9 +94,9 @@ sst_store_rows(struct sst_store *s, int (*each)(void *arg, struct sst_row *), vo
 
 	while (rc == SST_OK && more) {
 		sst_store_lock(s);
-		rc = sst_index_page(s->index, &spot, SST_LIST_PAGE, &rows, err);
+		rc = sst_index_page(s->index, &spot, SST_INDEX_PAGE, &rows, err);
 		sst_store_unlock(s);
-		more = rows.n == SST_LIST_PAGE;
+		more = rows.n == SST_INDEX_PAGE;
 		for (size_t i = 0; rc == SST_OK && i < rows.n; i++)
 			rc = each(arg, &rows.v[i]);
 		sst_rows_done(&rows);
@@ -128,7 +127,7 @@ sst_store_each(struct sst_store *s, int (*each)(void *arg, const struct sst_entr
 {
 	struct showing w = { s, each, arg, err };
 
-	return sst_store_rows(s, row_show, &w, err);
+	return rows_each(s, row_show, &w, err);
 }
 
 int
@@ -141,9 +140,9 @@ sst_store_expiring(struct sst_store *s, time_t before,
 
 	while (rc == SST_OK && more) {
 		sst_store_lock(s);
-		rc = sst_index_expiring(s->index, before, &spot, SST_LIST_PAGE, &rows, err);
+		rc = sst_index_expiring(s->index, before, &spot, SST_INDEX_PAGE, &rows, err);
 		sst_store_unlock(s);
-		more = rows.n == SST_LIST_PAGE;
+		more = rows.n == SST_INDEX_PAGE;
 		for (size_t i = 0; rc == SST_OK && i < rows.n; i++)
 			rc = entry_show(s, &rows.v[i], each, arg, err);
 		sst_rows_done(&rows);

@@ -398,18 +398,41 @@ sst_own_drop(struct sst_own *o, const uint8_t leaf[32])
 	unlock(o);
 }
 
-void
-sst_own_sync_end(struct sst_own *o)
+struct named {
+	uint8_t	leaf[32];
+};
+
+/* Those that were not named since the begin, for the caller to free; NULL: no memory. */
+static struct named *
+unnamed(struct sst_own *o, size_t *ret_n)
 {
-	const int64_t now = sst_checker_now(o->checker);
+	struct named *v;
+	size_t n = 0;
 
 	lock(o);
-	for (size_t i = 0; i < o->n_buckets; i++)
-		for (struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next)
+	v = calloc(o->n + 1, sizeof(*v));
+	for (size_t i = 0; v != NULL && i < o->n_buckets; i++)
+		for (const struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next)
 			if (e->epoch != o->epoch)
-				leave_locked(e, now);
-	(void)pthread_cond_broadcast(&o->told);
+				memcpy(v[n++].leaf, e->leaf, sizeof(e->leaf));
 	unlock(o);
+	*ret_n = n;
+	return v;
+}
+
+void
+sst_own_sync_end(struct sst_own *o, int (*has)(void *arg, const uint8_t leaf[32]), void *arg)
+{
+	size_t n;
+	struct named *v = unnamed(o, &n);
+
+	for (size_t i = 0; v != NULL && i < n; i++) {
+		if (has != NULL && has(arg, v[i].leaf))
+			(void)sst_own_again(o, v[i].leaf);
+		else
+			sst_own_drop(o, v[i].leaf);
+	}
+	free(v);
 }
 
 unsigned

@@ -77,10 +77,12 @@ int	sst_own_add(struct sst_own *, X509 *leaf, STACK_OF(X509) *above, struct sst_
 /* The same for one that is known already: 1; 2: it was served no more, and is back. 0: it
  * is not known, and has to be shown. */
 int	sst_own_again(struct sst_own *, const uint8_t leaf[32]);
-/* What is not added again between the two is served no more: nobody is asked about it
- * any more. A handshake under way gets its staple yet, and then it is forgotten. */
+/* What is not added again between the two, and of which `has` (NULL: of nothing) does not
+ * say 1, is served no more: nobody is asked about it any more. A handshake under way gets
+ * its staple yet, and then it is forgotten. `has` is called with no lock held. */
 void	sst_own_sync_begin(struct sst_own *);
-void	sst_own_sync_end(struct sst_own *);
+void	sst_own_sync_end(struct sst_own *, int (*has)(void *arg, const uint8_t leaf[32]),
+	    void *arg);
 /* The same for one of them, by who knows that it is served no more. */
 void	sst_own_drop(struct sst_own *, const uint8_t leaf[32]);
 /* The staple of a leaf, for the caller to give back; NULL: none that may be served. */

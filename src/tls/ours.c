@@ -35,6 +35,7 @@ struct sst_ours {
 	atomic_uint_fast64_t generation; /* of the store, when it was looked through */
 	pthread_mutex_t	 mu;		/* guards what follows; held while the store is told */
 	struct sst_store *store;	/* NULL: stopped */
+	struct sst_leaves_seen seen;
 	struct must	*musts;
 	size_t		 n_musts;
 	uint8_t		(*expected)[32];
@@ -339,23 +340,31 @@ sst_ours_expect_none(struct sst_ours *o)
 	(void)pthread_mutex_unlock(&o->mu);
 }
 
+static int
+has_leaf(void *arg, const uint8_t leaf[32])
+{
+	return sst_store_has_leaf(arg, leaf);
+}
+
 void
 sst_ours_sync(struct sst_ours *o)
 {
 	struct sst_store *store = store_of(o);
-	int rc;
+	struct sst_leaves_seen seen;
 
 	if (store == NULL)
 		return;
-	sst_own_sync_begin(o->own);
-	rc = sst_store_leaves(store, is_known, take_in, o, NULL);
 	(void)pthread_mutex_lock(&o->mu);
+	seen = o->seen;
+	(void)pthread_mutex_unlock(&o->mu);
+	sst_own_sync_begin(o->own);
+	(void)sst_store_leaves(store, &seen, is_known, take_in, o, NULL);
+	(void)pthread_mutex_lock(&o->mu);
+	o->seen = seen;
 	for (size_t i = 0; i < o->n_expected; i++)
 		(void)sst_own_again(o->own, o->expected[i]);
 	(void)pthread_mutex_unlock(&o->mu);
-	/* what could not be listed is not gone */
-	if (rc >= 0)
-		sst_own_sync_end(o->own);
+	sst_own_sync_end(o->own, has_leaf, store);
 	sst_store_unref(store);
 	atomic_store(&o->synced, 1);
 }
@@ -381,14 +390,6 @@ sst_ours_serve(struct sst_ours *o, const struct sst_choice *choice)
 			served_add(o, sst_choice_identity(choice, i));
 }
 
-/* Whatever it has goes on, if it was there; nothing is shown, and so nothing is read. */
-static int
-has(void *arg, const uint8_t leaf[32])
-{
-	(void)is_known(arg, leaf);
-	return 1;
-}
-
 unsigned
 sst_ours_go_on(struct sst_ours *o)
 {
@@ -396,11 +397,9 @@ sst_ours_go_on(struct sst_ours *o)
 	uint64_t generation = store != NULL ? sst_store_generation(store) : 0;
 
 	if (store != NULL && atomic_exchange(&o->generation, generation) != generation) {
+		/* here a client waits: what is new is taken in when it is served */
 		sst_own_sync_begin(o->own);
-		if (sst_store_leaves(store, has, take_in, o, NULL) >= 0)
-			sst_own_sync_end(o->own);
-		else
-			atomic_store(&o->generation, ~generation);	/* again */
+		sst_own_sync_end(o->own, has_leaf, store);
 	}
 	sst_store_unref(store);
 	return step(o);

@@ -490,7 +490,7 @@ a_challenge_takes_nobodys_place_and_is_watched_by_nobody(void **state)
 	assert_int_equal(events.count[SST_STORE_REMOVED], 0);
 	expect(ask(store, NULL, &(struct client){ .name = "a.example" }),
 	    SST_TIER_EXACT, www);
-	assert_int_equal(sst_store_leaves(store, NULL, count_leaf, &leaves, NULL), 0);
+	assert_int_equal(sst_store_leaves(store, NULL, NULL, count_leaf, &leaves, NULL), 0);
 	assert_int_equal(leaves, 1);
 	assert_int_equal(sst_store_each(store, show, &shown, NULL), 0);
 	assert_int_equal(shown.usable, 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What is known to be revoked goes last; and what a watch is shown of a store. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -235,11 +236,11 @@ a_watch_is_not_shown_what_it_knows(void **state)
 	struct shown s = { .leaf = one };
 
 	(void)state;
-	assert_int_equal(sst_store_leaves(store, NULL, show, &s, NULL), 0);
+	assert_int_equal(sst_store_leaves(store, NULL, NULL, show, &s, NULL), 0);
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.met, 1);
 	s = (struct shown){ .leaf = one };
-	assert_int_equal(sst_store_leaves(store, is_it, show, &s, NULL), 0);
+	assert_int_equal(sst_store_leaves(store, NULL, is_it, show, &s, NULL), 0);
 	assert_int_equal(s.n, 1);
 	assert_int_equal(s.met, 0);
 	pki_free(one);
@@ -254,7 +255,7 @@ a_watch_is_shown_each_leaf_with_its_issuer(void **state)
 	struct pki_buf b = { 0 };
 
 	(void)state;
-	assert_int_equal(sst_store_leaves(store, NULL, show, &s, NULL), 0);
+	assert_int_equal(sst_store_leaves(store, NULL, NULL, show, &s, NULL), 0);
 	assert_int_equal(s.n, 1);
 	assert_int_equal(s.met, 0);
 	assert_int_equal(s.with_issuer, 1);
@@ -262,15 +263,79 @@ a_watch_is_shown_each_leaf_with_its_issuer(void **state)
 	pki_put_chain(&b, staged);
 	assert_int_equal(sst_store_add_bytes(store, b.data, b.len, NULL), SST_OK);
 	s = (struct shown){ .leaf = staged };
-	assert_int_equal(sst_store_leaves(store, NULL, show, &s, NULL), 0);
+	assert_int_equal(sst_store_leaves(store, NULL, NULL, show, &s, NULL), 0);
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.met, 1);
 	assert_int_equal(s.with_issuer, 2);
 	s.n = 99;
-	assert_int_equal(sst_store_leaves(store, NULL, show, &s, NULL), 7);
+	assert_int_equal(sst_store_leaves(store, NULL, NULL, show, &s, NULL), 7);
 	pki_buf_free(&b);
 	pki_free(pair);
 	pki_free(staged);
+}
+
+static void
+a_watch_is_shown_what_came_since(void **state)
+{
+	struct pki_cert *one = put("www.b.c", 90), *two = put("x.b.c", 90);
+	struct shown s = { .leaf = two };
+	struct sst_leaves_seen seen = { 0 };
+
+	(void)state;
+	assert_int_equal(sst_store_leaves(store, &seen, NULL, show, &s, NULL), 0);
+	assert_int_equal(s.n, 2);
+	for (int i = 0; i < 2; i++) {
+		s = (struct shown){ .leaf = two };
+		assert_int_equal(sst_store_leaves(store, &seen, NULL, show, &s, NULL), 0);
+		assert_int_equal(s.n, i);
+		assert_int_equal(s.met, i);
+		pki_free(two);
+		two = put("y.b.c", 90);
+	}
+	/* who stops it is shown the same again */
+	s = (struct shown){ .leaf = two, .n = 99 };
+	assert_int_equal(sst_store_leaves(store, &seen, NULL, show, &s, NULL), 7);
+	s = (struct shown){ .leaf = two };
+	assert_int_equal(sst_store_leaves(store, &seen, NULL, show, &s, NULL), 0);
+	assert_int_equal(s.met, 1);
+	pki_free(one);
+	pki_free(two);
+}
+
+static void
+what_could_not_be_read_is_shown_to_a_watch_later(void **state)
+{
+	struct sst_store *s = store_make(&(struct sst_store_config){ .cache_bytes = 1 });
+	struct pki_spec spec = { .ocsp = "http://127.0.0.1:1/" };
+	char at[PATH_MAX], away[PATH_MAX], path[16], san[16];
+	struct pki_cert *c[3];
+	struct shown seen;
+	struct sst_leaves_seen last = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		(void)snprintf(san, sizeof(san), "%d.b.c", i);
+		spec.san = san;
+		c[i] = pki_issue(world_ca, &spec);
+		(void)snprintf(path, sizeof(path), "%d.pem", i);
+		pki_write_pair(dir, path, c[i]);
+	}
+	assert_int_equal(sst_store_add(s, dir, NULL), SST_OK);
+	(void)snprintf(at, sizeof(at), "%s/1.pem", dir);
+	(void)snprintf(away, sizeof(away), "%s/1.away", dir);
+	assert_int_equal(rename(at, away), 0);
+	for (int i = 0; i < 3; i++) {
+		seen = (struct shown){ .leaf = c[1] };
+		assert_int_equal(sst_store_leaves(s, &last, NULL, show, &seen, NULL), 0);
+		assert_int_equal(seen.met, i == 1);
+		/* and what came after it, again */
+		assert_in_range(seen.n, i == 0 ? 2 : i == 1 ? 1 : 0, i == 0 ? 2 : i == 1 ? 3 : 0);
+		if (i == 0)
+			assert_int_equal(rename(away, at), 0);
+	}
+	sst_store_unref(s);
+	for (int i = 0; i < 3; i++)
+		pki_free(c[i]);
 }
 
 static void
@@ -299,7 +364,7 @@ of_what_is_not_in_memory_a_watch_is_shown_who_wants_a_staple(void **state)
 		assert_int_equal(sst_store_add(s[k], dir, NULL), SST_OK);
 		for (int i = 0; i < 3; i++) {
 			seen = (struct shown){ .leaf = c[i] };
-			assert_int_equal(sst_store_leaves(s[k], NULL, show, &seen, NULL),
+			assert_int_equal(sst_store_leaves(s[k], NULL, NULL, show, &seen, NULL),
 			    0);
 			assert_int_equal(seen.n, 2 + k);
 			assert_int_equal(seen.met, i > 0 || k == 1);
@@ -326,6 +391,8 @@ main(void)
 		T(of_many_marks_each_is_found),
 		T(a_watch_is_shown_each_leaf_with_its_issuer),
 		T(a_watch_is_not_shown_what_it_knows),
+		T(a_watch_is_shown_what_came_since),
+		T(what_could_not_be_read_is_shown_to_a_watch_later),
 		T(of_what_is_not_in_memory_a_watch_is_shown_who_wants_a_staple),
 	};
 

@@ -25,6 +25,7 @@
 #include "certstore/scan_pool.h"
 #include "certstore/source.h"
 #include "certstore/store.h"
+#include "certstore/store_leaves.h"
 #include "each.h"
 #include "world.h"
 
@@ -346,6 +347,43 @@ what_changed_while_nobody_looked_is_found_when_it_is_asked_for(void **state)
 	assert_true(gives(s, "c.example", c));
 	sst_store_unref(s);
 	pki_free(c);
+}
+
+static int
+leaf_count(void *arg, X509 *leaf, STACK_OF(X509) *above)
+{
+	int *n = arg;
+
+	(void)leaf;
+	(void)above;
+	(*n)++;
+	return 0;
+}
+
+/* Its rows have the numbers that those had which were there before it. */
+static void
+an_index_that_takes_anothers_place_is_gone_through_anew(void **state)
+{
+	struct sst_leaves_seen seen = { 0 };
+	struct sst_store *s;
+	int n = 0;
+
+	(void)state;
+	sst_store_unref(kept());
+	s = store_on(cache);
+	assert_int_equal(sst_store_add(s, pki_path(dir, "d/a.pem"), NULL), 0);
+	assert_int_equal(sst_store_add(s, pki_path(dir, "d/b.pem"), NULL), 0);
+	assert_int_equal(sst_store_leaves(s, &seen, NULL, leaf_count, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(sst_store_remove(s, "*", NULL), 0);
+	assert_int_equal(sst_store_add(s, certs, NULL), 0);
+	assert_true(figures(s).index_kept);
+	assert_true(gives(s, "a.example", a) && gives(s, "b.example", b));
+	assert_int_equal(sst_store_leaves(s, &seen, NULL, leaf_count, &n, NULL), 0);
+	assert_int_equal(n, 4);
+	assert_int_equal(sst_store_leaves(s, &seen, NULL, leaf_count, &n, NULL), 0);
+	assert_int_equal(n, 4);
+	sst_store_unref(s);
 }
 
 static void
@@ -1124,6 +1162,7 @@ main(void)
 		T(who_loses_the_opener_of_files_refuses_nothing_for_it),
 		T(a_kept_index_serves_before_any_certificate_is_read),
 		T(what_changed_while_nobody_looked_is_found_when_it_is_asked_for),
+		T(an_index_that_takes_anothers_place_is_gone_through_anew),
 		T(a_small_directory_and_a_file_have_no_index_on_disk),
 		T(names_that_are_swapped_in_the_index_serve_no_wrong_certificate),
 		T(a_name_that_the_index_invents_is_not_served),

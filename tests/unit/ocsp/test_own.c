@@ -154,7 +154,7 @@ rv_56_the_staple_of_the_certificate_before_is_not_used(void **state)
 	/* what is served no more is known no more, when nobody shows it any more */
 	sst_own_sync_begin(w->own);
 	add(w, new);
-	sst_own_sync_end(w->own);
+	sst_own_sync_end(w->own, NULL, NULL);
 	settle(w);
 	assert_int_equal(w->own->n, 2);
 	atomic_fetch_add(&wall, SST_OWN_LINGER_S);
@@ -165,6 +165,36 @@ rv_56_the_staple_of_the_certificate_before_is_not_used(void **state)
 	w->says[1].http = 0;
 	go(w, 2 * HOUR);
 	assert_true(has_staple(w, new, NULL));
+}
+
+static int
+is_one(void *arg, const uint8_t leaf[32])
+{
+	uint8_t one[32];
+
+	pki_digest(arg, one);
+	return memcmp(leaf, one, sizeof(one)) == 0;
+}
+
+static void
+of_what_was_not_named_who_still_has_it_is_asked(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *kept = issue(w, "o"), *left = issue(w, "o"), *named = issue(w, "o");
+
+	add(w, kept);
+	add(w, left);
+	add(w, named);
+	settle(w);
+	sst_own_sync_begin(w->own);
+	add(w, named);
+	sst_own_sync_end(w->own, is_one, kept);
+	atomic_fetch_add(&wall, SST_OWN_LINGER_S);
+	settle(w);
+	assert_int_equal(w->own->n, 2);
+	assert_true(has_staple(w, kept, NULL));
+	assert_true(has_staple(w, named, NULL));
+	assert_false(has_staple(w, left, NULL));
 }
 
 /* It was chosen just before another took its place; its staple is asked for after. */
@@ -178,7 +208,7 @@ a_handshake_under_way_gets_the_staple_of_what_it_was_to_show(void **state)
 	settle(w);
 	for (int i = 0; i < 2; i++) {
 		sst_own_sync_begin(w->own);
-		sst_own_sync_end(w->own);
+		sst_own_sync_end(w->own, NULL, NULL);
 		settle(w);
 		assert_true(has_staple(w, old, NULL));
 		/* also when all is gone through a second time */
@@ -204,7 +234,7 @@ what_comes_back_is_seen_to_again(void **state)
 	assert_false(sst_own_wait(w->own, 10));
 	responder_wait(w->r, 1);
 	sst_own_sync_begin(w->own);
-	sst_own_sync_end(w->own);
+	sst_own_sync_end(w->own, NULL, NULL);
 	(void)sst_own_step(w->own);
 	add(w, c);
 	responder_let_go(w->r);
@@ -214,7 +244,7 @@ what_comes_back_is_seen_to_again(void **state)
 	assert_true(w->asked[0] >= 2);
 	/* the same with nobody at work */
 	sst_own_sync_begin(w->own);
-	sst_own_sync_end(w->own);
+	sst_own_sync_end(w->own, NULL, NULL);
 	atomic_fetch_add(&wall, SST_OWN_LINGER_S);
 	assert_false(has_staple(w, c, NULL));
 	add(w, c);
@@ -235,7 +265,7 @@ about_what_left_before_its_turn_nobody_is_asked(void **state)
 		assert_int_equal(sst_own_pending(w->own), 1);
 		if (i == 0) {
 			sst_own_sync_begin(w->own);
-			sst_own_sync_end(w->own);
+			sst_own_sync_end(w->own, NULL, NULL);
 		} else {
 			sst_own_drop(w->own, leaf);
 		}
@@ -289,7 +319,7 @@ see_wait_end(struct world *w, int by_itself)
 		sst_own_drop(w->own, leaf);
 	} else {
 		sst_own_sync_begin(w->own);
-		sst_own_sync_end(w->own);
+		sst_own_sync_end(w->own, NULL, NULL);
 	}
 	assert_int_equal(pthread_join(thread, &waited), 0);
 	assert_ptr_equal(waited, w);
@@ -527,7 +557,7 @@ the_cache_is_open_before_the_first_is_added(void **state)
 	assert_non_null(sst_checker_own(w->checker));
 	assert_int_equal(sst_cache_mode(sst_checker_own(w->checker)), SST_CACHE_WRITER);
 	assert_false(sst_cache_opening(sst_checker_own(w->checker)));
-	sst_own_sync_end(w->own);
+	sst_own_sync_end(w->own, NULL, NULL);
 }
 
 static void
@@ -548,7 +578,7 @@ one_among_many_is_seen_to(void **state)
 	/* and all but one go */
 	sst_own_sync_begin(w->own);
 	add(w, last);
-	sst_own_sync_end(w->own);
+	sst_own_sync_end(w->own, NULL, NULL);
 	atomic_fetch_add(&wall, SST_OWN_LINGER_S);
 	settle(w);
 	assert_int_equal(w->own->n, 1);
@@ -605,6 +635,7 @@ main(void)
 		EACH(rv_55_none_is_served_at_its_end_or_after_it),
 		EACH(who_has_a_staple_keeps_it_when_a_newer_one_comes),
 		EACH(rv_56_the_staple_of_the_certificate_before_is_not_used),
+		EACH(of_what_was_not_named_who_still_has_it_is_asked),
 		EACH(a_handshake_under_way_gets_the_staple_of_what_it_was_to_show),
 		EACH(what_comes_back_is_seen_to_again),
 		EACH(about_what_left_before_its_turn_nobody_is_asked),

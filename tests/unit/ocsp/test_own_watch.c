@@ -54,7 +54,7 @@ what_comes_back_is_looked_at_again(void **state)
 	settle(w);
 	assert_false(is_revoked(w, c));
 	sst_own_sync_begin(w->own);
-	sst_own_sync_end(w->own);
+	sst_own_sync_end(w->own, NULL, NULL);
 	w->says[0].listed = 1;
 	atomic_fetch_add(&wall, 2 * HOUR);
 	add(w, c);
