@@ -75,7 +75,7 @@ same_row(const struct sst_row *a, const struct sst_row *b)
 
 int
 sst_pool_knows(struct sst_store *s, int64_t source, const char *folder, int flat,
-    const struct sst_scan *scan)
+    const struct sst_scan *scan, int just)
 {
 	struct sst_rows rows = { 0 };
 	size_t same = 0;
@@ -87,7 +87,7 @@ sst_pool_knows(struct sst_store *s, int64_t source, const char *folder, int flat
 	for (size_t i = 0; rc == SST_OK && i < scan->n; i++)
 		for (size_t k = 0; k < rows.n; k++)
 			same += same_row(&rows.v[k], &scan->v[i].row);
-	rc = rc == SST_OK && same == scan->n && rows.n == scan->n;
+	rc = rc == SST_OK && same == scan->n && (!just || rows.n == scan->n);
 	sst_rows_done(&rows);
 	return rc;
 }
@@ -115,7 +115,7 @@ name_read(const struct pool *p, size_t at)
 		if (r->rc < 0 || !r->quick || plan->source == 0 ||
 		    atomic_load(&plan->store->doubt) ||
 		    (r->rc == 1 && sst_pool_knows(plan->store, plan->source, r->folder, 0,
-		    &r->scan)))
+		    &r->scan, 1)))
 			return r;
 		sst_scan_done(&r->scan);
 		sst_unit_done(&r->unit);

@@ -40,9 +40,10 @@ struct sst_pool_plan {
 };
 
 /* Whether the store has of this folder (`flat`: of the files of the directory itself)
- * just what was read. */
+ * what was read, and (`just`) nothing else, such as what goes on although its files are
+ * bad. */
 int	sst_pool_knows(struct sst_store *, int64_t source, const char *folder, int flat,
-	    const struct sst_scan *);
+	    const struct sst_scan *, int just);
 int	sst_pool_run(const struct sst_pool_plan *, struct sst_error *err);
 
 #endif

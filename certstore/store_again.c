@@ -340,12 +340,12 @@ is_missed(struct sst_store *s, const char *root, const char *folder)
 	sst_store_unlock(s);
 	rc = sst_scan_folder(&quick, root, folder, 0, &scan, NULL);
 	if (rc == SST_E_NOT_FOUND) {
-		missed = !sst_pool_knows(s, source, folder, 0, &scan);
+		missed = !sst_pool_knows(s, source, folder, 0, &scan, 1);
 		flat = 1;
 		rc = sst_scan_folder(&quick, root, root, 1, &scan, NULL);
 	}
 	if (rc == SST_OK)
-		missed |= !sst_pool_knows(s, source, flat ? root : folder, flat, &scan);
+		missed |= !sst_pool_knows(s, source, flat ? root : folder, flat, &scan, 0);
 	sst_scan_done(&scan);
 	return rc == SST_OK && missed && sst_source_unanswered(s) == silent &&
 	    sst_source_judge(s, NULL) == SST_OK;

@@ -512,9 +512,13 @@ who_writes_and_does_nothing_is_left(void **state)
 		assert_true(serves_in(reader, "site2.example.com", next[i]));
 		assert_true(figures(reader).index_kept);
 	}
-	/* nothing changed */
+	/* nothing changed; or what is bad does not take the place of what goes on */
 	both_told(reader, NULL);
 	assert_true(figures(reader).index_kept);
+	pki_write_text(dir, "live/2/pair.pem", "-----BEGIN CERTIFICATE-----\n!\n");
+	both_told(writer, reader);
+	assert_true(figures(reader).index_kept);
+	assert_int_equal(figures(reader).refused, 1);
 	pki_write_pair(dir, "live/2/pair.pem", next[0]);
 	both_told(reader, NULL);
 	assert_true(serves_in(reader, "site2.example.com", next[0]));
