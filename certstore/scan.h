@@ -9,8 +9,9 @@
  *   1. Opening never waits; what is not a regular file of at most 1 MiB is
  *      never read.
  *   2. In a directory a link is followed inside the directory and into its
- *      sibling `archive` (certbot), and nowhere else, whoever changes it meanwhile. Of a folder of certbot's the
- *      files of one version are read, whatever its links say (lineage.h).
+ *      sibling `archive` (certbot), and nowhere else, whoever changes it meanwhile.
+ *      Of a folder of certbot's the files of one version are read, whatever its links
+ *      say (lineage.h).
  *   3. One broken file voids itself: its neighbours are found all the same.
  *   4. Nothing of the store changes here.
  * Threads: no state of its own.

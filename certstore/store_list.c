@@ -83,7 +83,6 @@ out:
 	return rc;
 }
 
-
 static int
 rows_each(struct sst_store *s, int (*each)(void *arg, struct sst_row *), void *arg,
     struct sst_error *err)

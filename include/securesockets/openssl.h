@@ -41,12 +41,12 @@
  * renewal brought a new key, the handshake is a full one; a renewal that keeps its key
  * keeps its sessions. Below TLS 1.3 a session that is resumed from its ticket has no
  * certificate of the server: SSL_get_certificate() may be NULL, and
- * sst_openssl_choice() says what was chosen. Who is shown a revoked certificate resumes nothing. One ticket is
- * issued in a full handshake and none in a resumed one; it is good for 24 hours. Its keys
- * change every 12 hours, without a message between processes that were forked after
- * the store was attached; sst_openssl_tickets() shares them further. Where clients are
- * asked for certificates (SSL_VERIFY_PEER) tickets are off until the program asks for
- * them there.
+ * sst_openssl_choice() says what was chosen. Who is shown a revoked certificate
+ * resumes nothing. One ticket is issued in a full handshake and none in a resumed one;
+ * it is good for 24 hours. Its keys change every 12 hours, without a message between
+ * processes that were forked after the store was attached; sst_openssl_tickets() shares
+ * them further. Where clients are asked for certificates (SSL_VERIFY_PEER) tickets are
+ * off until the program asks for them there.
  *
  * A checker, for clients, and for servers that ask for certificates:
  *
