@@ -158,6 +158,9 @@ void	sst_index_spot_done(struct sst_index_spot *);
  * changes between two calls may be in neither or, renewed, in both. */
 int	sst_index_page(struct sst_index *, struct sst_index_spot *, int most,
 	    struct sst_rows *out, struct sst_error *err);
+/* 1: a row has this leaf (SHA-256), and another state than `but`. 0, or < 0. */
+int	sst_index_has(struct sst_index *, const uint8_t leaf[32], int but,
+	    struct sst_error *err);
 /* The next rows with a number above `id`, `most` of them, by their numbers: what came in
  * since a row had that one. */
 int	sst_index_since(struct sst_index *, int64_t id, int most, struct sst_rows *out,

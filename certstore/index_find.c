@@ -224,6 +224,22 @@ out:
 }
 
 int
+sst_index_has(struct sst_index *ix, const uint8_t leaf[32], int but, struct sst_error *err)
+{
+	sqlite3_stmt *st = sst_index_ready(ix, S_HAS);
+	int rc, step = SQLITE_NOMEM;
+
+	if (st == NULL)
+		return sst_index_fail(ix, err);
+	if (sqlite3_bind_blob(st, 1, leaf, 32, SQLITE_STATIC) == SQLITE_OK &&
+	    sqlite3_bind_int(st, 2, but) == SQLITE_OK)
+		step = sqlite3_step(st);
+	rc = step == SQLITE_ROW ? 1 : step == SQLITE_DONE ? 0 : sst_index_fail(ix, err);
+	sst_index_finished(st);
+	return rc;
+}
+
+int
 sst_index_folder(struct sst_index *ix, int64_t source, const char *folder, int flat,
     struct sst_rows *out, struct sst_error *err)
 {

@@ -110,6 +110,8 @@ static const char *const texts[S_ALL] = {
 	    " ON i.id=n.id" TYPED "WHERE n.name IN(?1,?2) LIMIT " LOOKUP_MAX,
 	[S_PAGE] = SELECT "WHERE (i.source,i.flat,i.item,i.id)>(?1,?2,?3,?4)"
 	    " ORDER BY i.source,i.flat,i.item,i.id LIMIT ?5",
+	[S_HAS] = "SELECT 1 FROM identities WHERE substr(digest" PREFIX
+	    "=substr(?1" PREFIX " AND digest=?1 AND state<>?2 LIMIT 1",
 	[S_SINCE] = SELECT "WHERE i.id>?1 ORDER BY i.id LIMIT ?2",
 	[S_EXPIRING] = SELECT "WHERE i.state=1 AND i.na<?1 AND (i.na,i.id)>(?2,?3)"
 	    " ORDER BY i.na,i.id LIMIT ?4",

@@ -104,14 +104,10 @@ sst_store_leaves(struct sst_store *s, struct sst_leaves_seen *seen,
 int
 sst_store_has_leaf(struct sst_store *s, const uint8_t leaf[32])
 {
-	struct sst_rows rows = { 0 };
-	int has;
+	int rc;
 
 	sst_store_lock(s);
-	has = sst_index_find(s->index, SST_FIND_DIGEST, leaf, 32, &rows, NULL) < 0;
+	rc = sst_index_has(s->index, leaf, SST_ENTRY_REFUSED, NULL);
 	sst_store_unlock(s);
-	for (size_t i = 0; i < rows.n; i++)
-		has |= rows.v[i].state != SST_ENTRY_REFUSED;
-	sst_rows_done(&rows);
-	return has;
+	return rc != 0;
 }
