@@ -13,6 +13,8 @@
  *   3. When it costs more in SST_WATCH_SWEEP_MS than the pass that it saves (and more
  *      than LEAST_US) it is given up for REST_MS, and the sweep is as it was.
  *   4. What was lost the next pass finds, and one every SST_FAN_SWEEP_MS anyway.
+ *   5. Who is refused asks no more; a mark that failed for want of something is tried
+ *      again after the next pass.
  */
 #include "inside.h"
 
@@ -75,7 +77,7 @@ sst_fan_leave(struct sst_watch *w, struct sst_target *t)
 		close_group(&w->fan);
 }
 
-/* A filter of system calls is in place. */
+/* 1: a filter of system calls is in place; -1 with errno: nobody can tell. */
 static int
 is_filtered(void)
 {
@@ -83,11 +85,12 @@ is_filtered(void)
 	char line[256];
 	int mode = 1;
 
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+	if (f == NULL)
+		return -1;
+	while (fgets(line, sizeof(line), f) != NULL)
 		if (sscanf(line, "Seccomp: %d", &mode) == 1)
 			break;
-	if (f != NULL)
-		(void)fclose(f);
+	(void)fclose(f);
 	return mode != 0;
 }
 
@@ -95,12 +98,15 @@ is_filtered(void)
 static int
 open_group(struct sst_fan *f)
 {
+	int filtered;
+
 	if (f->fd >= 0)
 		return 0;
-	if (is_filtered()) {
+	filtered = is_filtered();
+	if (filtered > 0)
 		errno = EPERM;
+	if (filtered != 0)
 		return -1;
-	}
 	f->strangers = calloc(STRANGERS, sizeof(*f->strangers));
 	if (f->strangers == NULL)
 		return -1;
@@ -124,7 +130,7 @@ path_of(int fd, char *out, size_t size)
 	return 0;
 }
 
-/* Whether what an event names can be found again. */
+/* Whether what an event names can be found again. 0: errno may say why. */
 static int
 can_open(int dir)
 {
@@ -141,6 +147,13 @@ can_open(int dir)
 	return ok;
 }
 
+/* Of memory, descriptors, or what else the kernel may have again later. */
+static int
+is_want(int error)
+{
+	return error == ENOMEM || error == EMFILE || error == ENFILE || error == ENOSPC;
+}
+
 void
 sst_fan_begin(struct sst_watch *w, struct sst_target *t, int64_t now)
 {
@@ -154,10 +167,11 @@ sst_fan_begin(struct sst_watch *w, struct sst_target *t, int64_t now)
 	dir = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return;
+	errno = 0;
 	if (open_group(f) != 0 || fstatfs(dir, &fs) != 0 || !can_open(dir) ||
 	    fanotify_mark(f->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, MASK, dir,
 	    NULL) != 0) {
-		t->fan_refused = 1;
+		t->fan_refused = !is_want(errno);
 		(void)close(dir);
 		if (f->n == 0)
 			close_group(f);

@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
@@ -182,21 +183,27 @@ put_names(struct scene *s, const char *dir)
 	place_tick();
 }
 
-/* tls/0 ... of which four have a watch: the first four. */
+/* Of tls/0 ... four have a watch: the first four. */
 static void
-plant(struct scene *s, int mark)
+watch_names(struct scene *s)
 {
 	char name[32];
 
-	begin(s, 7, mark);
-	put_dir(s->p, "beside");
-	put_names(s, "tls");
 	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
 	settle(s);
 	for (int i = 0; i < 4; i++) {
 		(void)snprintf(name, sizeof(name), "%d", i);
 		sst_watch_hot(s->w, ID, name, s->now);
 	}
+}
+
+static void
+plant(struct scene *s, int mark)
+{
+	begin(s, 7, mark);
+	put_dir(s->p, "beside");
+	put_names(s, "tls");
+	watch_names(s);
 	/* Past the first sweep, which looks for what came before the mark. */
 	assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS + 1000), "");
 }
@@ -308,6 +315,48 @@ who_was_refused_the_mark_keeps_nothing_of_it_and_asks_no_more(void **state)
 	assert_int_equal(seteuid(0), 0);
 	(void)told_in(s, 2 * SST_WATCH_SWEEP_MS);
 	assert_int_equal(mark_of(s, NULL), SST_MARK_NONE);
+}
+
+/* Descriptors above `n` more are not to be had. */
+static void
+leave_descriptors(int n, struct rlimit *ret_before)
+{
+	struct rlimit few;
+	int lowest = dup(STDERR_FILENO);
+
+	assert_true(lowest >= 0);
+	assert_int_equal(close(lowest), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, ret_before), 0);
+	few = *ret_before;
+	few.rlim_cur = (rlim_t)(lowest + n);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+}
+
+/* At each of the steps to it. */
+static void
+a_mark_that_failed_for_want_of_descriptors_is_tried_again(void **state)
+{
+	struct scene *s = *state;
+	struct rlimit before;
+	int failed = 0;
+
+	if (!can)
+		skip();
+	put_names(s, "tls");
+	/* one for inotify, one to list the directory */
+	for (int n = 2; n < 6; n++) {
+		begin(s, 7, 1);
+		leave_descriptors(n, &before);
+		watch_names(s);
+		(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+		failed += mark_of(s, NULL) == SST_MARK_NONE;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+		assert_int_equal(mark_of(s, NULL), SST_MARK_HELD);
+		put_file(s->p, "tls/7/cert", "again");
+		assert_string_equal(told_in(s, AT_ONCE), "7,");
+	}
+	assert_true(failed > 1 && failed < 4);
 }
 
 /* What a process under a filter of system calls is shown; the filter stays with it. */
@@ -658,6 +707,7 @@ main(void)
 		SCENE(without_the_mark_the_sweep_finds_it),
 		SCENE(who_may_set_no_mark_sweeps),
 		SCENE(who_was_refused_the_mark_keeps_nothing_of_it_and_asks_no_more),
+		SCENE(a_mark_that_failed_for_want_of_descriptors_is_tried_again),
 		SCENE(under_a_filter_of_system_calls_nothing_is_marked),
 		SCENE(nothing_is_marked_where_the_directory_itself_has_no_watch),
 		SCENE(a_mark_goes_with_the_last_source_on_its_file_system),
