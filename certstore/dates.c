@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 #define MS		1000
 #define SHORT_LIFE_S	((time_t)10 * 86400)
 
@@ -61,12 +63,8 @@ time_t
 sst_dates_wall(void)
 {
 	static struct sst_dates process;
-	struct timespec wall, boot;
 
-	(void)clock_gettime(CLOCK_REALTIME, &wall);
-	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
-	return sst_dates_now(&process, wall.tv_sec,
-	    (int64_t)boot.tv_sec * MS + boot.tv_nsec / 1000000);
+	return sst_dates_now(&process, sst_clock_wall(), sst_clock_boot_ms());
 }
 
 time_t

@@ -15,6 +15,7 @@
 #include "base/fail.h"
 #include "cache.h"
 #include "guard.h"
+#include "latest.h"
 #include "memo.h"
 #include "place.h"
 #include "service_ask.h"
@@ -28,7 +29,7 @@ struct sst_checker {
 	atomic_int	 refs;
 	pthread_mutex_t	 mu;		/* guards opening and `where` */
 	atomic_int	 is_ready;
-	_Atomic int64_t	 seen;		/* the latest time that was right */
+	struct sst_latest latest;
 	struct sst_memo	*memo;
 	struct sst_cache *own;		/* memory at the least */
 	struct sst_cache *machine;	/* its snapshot, or NULL */
@@ -371,19 +372,13 @@ sst_checker_waiter(struct sst_checker *c)
 int64_t
 sst_checker_now(struct sst_checker *c)
 {
-	int64_t now = sst_clock_wall(), seen = atomic_load_explicit(&c->seen,
-	    memory_order_relaxed);
-
-	return now > seen ? now : seen;
+	return sst_latest_now(&c->latest, sst_clock_wall(), sst_clock_boot_ms());
 }
 
 void
 sst_checker_saw(struct sst_checker *c, int64_t now)
 {
-	int64_t seen = atomic_load_explicit(&c->seen, memory_order_relaxed);
-
-	while (now > seen && !atomic_compare_exchange_weak(&c->seen, &seen, now))
-		continue;
+	sst_latest_saw(&c->latest, now, sst_clock_boot_ms());
 }
 
 /* Adds what one cache knows; *n pieces are there. */

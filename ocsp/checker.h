@@ -8,8 +8,8 @@
  * Always true:
  *   1. Making one opens nothing and starts nothing; its first check does, so a
  *      program may make it before it drops rights, forks or chroots.
- *   2. Time does not go back behind one at which evidence was fresh; a clock that
- *      leapt ahead proves nothing.
+ *   2. Time does not go back behind one at which evidence was fresh, nor stand still
+ *      there (latest.h); a clock that leapt ahead proves nothing.
  *   3. After fork() the child may go on with it: no lock is held across, and the
  *      caches and the thread see the pid.
  * Threads: any number. `mu` guards opening alone.
@@ -44,7 +44,7 @@ const struct sst_place *sst_checker_place(const struct sst_checker *);	/* of its
 struct sst_work *sst_checker_work(struct sst_checker *);
 /* The same thread, for what fetches nothing and waits for a cache. Borrowed. */
 struct sst_work *sst_checker_waiter(struct sst_checker *);
-/* UNIX seconds of the clock, or the latest time that was right when that is later:
+/* UNIX seconds of the clock, or since the latest time that was right when that is later:
  * a clock that went back must not make old evidence fresh. */
 int64_t	sst_checker_now(struct sst_checker *);
 /* At `now` something signed was fresh, so the clock is no further behind. */

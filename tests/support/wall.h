@@ -8,7 +8,8 @@
 
 /* Seconds; 0: as it is. */
 extern _Atomic int64_t wall;
-/* Milliseconds that the monotonic clock is ahead of what it would be. */
+/* Milliseconds that the monotonic clock is ahead of what it would be. That of the boot
+ * stands still where `wall` is set, but for these. */
 extern _Atomic int64_t wall_ahead;
 
 #endif

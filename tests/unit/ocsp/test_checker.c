@@ -21,6 +21,8 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "make_response.h"
+#include "ocsp/checker.h"
+#include "ocsp/latest.h"
 #include "securesockets/revocation.h"
 #include "support/pki.h"
 #include "support/wall.h"
@@ -64,6 +66,7 @@ tear_down(void **state)
 	struct world *w = *state;
 
 	atomic_store(&wall, 0);
+	atomic_store(&wall_ahead, 0);
 	sk_X509_free(w->chain);
 	pki_free(w->leaf);
 	pki_free(w->root);
@@ -196,6 +199,57 @@ rv_39_an_old_answer_is_not_fresh_again(void **state)
 	sst_checker_unref(c);
 	sk_X509_free(chain);
 	pki_free(other);
+}
+
+static void
+rv_39_time_goes_on_at_half_speed_until_the_clock_has_caught_up(void **state)
+{
+	/* what was seen so many seconds ago, by how much the clock is behind that now */
+	static const struct { int64_t ago, behind, ahead; } rows[] = {
+		{ 0, 0, 0 }, { 0, -1, 1 }, { 0, 1, 0 }, { 1, 3600, 0 }, { 2, 3600, 1 },
+		{ 600, 3600, 300 }, { 600, 0, 300 }, { 600, -299, 300 }, { 600, -300, 300 },
+		{ 600, -301, 301 }, { 100 * PKI_DAY, 300 * PKI_DAY, 50 * PKI_DAY },
+	};
+	const int64_t ms = 77000123;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const int64_t now = ms + 1000 * rows[i].ago, clock = PKI_NOW - rows[i].behind;
+		struct sst_latest l = { 0 };
+
+		assert_int_equal(sst_latest_now(&l, clock, now), clock);
+		sst_latest_saw(&l, PKI_NOW, ms);
+		assert_int_equal(sst_latest_now(&l, clock, now), PKI_NOW + rows[i].ahead);
+		/* what it says itself, or was before, is nothing new */
+		sst_latest_saw(&l, sst_latest_now(&l, PKI_NOW - HOUR, now), now);
+		sst_latest_saw(&l, PKI_NOW - 1, now);
+		sst_latest_saw(&l, 0, now);
+		sst_latest_saw(&l, INT64_MIN, now);
+		assert_int_equal(sst_latest_now(&l, clock, now), PKI_NOW + rows[i].ahead);
+		sst_latest_saw(&l, PKI_NOW + PKI_DAY * 100, now);
+		assert_int_equal(sst_latest_now(&l, clock, now), PKI_NOW + PKI_DAY * 100);
+		/* from a file that somebody damaged */
+		sst_latest_saw(&l, INT64_MAX, now);
+		assert_true(sst_latest_now(&l, clock, now + 2000) > PKI_NOW + PKI_DAY * 100);
+	}
+}
+
+/* Half of the time is gone: what was good for three days is for six. */
+static void
+rv_39_nothing_is_fresh_for_ever_behind_a_clock_that_went_back(void **state)
+{
+	struct world *w = *state;
+	struct sst_checker *c = checker_at("");
+
+	assert_int_equal(staple(w, c, MADE_GOOD, PKI_NOW - HOUR, 3), SST_VERDICT_GOOD);
+	atomic_store(&wall, PKI_NOW - 300 * PKI_DAY);
+	assert_int_equal(sst_checker_now(c), PKI_NOW);
+	atomic_fetch_add(&wall_ahead, (int64_t)5 * PKI_DAY * 1000);
+	assert_int_equal(sst_checker_now(c), PKI_NOW + 5 * PKI_DAY / 2);
+	assert_int_equal(verdict_of(w, c), SST_VERDICT_GOOD);
+	atomic_fetch_add(&wall_ahead, (int64_t)1 * PKI_DAY * 1000);
+	assert_int_equal(verdict_of(w, c), SST_VERDICT_STALE);
+	sst_checker_unref(c);
 }
 
 static int
@@ -507,6 +561,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(rv_39_a_clock_that_went_back_makes_nothing_fresh),
 		T(rv_39_an_old_answer_is_not_fresh_again),
+		T(rv_39_time_goes_on_at_half_speed_until_the_clock_has_caught_up),
+		T(rv_39_nothing_is_fresh_for_ever_behind_a_clock_that_went_back),
 		T(making_one_opens_nothing),
 		T(rv_98_a_place_that_anybody_may_write_is_not_used),
 		T(without_a_place_it_is_the_users_own),

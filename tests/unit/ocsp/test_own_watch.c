@@ -204,6 +204,51 @@ a_source_that_is_slow_is_heard_at_this_look(void **state)
 	assert_true(is_revoked(w, c));
 }
 
+/* A response from elsewhere says that it is revoked. */
+static void
+learn_revoked(struct world *w, const struct pki_cert *c, time_t from)
+{
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	struct sst_check *k = NULL;
+	struct pki_buf der = { 0 };
+
+	make_response(&(struct made_response){ .signer = w->ca, .produced_at = from,
+	    .singles = { { .cert = c, .status = MADE_REVOKED, .this_update = from,
+	    .revoked_at = from, .next_update = from + PKI_DAY } } }, &der);
+	for (const struct pki_cert *i = c; i != NULL; i = i->issuer)
+		(void)sk_X509_push(chain, i->cert);
+	assert_int_equal(sst_check_new(w->checker, NULL, chain, &k, NULL), SST_OK);
+	assert_int_equal(sst_check_staple(k, 0, der.data, der.len, NULL), SST_OK);
+	assert_int_equal(sst_check_now(k, NULL), SST_E_REFUSED);
+	sst_check_free(k);
+	sk_X509_free(chain);
+	pki_buf_free(&der);
+}
+
+/* It was an hour fast when something was fresh, and is set right. */
+static void
+rv_39_after_a_step_back_of_the_clock_they_are_looked_at_as_well(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "c");
+
+	w->says[0].this_update = PKI_NOW - 3 * HOUR;
+	add(w, c);
+	settle(w);
+	atomic_fetch_sub(&wall, HOUR);
+	learn_revoked(w, c, PKI_NOW - 2 * HOUR);
+	/* by the clock the next look is due, but only half of that has gone by */
+	atomic_fetch_add(&wall, 90);
+	atomic_fetch_add(&wall_ahead, 90 * 1000);
+	settle(w);
+	assert_int_equal(w->n_words, 0);
+	atomic_fetch_add(&wall, 90);
+	atomic_fetch_add(&wall_ahead, 90 * 1000);
+	settle(w);
+	assert_true(is_revoked(w, c));
+	assert_int_equal(w->n_words, 1);
+}
+
 /* Where there are many each is looked at more seldom, and not all in one second. */
 static void
 the_next_look_depends_on_how_many_there_are(void **state)
@@ -254,6 +299,7 @@ main(void)
 		EACH(a_list_and_a_responder_that_differ_are_both_heard),
 		EACH(without_staples_they_are_watched_alone),
 		EACH(a_source_that_is_slow_is_heard_at_this_look),
+		EACH(rv_39_after_a_step_back_of_the_clock_they_are_looked_at_as_well),
 		EACH(the_next_look_depends_on_how_many_there_are),
 	};
 

@@ -141,6 +141,7 @@ tear_down(void **state)
 	(void)pthread_mutex_destroy(&w->mu);
 	free(w);
 	atomic_store(&wall, 0);
+	atomic_store(&wall_ahead, 0);
 	return 0;
 }
 
