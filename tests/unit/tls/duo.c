@@ -248,25 +248,59 @@ duo_shake(struct duo *d)
 	ERR_clear_error();
 }
 
-void
-duo_begin(struct duo *d, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume)
+/* A new client, and the two know each other. */
+static void
+join(struct duo *d, SSL_CTX *client, SSL_SESSION *resume)
 {
 	BIO *a = NULL, *b = NULL;
 
-	memset(d, 0, sizeof(*d));
 	d->client = SSL_new(client);
-	d->server = SSL_new(server);
 	MUST(d->client != NULL && d->server != NULL);
 	MUST(BIO_new_bio_pair(&a, 1 << 16, &b, 1 << 16));
 	SSL_set_bio(d->client, a, a);
 	SSL_set_bio(d->server, b, b);
-	MUST(SSL_set_app_data(d->server, d));
-	SSL_set_info_callback(d->server, on_info);
 	MUST(SSL_set1_host(d->client, DUO_HOST));
 	if (resume != NULL)
 		MUST(SSL_set_session(d->client, resume));
 	SSL_set_connect_state(d->client);
 	SSL_set_accept_state(d->server);
+}
+
+void
+duo_begin(struct duo *d, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume)
+{
+	memset(d, 0, sizeof(*d));
+	d->server = SSL_new(server);
+	join(d, client, resume);
+	MUST(SSL_set_app_data(d->server, d));
+	SSL_set_info_callback(d->server, on_info);
+}
+
+static void
+ask(struct duo *d, const char *name)
+{
+	MUST(SSL_set_tlsext_host_name(d->client, name));
+	duo_shake(d);
+	assert_true(d->client_ok && d->server_ok);
+}
+
+void
+duo_ask(struct duo *d, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume,
+    const char *name)
+{
+	duo_begin(d, client, server, resume);
+	ask(d, name);
+}
+
+void
+duo_ask_again(struct duo *d, SSL_CTX *client, SSL_SESSION *resume, const char *name)
+{
+	(void)SSL_shutdown(d->client);
+	(void)SSL_shutdown(d->server);
+	SSL_free(d->client);
+	MUST(SSL_clear(d->server) == 1);
+	join(d, client, resume);
+	ask(d, name);
 }
 
 void

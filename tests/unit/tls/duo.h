@@ -73,6 +73,11 @@ void	duo_meet(struct duo *, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resum
 /* The two halves of it. */
 void	duo_begin(struct duo *, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume);
 void	duo_shake(struct duo *);
+/* A handshake of who asks for this name, which succeeds. */
+void	duo_ask(struct duo *, SSL_CTX *client, SSL_CTX *server, SSL_SESSION *resume,
+	    const char *name);
+/* The same with the SSL that the server has used. */
+void	duo_ask_again(struct duo *, SSL_CTX *client, SSL_SESSION *resume, const char *name);
 /* A byte goes to the client, and tickets with it. */
 void	duo_talk(struct duo *);
 void	duo_done(struct duo *);

@@ -76,12 +76,30 @@ tear_down(void **state)
 }
 
 static struct sst_ours *
-ours_new(int no_staples)
+ours_of(const struct sst_ours_config *like)
 {
+	struct sst_ours_config config = *like;
 	struct sst_ours *ours = NULL;
 
-	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
-	    .store = r.store, .no_staples = no_staples }, &ours, NULL), SST_OK);
+	config.checker = r.checker;
+	config.store = r.store;
+	assert_int_equal(sst_ours_new(&config, &ours, NULL), SST_OK);
+	return ours;
+}
+
+/* Which has looked at nothing yet. */
+static struct sst_ours *
+ours_blank(void)
+{
+	return ours_of(&(struct sst_ours_config){ 0 });
+}
+
+static struct sst_ours *
+ours_new(int no_staples)
+{
+	struct sst_ours *ours = ours_of(&(struct sst_ours_config){
+	    .no_staples = no_staples });
+
 	sst_ours_sync(ours);
 	assert_true(sst_ours_wait(ours, WAIT_MS));
 	return ours;
@@ -199,12 +217,11 @@ expects(struct sst_ours *ours, const struct pki_cert *cert)
 static void
 what_is_new_is_waited_for_and_nothing_else(void **state)
 {
-	struct sst_ours *ours = NULL;
+	struct sst_ours *ours;
 
 	(void)state;
 	responder_hold(r.http);
-	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
-	    .store = r.store }, &ours, NULL), SST_OK);
+	ours = ours_blank();
 	assert_int_equal(sst_ours_lacks(ours), 0);
 	assert_int_equal(expects(ours, r.cert[0]), 1);
 	sst_ours_expect_none(ours);
@@ -223,12 +240,11 @@ what_is_new_is_waited_for_and_nothing_else(void **state)
 static void
 what_comes_back_without_a_staple_is_waited_for_as_well(void **state)
 {
-	struct sst_ours *ours = NULL;
+	struct sst_ours *ours;
 
 	(void)state;
 	responder_hold(r.http);
-	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
-	    .store = r.store }, &ours, NULL), SST_OK);
+	ours = ours_blank();
 	sst_ours_sync(ours);
 	assert_false(sst_ours_wait(ours, 1));
 	responder_wait(r.http, 2);
@@ -290,7 +306,7 @@ one_that_demands_a_staple_is_bare_until_it_is_there(void **state)
 {
 	struct pki_cert *must = pki_issue(w.mid, &(struct pki_spec){ .san = DUO_HOST,
 	    .ocsp = responder_url(r.http, "/0"), .extra = "tlsfeature = status_request" });
-	struct sst_ours *ours = NULL, *none = ours_new(1);
+	struct sst_ours *ours, *none = ours_new(1);
 	STACK_OF(X509) *above = sk_X509_new_null();
 
 	(void)state;
@@ -299,8 +315,7 @@ one_that_demands_a_staple_is_bare_until_it_is_there(void **state)
 	sst_store_unref(r.store);
 	r.store = meet_store((struct pki_cert *[]){ must, r.cert[1] }, 2);
 	assert_true(sk_X509_push(above, w.mid->cert) > 0);
-	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
-	    .store = r.store }, &ours, NULL), SST_OK);
+	ours = ours_blank();
 	responder_hold(r.http);
 	assert_int_equal(sst_ours_is_bare(ours, must->cert, above), 1);
 	assert_int_equal(sst_ours_is_bare(ours, r.cert[1]->cert, above), 0);
@@ -331,9 +346,8 @@ cs_39_who_demands_a_staple_waits_for_it_behind_another(void **state)
 	responder_hold(r.http);
 	/* nobody here knows what is missing, or has staples at all: then the third */
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(sst_ours_new(&(struct sst_ours_config){
-		    .checker = r.checker, .store = r.store, .given = i == 0,
-		    .no_staples = i == 1 }, &ours[i], NULL), SST_OK);
+		ours[i] = ours_of(&(struct sst_ours_config){ .given = i == 0,
+		    .no_staples = i == 1 });
 		assert_int_equal(sst_ours_is_given(ours[i]), i == 0);
 		sst_ours_sync(ours[i]);
 		(void)sst_ours_step(ours[i]);
@@ -409,10 +423,7 @@ met(SSL_CTX *client, SSL_CTX *server, SSL_SESSION **session, int *ret_reused)
 	int which = -1;
 	long len;
 
-	duo_begin(&d, client, server, session != NULL ? *session : NULL);
-	(void)SSL_set_tlsext_host_name(d.client, DUO_HOST);
-	duo_shake(&d);
-	assert_true(d.client_ok && d.server_ok);
+	duo_ask(&d, client, server, session != NULL ? *session : NULL, DUO_HOST);
 	len = SSL_get_tlsext_status_ocsp_resp(d.client, &der);
 	for (int i = 0; i < 2; i++)
 		if (is_about(der, len, r.cert[i]))
@@ -439,10 +450,7 @@ what_leaves_the_store_leaves_with_its_staple(void **state)
 
 	(void)state;
 	/* a handshake that chose it just before; when such ones are over it is gone */
-	duo_begin(&d, client, server, NULL);
-	(void)SSL_set_tlsext_host_name(d.client, DUO_HOST);
-	duo_shake(&d);
-	assert_true(d.client_ok && d.server_ok);
+	duo_ask(&d, client, server, NULL, DUO_HOST);
 	assert_int_equal(sst_store_remove(both, "*", NULL), SST_OK);
 	sst_ours_sync(ours);
 	assert_int_equal(sst_ours_give(d.server, ours), SSL_TLSEXT_ERR_OK);
@@ -521,13 +529,11 @@ cs_42_rv_51_a_resumed_session_gets_no_staple(void **state)
 static void
 cs_42_a_resumed_session_is_given_none_whoever_asks(void **state)
 {
-	struct sst_ours *ours = ours_new(0), *new = NULL;
+	struct sst_ours *ours = ours_new(0), *new = ours_blank();
 	SSL_SESSION *session = NULL;
 	struct duo all[2];
 
 	(void)state;
-	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
-	    .store = r.store }, &new, NULL), SST_OK);
 	for (int again = 0; again < 2; again++) {
 		const int rc = again ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_OK;
 		SSL_CTX *client = asking(), *server = server_of(NULL);
@@ -535,10 +541,7 @@ cs_42_a_resumed_session_is_given_none_whoever_asks(void **state)
 
 		assert_int_equal(sst_openssl_tickets(server, &(struct sst_openssl_tickets){
 		    .master = keys, .master_len = sizeof(keys) }, NULL), SST_OK);
-		duo_begin(d, client, server, session);
-		(void)SSL_set_tlsext_host_name(d->client, DUO_HOST);
-		duo_shake(d);
-		assert_true(d->client_ok && d->server_ok);
+		duo_ask(d, client, server, session, DUO_HOST);
 		assert_int_equal(SSL_session_reused(d->server), again);
 		assert_int_equal(sst_ours_give(d->server, ours), rc);
 		assert_int_equal(sst_ours_give_met(d->server, ours, 0), rc);
@@ -587,12 +590,11 @@ static void
 what_is_served_is_watched_from_then_on(void **state)
 {
 	const uint64_t before = sst_store_generation(r.store);
-	struct sst_ours *ours = NULL;
+	struct sst_ours *ours;
 
 	(void)state;
 	duo_revoke(r.checker, r.cert[0]);
-	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
-	    .store = r.store }, &ours, NULL), SST_OK);
+	ours = ours_blank();
 	for (int served = 0; served < 2; served++) {
 		(void)shown(served ? ours : NULL, NULL, DUO_HOST, 0, 0);
 		while (sst_ours_step(ours) == 0)
@@ -630,16 +632,12 @@ what_was_chosen_before_the_store_lost_it_is_not_seen_to(void **state)
 {
 	SSL_CTX *client = duo_client(NULL, NULL), *server = server_of(NULL);
 	struct sst_choice *c = choice();
-	struct sst_ours *ours = NULL;
+	struct sst_ours *ours;
 	struct duo d;
 
 	(void)state;
-	duo_begin(&d, client, server, NULL);
-	(void)SSL_set_tlsext_host_name(d.client, DUO_HOST);
-	duo_shake(&d);
-	assert_true(d.client_ok && d.server_ok);
-	assert_int_equal(sst_ours_new(&(struct sst_ours_config){ .checker = r.checker,
-	    .store = r.store }, &ours, NULL), SST_OK);
+	duo_ask(&d, client, server, NULL, DUO_HOST);
+	ours = ours_blank();
 	/* once as new, once as known, once as lost, and once as forgotten */
 	for (int i = 0; i < 4; i++) {
 		if (i == 2)
@@ -670,10 +668,7 @@ what_the_store_has_lost_is_seen_to_no_more(void **state)
 	struct duo d;
 
 	(void)state;
-	duo_begin(&d, client, server, NULL);
-	(void)SSL_set_tlsext_host_name(d.client, DUO_HOST);
-	duo_shake(&d);
-	assert_true(d.client_ok && d.server_ok);
+	duo_ask(&d, client, server, NULL, DUO_HOST);
 	(void)sst_ours_go_on(ours);
 	assert_int_equal(sst_ours_give(d.server, ours), SSL_TLSEXT_ERR_OK);
 	/* another one goes: this one stays */
@@ -706,10 +701,7 @@ what_could_not_be_listed_is_not_gone(void **state)
 	int hits = 0;
 
 	(void)state;
-	duo_begin(&d, client, server, NULL);
-	(void)SSL_set_tlsext_host_name(d.client, DUO_HOST);
-	duo_shake(&d);
-	assert_true(d.client_ok && d.server_ok);
+	duo_ask(&d, client, server, NULL, DUO_HOST);
 	for (int n = 1, hit = 1; hit; n++) {
 		/* another generation, or nothing is listed */
 		assert_int_equal(sst_store_mark_bare(r.store, nobody, n % 2, NULL), SST_OK);

@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -163,10 +162,7 @@ cs_58_no_session_is_resumed_by_its_id(void **state)
 
 		server_make(&s, way, store);
 		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-		duo_begin(&d, ctx, way == 1 ? sst_tls_conf_ctx(s.conf) : s.ctx, NULL);
-		(void)SSL_set_tlsext_host_name(d.client, "a.example");
-		duo_shake(&d);
-		assert_true(d.client_ok && d.server_ok);
+		duo_ask(&d, ctx, way == 1 ? sst_tls_conf_ctx(s.conf) : s.ctx, NULL, "a.example");
 		assert_false(SSL_SESSION_is_resumable(SSL_get_session(d.client)));
 		duo_done(&d);
 		SSL_CTX_free(ctx);
@@ -447,28 +443,25 @@ cs_58_a_ticket_that_was_changed_begins_anew(void **state)
 	sst_store_unref(store);
 }
 
-#define EACH(f)	cmocka_unit_test_teardown(f, visit_teardown)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(one_ticket_a_full_handshake_and_none_a_resumed_one),
-		EACH(cs_58_a_ticket_is_good_for_its_name_alone),
-		EACH(cs_58_a_ticket_is_good_for_its_protocols_alone),
-		EACH(cs_58_what_the_server_speaks_counts_as_well),
-		EACH(cs_58_no_session_is_resumed_by_its_id),
-		EACH(where_no_name_is_sent_the_address_is_part_of_it),
-		EACH(cs_59_a_name_that_was_removed_is_gone_for_who_has_a_ticket),
-		EACH(cs_59_a_name_that_is_answered_for_no_more_begins_anew),
-		EACH(cs_59_a_policy_that_was_tightened_begins_anew),
-		EACH(cs_61_a_renewal_that_keeps_its_key_keeps_its_sessions),
-		EACH(cs_61_who_is_shown_a_revoked_certificate_resumes_nothing),
-		EACH(cs_60_a_ticket_of_the_third_slot_begins_anew),
-		EACH(a_resumed_handshake_may_be_asked_to_retry),
-		EACH(cs_58_a_ticket_that_was_changed_begins_anew),
+		VISIT(one_ticket_a_full_handshake_and_none_a_resumed_one),
+		VISIT(cs_58_a_ticket_is_good_for_its_name_alone),
+		VISIT(cs_58_a_ticket_is_good_for_its_protocols_alone),
+		VISIT(cs_58_what_the_server_speaks_counts_as_well),
+		VISIT(cs_58_no_session_is_resumed_by_its_id),
+		VISIT(where_no_name_is_sent_the_address_is_part_of_it),
+		VISIT(cs_59_a_name_that_was_removed_is_gone_for_who_has_a_ticket),
+		VISIT(cs_59_a_name_that_is_answered_for_no_more_begins_anew),
+		VISIT(cs_59_a_policy_that_was_tightened_begins_anew),
+		VISIT(cs_61_a_renewal_that_keeps_its_key_keeps_its_sessions),
+		VISIT(cs_61_who_is_shown_a_revoked_certificate_resumes_nothing),
+		VISIT(cs_60_a_ticket_of_the_third_slot_begins_anew),
+		VISIT(a_resumed_handshake_may_be_asked_to_retry),
+		VISIT(cs_58_a_ticket_that_was_changed_begins_anew),
 	};
 
-	(void)unsetenv("SECURESOCKETS_CONF");
 	return cmocka_run_group_tests(tests, visit_world_make, visit_world_free);
 }

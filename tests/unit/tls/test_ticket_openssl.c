@@ -2,7 +2,6 @@
 /* Session tickets of way 2: what a program asks for, and what it does besides. */
 #include "visit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "duo.h"
@@ -122,10 +121,7 @@ who_is_asked_after_the_handshake_is_not_in_a_ticket_either(void **state)
 		struct duo d;
 
 		SSL_CTX_set_post_handshake_auth(ctx, 1);
-		duo_begin(&d, ctx, s.ctx, NULL);
-		(void)SSL_set_tlsext_host_name(d.client, "a.example");
-		duo_shake(&d);
-		assert_true(d.client_ok && d.server_ok);
+		duo_ask(&d, ctx, s.ctx, NULL, "a.example");
 		duo_talk(&d);
 		SSL_set_verify(d.server, SSL_VERIFY_PEER | SSL_VERIFY_POST_HANDSHAKE, trusts);
 		assert_true(SSL_verify_client_post_handshake(d.server));
@@ -263,35 +259,24 @@ an_ssl_that_is_used_again_decides_again(void **state)
 	for (int i = 0; i < 2; i++) {
 		SSL_CTX *server = visit_ctx(store, NULL), *client;
 		struct duo d;
-		BIO *a, *b;
 
 		v.version = visit_versions[i];
 		client = visit_client(&v);
-		duo_begin(&d, client, server, NULL);
 		for (int turn = 0; turn < 4; turn++) {
 			/* the second and the third are shown what is revoked */
 			const int revoked = turn == 1 || turn == 2;
 
 			assert_int_equal(sst_store_mark_revoked(store, digest,
 			    revoked ? "a test" : NULL, NULL), 0);
-			(void)SSL_set_tlsext_host_name(d.client, "a.example");
-			duo_shake(&d);
-			assert_true(d.client_ok && d.server_ok);
+			if (turn == 0)
+				duo_ask(&d, client, server, NULL, v.sni);
+			else
+				duo_ask_again(&d, client, NULL, v.sni);
 			duo_talk(&d);
 			assert_int_equal(SSL_SESSION_has_ticket(
 			    SSL_get_session(d.client)), !revoked);
 			assert_int_equal((SSL_get_options(d.server) & SSL_OP_NO_TICKET) != 0,
 			    revoked);
-			(void)SSL_shutdown(d.client);
-			(void)SSL_shutdown(d.server);
-			SSL_free(d.client);
-			d.client = SSL_new(client);
-			assert_int_equal(SSL_clear(d.server), 1);
-			assert_true(BIO_new_bio_pair(&a, 1 << 16, &b, 1 << 16));
-			SSL_set_bio(d.client, a, a);
-			SSL_set_bio(d.server, b, b);
-			SSL_set_connect_state(d.client);
-			SSL_set_accept_state(d.server);
 		}
 		duo_over(&d, client, server);
 	}
@@ -317,10 +302,7 @@ sessions_that_the_program_keeps_are_bound_as_well(void **state)
 		SSL_CTX_clear_options(server, SSL_OP_NO_TICKET);
 		(void)SSL_CTX_set_num_tickets(server, 1);
 		for (int turn = 0; turn < 3; turn++) {
-			duo_begin(&d, client, server, turn > 0 ? session : NULL);
-			(void)SSL_set_tlsext_host_name(d.client, names[turn]);
-			duo_shake(&d);
-			assert_true(d.client_ok && d.server_ok);
+			duo_ask(&d, client, server, turn > 0 ? session : NULL, names[turn]);
 			assert_int_equal(SSL_session_reused(d.server),
 			    turn == 2 && visit_versions[i] == TLS1_2_VERSION);
 			duo_talk(&d);
@@ -396,23 +378,20 @@ rv_52_no_data_is_taken_before_the_handshake(void **state)
 	sst_store_unref(store);
 }
 
-#define EACH(f)	cmocka_unit_test_teardown(f, visit_teardown)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(cs_59_what_is_demanded_of_clients_is_part_of_it),
-		EACH(where_clients_show_certificates_there_are_no_tickets_unless_asked_for),
-		EACH(who_is_asked_after_the_handshake_is_not_in_a_ticket_either),
-		EACH(cs_60_servers_that_share_a_master_resume_each_others_sessions),
-		EACH(a_session_lives_as_long_as_was_asked),
-		EACH(who_wants_no_tickets_has_none),
-		EACH(an_ssl_that_is_used_again_decides_again),
-		EACH(sessions_that_the_program_keeps_are_bound_as_well),
-		EACH(rv_52_no_data_is_taken_before_the_handshake),
+		VISIT(cs_59_what_is_demanded_of_clients_is_part_of_it),
+		VISIT(where_clients_show_certificates_there_are_no_tickets_unless_asked_for),
+		VISIT(who_is_asked_after_the_handshake_is_not_in_a_ticket_either),
+		VISIT(cs_60_servers_that_share_a_master_resume_each_others_sessions),
+		VISIT(a_session_lives_as_long_as_was_asked),
+		VISIT(who_wants_no_tickets_has_none),
+		VISIT(an_ssl_that_is_used_again_decides_again),
+		VISIT(sessions_that_the_program_keeps_are_bound_as_well),
+		VISIT(rv_52_no_data_is_taken_before_the_handshake),
 	};
 
-	(void)unsetenv("SECURESOCKETS_CONF");
 	return cmocka_run_group_tests(tests, visit_world_make, visit_world_free);
 }

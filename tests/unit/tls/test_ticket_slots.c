@@ -3,8 +3,6 @@
  * what they find. */
 #include "visit.h"
 
-#include <stdlib.h>
-
 #include "duo.h"
 #include "meet.h"
 
@@ -97,10 +95,7 @@ below_1_3_a_resumed_session_has_no_certificate(void **state)
 			const int none = resumed && v.version == TLS1_2_VERSION;
 
 			at_alpn = at_cert = NULL;
-			duo_begin(&d, client, server, resumed ? session : NULL);
-			(void)SSL_set_tlsext_host_name(d.client, "a.example");
-			duo_shake(&d);
-			assert_true(d.client_ok && d.server_ok);
+			duo_ask(&d, client, server, resumed ? session : NULL, "a.example");
 			assert_int_equal(SSL_session_reused(d.server), resumed);
 			assert_true(is_a(SSL_get0_peer_certificate(d.client)));
 			assert_int_equal(is_a(at_cert), !resumed);
@@ -180,10 +175,7 @@ a_ticket_of_1_2_does_not_choose_the_suite_of_1_3(void **state)
 	assert_true(visit_again(&s, v));
 	SSL_CTX_set_psk_server_callback(s.ctx, on_psk);
 	for (int shows = 0; shows < 2; shows++) {
-		duo_begin(&d, client, s.ctx, shows ? v.resume : NULL);
-		(void)SSL_set_tlsext_host_name(d.client, "a.example");
-		duo_shake(&d);
-		assert_true(d.client_ok && d.server_ok);
+		duo_ask(&d, client, s.ctx, shows ? v.resume : NULL, "a.example");
 		assert_int_equal(SSL_version(d.server), TLS1_3_VERSION);
 		suite[shows] = SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(d.server));
 		duo_done(&d);
@@ -195,18 +187,15 @@ a_ticket_of_1_2_does_not_choose_the_suite_of_1_3(void **state)
 	sst_store_unref(store);
 }
 
-#define EACH(f)	cmocka_unit_test_teardown(f, visit_teardown)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(a_callback_for_keys_that_was_there_is_called_no_more),
-		EACH(below_1_3_a_resumed_session_has_no_certificate),
-		EACH(a_program_that_takes_the_callback_of_the_name_is_served),
-		EACH(a_ticket_of_1_2_does_not_choose_the_suite_of_1_3),
+		VISIT(a_callback_for_keys_that_was_there_is_called_no_more),
+		VISIT(below_1_3_a_resumed_session_has_no_certificate),
+		VISIT(a_program_that_takes_the_callback_of_the_name_is_served),
+		VISIT(a_ticket_of_1_2_does_not_choose_the_suite_of_1_3),
 	};
 
-	(void)unsetenv("SECURESOCKETS_CONF");
 	return cmocka_run_group_tests(tests, visit_world_make, visit_world_free);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "visit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "duo.h"
@@ -10,10 +11,12 @@
 
 const int visit_versions[2] = { TLS1_2_VERSION, TLS1_3_VERSION };
 struct visit_world t;
+
 int
 visit_world_make(void **state)
 {
 	(void)state;
+	(void)unsetenv("SECURESOCKETS_CONF");
 	t.root = pki_issue(NULL, &(struct pki_spec){ .cn = "Root", .ca = 1 });
 	t.a = pki_issue(t.root, &(struct pki_spec){ .san = "a.example,*.w.example" });
 	t.b = pki_issue(t.root, &(struct pki_spec){ .san = "b.example" });

@@ -33,7 +33,9 @@ struct visit_world {
 extern struct visit_world t;
 extern const int visit_versions[2];
 
-/* CMocka's fixtures; the teardown gives the clock back. */
+/* CMocka's fixtures; the teardown gives the clock back, and no policy is that of whoever
+ * runs the tests. */
+#define VISIT(test)	cmocka_unit_test_teardown(test, visit_teardown)
 int	visit_world_make(void **);
 int	visit_world_free(void **);
 int	visit_teardown(void **);
