@@ -22,13 +22,15 @@
  * What it takes of the SSL_CTX, and what the program must leave alone:
  *   - SSL_CTX_set_client_hello_cb(): the choice is made there.
  *   - SSL_CTX_set_tlsext_servername_callback() and its argument: it confirms
- *     the name, without which SSL_get_servername() is silent on some paths, and
- *     below TLS 1.3 installs what was chosen for who shows a ticket.
+ *     the name, without which SSL_get_servername() is silent on some paths. Below
+ *     TLS 1.3 who shows a ticket has no certificate before it is called.
  *   - SSL_CTX_set_tlsext_ticket_key_cb() and SSL_CTX_set_tlsext_ticket_key_evp_cb(),
  *     SSL_CTX_set_num_tickets(1), SSL_CTX_set_timeout() and SSL_SESS_CACHE_OFF:
  *     sessions are resumed from tickets (below), from nothing else, and without
  *     early data. An SSL_CTX with SSL_OP_NO_TICKET stays without.
- *   - SSL_set_session_id_context() of each SSL: the digest below.
+ *   - SSL_set_session_id_context() of each SSL: the digest below. And of one that is
+ *     shown a ticket below TLS 1.3 SSL_set_session_secret_cb(): where the ticket is of
+ *     no use, what was chosen is installed there.
  *   - The certificates of the SSL_CTX itself are never served.
  * It does not touch versions, cipher suites, groups, the verification of
  * clients, ALPN, the cert_cb slot, app_data.

@@ -4,7 +4,6 @@
 #include <openssl/err.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,13 +19,15 @@
 #include "ours.h"
 #include "ticket_key.h"
 
+#define TICKET_HEAD	32	/* RFC 5077 4: name and vector. OpenSSL reads none shorter, */
+#define NO_TICKETS	3	/* and from this security level on none below TLS 1.3 */
+
 /* What one SSL_CTX serves; freed with it. */
 struct attachment {
 	struct sst_store	*store;
 	struct sst_choose_policy policy;	/* deep copy */
 	struct sst_ours		*ours;		/* or NULL */
 	struct sst_ticket_rule	 rule;		/* its tickets are owned */
-	atomic_int		 named;		/* on_servername() is called, then */
 };
 
 static pthread_once_t indexes_once = PTHREAD_ONCE_INIT;
@@ -177,22 +178,74 @@ refuse(struct sst_sni *state, int alert)
 }
 
 /*
- * Whether what was chosen can wait for on_servername(), which knows whether a session is
- * resumed: OpenSSL 3.0 looks up a dozen names of key types to install it. Only where
- * there is a ticket, and never in TLS 1.3, where a suite is picked before that and the
- * rest is much more work. Not before that callback was seen: the program may have put
- * another in its place.
+ * Whether what was chosen can wait until it is known whether a session is resumed:
+ * OpenSSL 3.0 looks up a dozen names of key types to install it. Never in TLS 1.3, where
+ * a suite is picked before that and the rest is much more work. Below, only where there
+ * is a ticket, and sst_sni_late() will be called for it: that alone is sure to come
+ * whatever callbacks the program has.
  */
 static int
-can_wait(SSL *ssl, struct attachment *a, const struct sst_hello *hello)
+can_wait(SSL *ssl, const struct sst_sni *state, const struct sst_hello *hello)
 {
 	const unsigned char *ticket;
 	size_t len;
 
-	return hello->version < TLS1_3_VERSION &&
-	    atomic_load_explicit(&a->named, memory_order_relaxed) &&
+	return hello->version < TLS1_3_VERSION && state->bond.tickets != NULL &&
+	    SSL_get_security_level(ssl) < NO_TICKETS &&
 	    SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &ticket, &len) &&
-	    len > 0;
+	    len >= TICKET_HEAD;
+}
+
+/* What waited, where no session is resumed. */
+static int
+install_late(SSL *ssl, struct sst_sni *state)
+{
+	if (!state->late_install || SSL_session_reused(ssl))
+		return 0;
+	state->late_install = 0;
+	return install(ssl, state->choice);
+}
+
+/* OpenSSL asks whether there is another secret than a session's, when there is none. */
+static int
+on_no_session(SSL *ssl, void *secret, int *len, STACK_OF(SSL_CIPHER) *theirs,
+    const SSL_CIPHER **cipher, void *arg)
+{
+	struct sst_sni *state = SSL_get_ex_data(ssl, ssl_index);
+
+	(void)secret, (void)len, (void)theirs, (void)cipher;
+	/* a program that gave it another SSL_CTX gave it its certificates */
+	if (state != NULL && arg == SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ctx_index) &&
+	    install_late(ssl, state) < 0)
+		ERR_clear_error();
+	return 0;
+}
+
+/* Not before, and not for the next handshake of an SSL: where it is set OpenSSL looks at
+ * no ticket. */
+void
+sst_sni_late(SSL *ssl)
+{
+	struct sst_sni *state = SSL_get_ex_data(ssl, ssl_index);
+
+	if (state != NULL && state->late_install)
+		state->late_asked = SSL_set_session_secret_cb(ssl, on_no_session,
+		    SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ctx_index)) == 1;
+}
+
+static void
+forget_late(SSL *ssl, struct sst_sni *state)
+{
+	if (state->late_asked)
+		(void)SSL_set_session_secret_cb(ssl, NULL, NULL);
+	state->late_alert = state->late_install = state->late_asked = 0;
+}
+
+static int
+install_when_wanted(SSL *ssl, struct sst_sni *state, const struct sst_hello *hello)
+{
+	state->late_install = can_wait(ssl, state, hello);
+	return state->late_install ? 0 : install(ssl, state->choice);
 }
 
 static int
@@ -214,10 +267,9 @@ choose(SSL *ssl, struct attachment *a, struct sst_sni *state,
 	state->name_mark = name_mark(hello);
 	rc = sst_store_choose(a->store, &a->policy, hello, sst_dates_wall(),
 	    &state->choice, NULL);
-	state->late_install = rc == 1 && can_wait(ssl, a, hello);
-	if (rc == 1 && (state->late_install || install(ssl, state->choice) == 0) &&
-	    sst_ticket_bind(ssl, &a->rule, &a->policy, state->choice, hello->local,
-	    &state->bond)) {
+	if (rc == 1 && sst_ticket_bind(ssl, &a->rule, &a->policy, state->choice,
+	    hello->local, &state->bond) &&
+	    install_when_wanted(ssl, state, hello) == 0) {
 		if (a->ours != NULL)
 			sst_ours_serve(a->ours, state->choice);
 		else
@@ -246,7 +298,7 @@ on_hello(SSL *ssl, int *alert, void *arg)
 		SSL_certs_clear(ssl);
 	*alert = sst_hello_read(ssl, &room, &hello);
 	state->saw_hello = 1;
-	state->late_alert = state->late_install = 0;
+	forget_late(ssl, state);
 	if (*alert != 0)
 		return refuse(state, *alert);
 	/*
@@ -276,18 +328,15 @@ on_hello(SSL *ssl, int *alert, void *arg)
 static int
 on_servername(SSL *ssl, int *alert, void *arg)
 {
-	const struct sst_sni *state = SSL_get_ex_data(ssl, ssl_index);
+	struct sst_sni *state = SSL_get_ex_data(ssl, ssl_index);
 	enum sst_tier tier = SST_TIER_NONE;
-	struct attachment *a = arg;
 
-	if (!atomic_load_explicit(&a->named, memory_order_relaxed))
-		atomic_store_explicit(&a->named, 1, memory_order_relaxed);
+	(void)arg;
 	if (state != NULL && state->late_alert != 0) {
 		*alert = state->late_alert;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	}
-	if (state != NULL && state->late_install && !SSL_session_reused(ssl) &&
-	    install(ssl, state->choice) < 0) {
+	if (state != NULL && install_late(ssl, state) < 0) {
 		ERR_clear_error();
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;

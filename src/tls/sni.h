@@ -30,7 +30,8 @@ struct sst_sni {
 	const struct sockaddr	*local;		/* borrowed; NULL: ask the socket */
 	int			 saw_hello;
 	int			 late_alert;	/* for on_servername(); 0: none */
-	int			 late_install;	/* what was chosen is, there */
+	int			 late_install;	/* what was chosen is, there or */
+	int			 late_asked;	/* by a callback of this SSL's own */
 	int			 embedded;	/* 1: part of a sst_conn, 0: malloc */
 	struct sst_ticket_bond	 bond;
 };
@@ -55,6 +56,9 @@ int	sst_sni_embed(SSL *ssl, struct sst_sni *state);
 struct sst_store *sst_sni_store(SSL_CTX *);
 /* What its sessions are bound to; NULL: there was no ClientHello. Borrowed. */
 const struct sst_ticket_bond *sst_sni_bond(const SSL *);
+/* A ticket is looked at: what was not installed because of it will be, should it be of
+ * no use. */
+void	sst_sni_late(SSL *);
 /* Frees what `state` owns, not the state. */
 void	sst_sni_done(struct sst_sni *state);
 

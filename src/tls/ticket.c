@@ -208,6 +208,8 @@ on_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
 	struct sst_ticket_keys keys;
 	int ok;
 
+	if (!seal)
+		sst_sni_late(ssl);
 	if (!ready())
 		return seal ? -1 : 0;
 	/* Who asked for the certificate after the handshake has it in the session. */

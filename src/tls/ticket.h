@@ -66,7 +66,7 @@ int	sst_ticket_digest(const struct sst_ticket_facts *, uint8_t out[32]);
 
 /* Has the SSL_CTX issue and take tickets by this rule, for sessions of `life` seconds. */
 void	sst_ticket_attach(SSL_CTX *, const struct sst_ticket_rule *, unsigned life);
-/* In the ClientHello callback, when `choice` is installed. `local` may be NULL. 1, or 0:
+/* In the ClientHello callback, when `choice` was made. `local` may be NULL. 1, or 0:
  * OpenSSL failed, and the handshake must not go on. */
 int	sst_ticket_bind(SSL *, const struct sst_ticket_rule *,
 	    const struct sst_choose_policy *, const struct sst_choice *,

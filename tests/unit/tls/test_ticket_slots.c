@@ -152,6 +152,149 @@ a_program_that_takes_the_callback_of_the_name_is_served(void **state)
 	sst_store_unref(store);
 }
 
+/* The same after it was ours, and where a ticket is not looked at, or for nothing. */
+static void
+a_program_that_takes_it_later_is_served_as_well(void **state)
+{
+	struct sst_store *store = meet_store(&t.a, 1);
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct visit v = { .sni = "a.example", .version = visit_versions[i % 2] };
+		struct visit u = v, x = v;
+		struct server first = { .ctx = visit_ctx(store, NULL) };
+		struct server other = { .ctx = visit_ctx(store, NULL) };
+
+		v.resume = visit_first(&first, v);
+		u.resume = visit_first(&other, u);
+		x.options = SSL_OP_NO_EXTENDED_MASTER_SECRET;
+		x.resume = visit_first(&other, x);
+		assert_true(visit_again(&other, u));
+		SSL_CTX_set_tlsext_servername_callback(other.ctx, on_name);
+		if (i >= 2)
+			SSL_CTX_set_security_level(other.ctx, 3);
+		assert_false(visit_again(&other, v));
+		assert_int_equal(visit_again(&other, u), i != 2);
+		/* it opens, and has no secret for who wants that extension (RFC 7627 5.3) */
+		x.options = 0;
+		assert_int_equal(visit_again(&other, x), v.version == TLS1_3_VERSION);
+		SSL_SESSION_free(v.resume);
+		SSL_SESSION_free(u.resume);
+		SSL_SESSION_free(x.resume);
+		server_done(&first);
+		server_done(&other);
+	}
+	sst_store_unref(store);
+}
+
+/* RFC 5077 4: no name of a key is so short. */
+static void
+a_ticket_that_is_none_is_passed_over(void **state)
+{
+	static const unsigned char text[40] = { 0 };
+	struct sst_store *store = meet_store(&t.a, 1);
+	SSL_CTX *server = visit_ctx(store, NULL);
+	struct visit v = { .version = TLS1_2_VERSION };
+	SSL_CTX *client = visit_client(&v);
+	struct duo d;
+
+	(void)state;
+	SSL_CTX_set_tlsext_servername_callback(server, on_name);
+	for (size_t n = 1; n <= sizeof(text); n++) {
+		duo_begin(&d, client, server, NULL);
+		assert_int_equal(SSL_set_session_ticket_ext(d.client, (void *)text, (int)n), 1);
+		(void)SSL_set_tlsext_host_name(d.client, "a.example");
+		duo_shake(&d);
+		assert_true(d.client_ok && d.server_ok);
+		assert_true(is_a(SSL_get0_peer_certificate(d.client)));
+		duo_done(&d);
+	}
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+	sst_store_unref(store);
+}
+
+static int
+on_name_elsewhere(SSL *ssl, int *alert, void *arg)
+{
+	(void)alert;
+	return SSL_set_SSL_CTX(ssl, arg) != NULL ? SSL_TLSEXT_ERR_OK :
+	    SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* What it has put in the place of ours stays there, whatever the client shows. */
+static void
+a_program_that_changes_the_ssl_ctx_is_not_overruled(void **state)
+{
+	struct sst_store *store = meet_store(&t.a, 1);
+	SSL_CTX *elsewhere = SSL_CTX_new(TLS_server_method());
+
+	(void)state;
+	assert_int_equal(SSL_CTX_use_certificate(elsewhere, t.b->cert), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(elsewhere, t.b->key), 1);
+	for (int i = 0; i < 2; i++) {
+		struct visit v = { .sni = "a.example", .version = visit_versions[i] };
+		struct server first = { .ctx = visit_ctx(store, NULL) };
+		SSL_CTX *server = visit_ctx(store, NULL), *client = visit_client(&v);
+		SSL_SESSION *session = visit_first(&first, v);
+		struct duo d;
+
+		duo_ask(&d, client, server, NULL, v.sni);
+		assert_true(is_a(SSL_get0_peer_certificate(d.client)));
+		duo_done(&d);
+		SSL_CTX_set_tlsext_servername_callback(server, on_name_elsewhere);
+		SSL_CTX_set_tlsext_servername_arg(server, elsewhere);
+		for (int shows = 0; shows < 2; shows++) {
+			SSL_SESSION *copy = SSL_SESSION_dup(session);
+
+			duo_ask(&d, client, server, shows ? copy : NULL, v.sni);
+			assert_int_equal(X509_cmp(SSL_get0_peer_certificate(d.client),
+			    t.b->cert), 0);
+			duo_done(&d);
+			SSL_SESSION_free(copy);
+		}
+		SSL_SESSION_free(session);
+		SSL_CTX_free(client);
+		SSL_CTX_free(server);
+		server_done(&first);
+	}
+	SSL_CTX_free(elsewhere);
+	sst_store_unref(store);
+}
+
+/* What was asked of OpenSSL for one client is not left to the next. */
+static void
+an_ssl_that_is_used_again_looks_at_tickets_again(void **state)
+{
+	struct sst_store *store = meet_store(&t.a, 1);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct visit v = { .sni = "a.example", .version = visit_versions[i] };
+		struct server first = { .ctx = visit_ctx(store, NULL) };
+		struct server other = { .ctx = visit_ctx(store, NULL) };
+		SSL_SESSION *stale = visit_first(&first, v), *good = visit_first(&other, v);
+		SSL_CTX *client = visit_client(&v);
+		struct duo d;
+
+		duo_ask(&d, client, other.ctx, NULL, v.sni);
+		for (int turn = 0; turn < 5; turn++) {
+			SSL_SESSION *copy = SSL_SESSION_dup(turn % 2 == 0 ? stale : good);
+
+			duo_ask_again(&d, client, copy, v.sni);
+			assert_int_equal(SSL_session_reused(d.server), turn % 2 != 0);
+			SSL_SESSION_free(copy);
+		}
+		duo_done(&d);
+		SSL_SESSION_free(stale);
+		SSL_SESSION_free(good);
+		SSL_CTX_free(client);
+		server_done(&first);
+		server_done(&other);
+	}
+	sst_store_unref(store);
+}
+
 static unsigned
 on_psk(SSL *ssl, const char *identity, unsigned char *psk, unsigned max)
 {
@@ -194,6 +337,10 @@ main(void)
 		VISIT(a_callback_for_keys_that_was_there_is_called_no_more),
 		VISIT(below_1_3_a_resumed_session_has_no_certificate),
 		VISIT(a_program_that_takes_the_callback_of_the_name_is_served),
+		VISIT(a_program_that_takes_it_later_is_served_as_well),
+		VISIT(a_ticket_that_is_none_is_passed_over),
+		VISIT(a_program_that_changes_the_ssl_ctx_is_not_overruled),
+		VISIT(an_ssl_that_is_used_again_looks_at_tickets_again),
 		VISIT(a_ticket_of_1_2_does_not_choose_the_suite_of_1_3),
 	};
 

@@ -65,6 +65,7 @@ visit_client(const struct visit *v)
 	SSL_CTX *ctx = raw_client_ctx(&(struct raw){ .version = v->version, .alpn = v->alpn,
 	    .groups = v->groups });
 
+	SSL_CTX_set_options(ctx, v->options);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT |
 	    SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, on_session);

@@ -44,6 +44,7 @@ int	visit_teardown(void **);
 struct visit {
 	const char	*sni, *alpn, *groups;	/* alpn: wire form */
 	int		 version;
+	uint64_t	 options;		/* of the client */
 	SSL_SESSION	*resume;		/* borrowed; or NULL */
 	const struct sockaddr *local;		/* way 1 */
 	const struct pki_cert *user;		/* whom it is, if asked */
