@@ -67,6 +67,7 @@ static int
 tear_down(void **state)
 {
 	atomic_store(&wall, 0);
+	atomic_store(&wall_ahead, 0);
 	sst_checker_unref(r.checker);
 	sst_store_unref(r.store);
 	responder_free(r.http);
@@ -585,6 +586,48 @@ the_watch_goes_on_whoever_the_clients_are(void **state)
 	SSL_CTX_free(unwatched);
 }
 
+#define CROWD	66	/* the first is taken in by the step that it makes */
+
+/* More of them are met between two steps than wait to be taken in. */
+static void
+cs_39_each_of_many_that_demand_a_staple_waits_behind_another(void **state)
+{
+	static const struct sst_openssl_check cached = { .mode = SST_OPENSSL_CACHE_ONLY };
+	struct pki_cert *cert[CROWD + 1];
+	SSL_CTX *client = asking(), *server;
+	char san[64], name[32];
+	struct duo d;
+
+	(void)state;
+	cert[CROWD] = pki_issue(w.mid, &(struct pki_spec){ .san = "*.example.com" });
+	for (int i = 0; i < CROWD; i++) {
+		(void)snprintf(san, sizeof(san), "n%d.example.com," DUO_HOST, i);
+		cert[i] = pki_issue(w.mid, &(struct pki_spec){ .san = san,
+		    .use_key = cert[CROWD]->key, .extra = "tlsfeature = status_request" });
+	}
+	sst_store_unref(r.store);
+	r.store = meet_store(cert, CROWD + 1);
+	server = server_of(&cached);
+	for (int again = 0; again < 2; again++) {
+		for (int i = 0; i < CROWD; i++) {
+			(void)snprintf(name, sizeof(name), "n%d.example.com", i);
+			duo_ask(&d, client, server, NULL, name);
+			assert_int_equal(X509_cmp(SSL_get0_peer_certificate(d.client),
+			    cert[again ? CROWD : i]->cert), 0);
+			duo_done(&d);
+		}
+		/* two steps later */
+		for (int i = 0; i < 2; i++) {
+			atomic_fetch_add(&wall_ahead, 60000);
+			(void)met(client, server, NULL, NULL);
+		}
+	}
+	for (int i = 0; i <= CROWD; i++)
+		pki_free(cert[i]);
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+}
+
 /* Way 1, and nothing was looked through. */
 static void
 what_is_served_is_watched_from_then_on(void **state)
@@ -742,6 +785,7 @@ main(void)
 		EACH(a_store_and_a_checker_make_staples),
 		EACH(cs_42_rv_51_a_resumed_session_gets_no_staple),
 		EACH(the_watch_goes_on_whoever_the_clients_are),
+		EACH(cs_39_each_of_many_that_demand_a_staple_waits_behind_another),
 		EACH(what_is_served_is_watched_from_then_on),
 		EACH(what_the_store_has_lost_is_seen_to_no_more),
 		EACH(what_was_chosen_before_the_store_lost_it_is_not_seen_to),
