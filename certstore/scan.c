@@ -12,103 +12,6 @@
 
 #define TURNS	3	/* of a path whose links change while it is read */
 
-void
-sst_unit_done(struct sst_unit *u)
-{
-	for (size_t i = 0; i < u->n; i++) {
-		free(u->part[i].path);
-		free(u->part[i].load);
-		sst_pem_done(&u->part[i].pem);
-	}
-	free(u->part);
-	free(u->keys);
-	free(u->leaves);
-	sk_X509_free(u->cas);
-}
-
-/* Room for `n` more parts. */
-static int
-parts_room(struct sst_unit *u, size_t n)
-{
-	struct sst_part *grown;
-	size_t room;
-
-	if (u->n + n <= u->room)
-		return SST_OK;
-	room = (u->n + n) * 2;
-	grown = reallocarray(u->part, room, sizeof(*grown));
-	if (grown == NULL)
-		return SST_E_NOMEM;
-	u->part = grown;
-	u->room = room;
-	return SST_OK;
-}
-
-int
-sst_unit_take(struct sst_unit *to, struct sst_unit *from, struct sst_error *err)
-{
-	if (parts_room(to, from->n) < 0)
-		return nomem(err);
-	for (size_t i = 0; i < from->n; i++)
-		to->part[to->n++] = from->part[i];
-	from->n = 0;
-	return SST_OK;
-}
-
-/* Moves *pem into a new part. `load` "": it came from memory. */
-static int
-part_add(struct sst_unit *u, const char *path, const char *load, struct sst_pem *pem,
-    struct sst_error *err)
-{
-	struct sst_part p = { .pem = *pem };
-
-	if (sst_text_set(&p.path, path) < 0 || sst_text_set(&p.load, load) < 0 ||
-	    parts_room(u, 1) < 0)
-		goto fail;
-	u->part[u->n++] = p;
-	*pem = (struct sst_pem){ 0 };
-	return SST_OK;
-fail:
-	free(p.path);
-	free(p.load);
-	return nomem(err);
-}
-
-int
-sst_scan_open_key(struct sst_scan *s, const char *path, struct sst_error *err)
-{
-	char **grown, *copy = strdup(path);
-
-	grown = reallocarray(s->open_keys, s->n_open_keys + 1, sizeof(*grown));
-	if (grown != NULL)
-		s->open_keys = grown;
-	if (grown == NULL || copy == NULL) {
-		free(copy);
-		return nomem(err);
-	}
-	s->open_keys[s->n_open_keys++] = copy;
-	return SST_OK;
-}
-
-/* Reads one file into the unit. 1: it is a directory, nothing was added. `root`: links
- * below it were resolved; NULL: they were not. */
-static int
-part_read(struct sst_unit *u, const char *root, const char *path, const char *load,
-    struct sst_error *err)
-{
-	struct sst_pem pem = { 0 };
-	int rc, open_key;
-
-	rc = sst_scan_read_below(u->env, root, load, &pem, &open_key, err);
-	if (rc != 0)
-		return rc;
-	rc = part_add(u, path, load, &pem, err);
-	if (rc == SST_OK && open_key)
-		rc = sst_scan_open_key(u->out, path, err);
-	sst_pem_done(&pem);
-	return rc;
-}
-
 /* The file of a folder: what is wrong with it voids only itself. */
 static int
 folder_file(struct sst_unit *u, const char *root, const char *path, struct sst_error *err)
@@ -122,7 +25,7 @@ folder_file(struct sst_unit *u, const char *root, const char *path, struct sst_e
 		why = (struct sst_error){ .code = SST_OK };
 		rc = sst_links_resolve(u->env->ops, u->env->ctx, root, path, load, &why);
 		if (rc == SST_OK)
-			rc = part_read(u, root, path, load, &why);
+			rc = sst_part_read(u, root, path, load, &why);
 	} while (rc < 0 && why.sys_errno == ELOOP && ++turns < TURNS);
 	if (rc == SST_E_NOMEM)
 		return nomem(err);
@@ -177,7 +80,7 @@ lineage_read(struct sst_unit *u, const char *root, const char *dir,
 			continue;
 		rc = sst_lineage_file(u->env, l, part[i], l->choice.version, load, &why);
 		if (rc == SST_OK)
-			rc = part_read(u, root, path, load, &why);
+			rc = sst_part_read(u, root, path, load, &why);
 		if (rc == 1)
 			rc = sst_fail(&why, SST_E_REFUSED, "a directory is no file of a"
 			    " version");
@@ -396,7 +299,7 @@ hint_read(struct sst_unit *u, const char *lines, struct sst_error *err)
 		if (strcmp(path, u->part[0].path) == 0)
 			continue;
 		why = (struct sst_error){ .code = SST_OK };
-		rc = part_read(u, NULL, path, path, &why);
+		rc = sst_part_read(u, NULL, path, path, &why);
 		if (rc == SST_E_NOMEM)
 			return nomem(err);
 	}
@@ -414,7 +317,7 @@ sst_scan_path(const struct sst_scan_env *env, const char *path,
 	char shown[400];
 	int rc;
 
-	rc = part_read(&u, NULL, path, path, err);
+	rc = sst_part_read(&u, NULL, path, path, err);
 	if (rc == 1) {
 		out.is_dir = 1;
 		rc = folder_scan(env, path, path, 1, &out, err);
@@ -459,7 +362,7 @@ sst_scan_bytes(const struct sst_scan_env *env, const char *name, const void *byt
 	rc = sst_pem_read(bytes, len, env->intern, &pem, &why);
 	if (rc < 0)
 		return sst_fail(err, rc, "the bytes given: %s", why.text);
-	rc = part_add(&u, name, "", &pem, err);
+	rc = sst_part_add(&u, name, "", &pem, err);
 	sst_pem_done(&pem);
 	if (rc == SST_OK && sk_X509_num(u.part[0].pem.certs) <= 0)
 		rc = sst_fail(err, SST_E_MALFORMED, "the bytes given hold no"
@@ -497,11 +400,11 @@ sst_scan_again(const struct sst_scan_env *env, const struct sst_row *row,
 		memcpy(path, line, len);
 		path[len] = '\0';
 		/* what it leads to must be what it was */
-		rc = part_read(&u, NULL, path, path, err);
+		rc = sst_part_read(&u, NULL, path, path, err);
 	}
 	if (rc == SST_OK && row->load_key != NULL && u.n > 0 &&
 	    strcmp(row->load_key, u.part[0].path) != 0)
-		rc = part_read(&u, NULL, row->load_key, row->load_key, err);
+		rc = sst_part_read(&u, NULL, row->load_key, row->load_key, err);
 	u.is_dir = 1;	/* chains may be spread over the files */
 	if (rc == SST_OK)
 		rc = sst_unit_pair(&u, err);

@@ -4,6 +4,7 @@
  *
  *	scan.c		files, folders or bytes into a unit; the calls of scan.h
  *	scan_file.c	one file, and the names in a folder
+ *	scan_part.c	files into parts of a unit
  *	scan_pair.c	the chains and keys of a unit into entries
  *	scan_found.c	entries, and the list of them
  *	scan_pool.c	the folders of a directory by several threads
@@ -52,6 +53,13 @@ nomem(struct sst_error *err)
 void	sst_unit_done(struct sst_unit *);
 /* Moves the parts of `from` to `to`. */
 int	sst_unit_take(struct sst_unit *to, struct sst_unit *from, struct sst_error *err);
+/* Moves *pem into a new part. `load` "": it came from memory. */
+int	sst_part_add(struct sst_unit *, const char *path, const char *load,
+	    struct sst_pem *, struct sst_error *err);
+/* Reads one file into the unit. 1: it is a directory, nothing was added. `root`: links
+ * below it were resolved; NULL: they were not. */
+int	sst_part_read(struct sst_unit *, const char *root, const char *path,
+	    const char *load, struct sst_error *err);
 /*
  * Reads one name of the directory `root`. 1: it is a folder, and its entries are in the
  * scan of the unit. 0: a file became a part of the unit, or a refused entry.
