@@ -177,6 +177,8 @@ sst_ahead_ask(struct sst_ahead *a, const struct sst_scan_env *source, const char
 	    source->ops->ahead(source->ctx, path, &a->answer) < 0)
 		return source;
 	if (!take_apart(a)) {
+		if (a->answer.n_fds > SST_ANSWER_FDS)
+			a->answer.n_fds = SST_ANSWER_FDS;
 		sst_ahead_done(a);
 		return source;
 	}

@@ -285,6 +285,59 @@ an_answer_of_another_form_is_none(void **state)
 	assert_false(is_taken());
 }
 
+/* The text has an end, whatever its length is said to be; `path` of so many octets. */
+static int
+is_taken_of_path(size_t len)
+{
+	static struct sst_answer a;
+
+	memset(&a, 0, sizeof(a));
+	a.len = 1 + len + 1;
+	a.n_fds = 1;
+	memset(a.text + 1, 'p', len < sizeof(a.text) - 1 ? len : sizeof(a.text) - 1);
+	a.fd[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	instead = &a;
+	return is_taken();
+}
+
+static void
+an_answer_that_is_longer_than_its_room_is_none(void **state)
+{
+	(void)state;
+	assert_true(is_taken_of_path(1));
+	assert_true(is_taken_of_path(SST_ANSWER_SIZE - 2));
+	assert_false(is_taken_of_path(SST_ANSWER_SIZE - 1));
+	assert_false(is_taken_of_path(SIZE_MAX - 2));
+}
+
+/* As many as there is room for are closed, and no other. */
+static void
+an_answer_of_more_descriptors_than_its_room_is_none(void **state)
+{
+	static const char text[] = "\0/1\0/2\0/3\0/4\0/5";
+	static struct sst_answer a;
+	struct sst_ahead ahead;
+	int before = fds_open(), spare[8];
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		spare[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	answer(0, text, sizeof(text) - 3, 4);
+	assert_true(is_taken());
+	memset(&a, 0, sizeof(a));
+	memcpy(a.text, text, sizeof(text));
+	a.len = sizeof(text);
+	for (int i = 0; i < SST_ANSWER_FDS; i++)
+		a.fd[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	a.n_fds = SST_ANSWER_FDS + 1;
+	instead = &a;
+	assert_ptr_equal(sst_ahead_ask(&ahead, &once_env, "/r/n"), &once_env);
+	sst_ahead_done(&ahead);
+	assert_int_equal(fds_open(), before + 8);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(close(spare[i]), 0);
+}
+
 /* Through the source behind it everything was asked that the answer does not say. */
 static void
 a_link_is_said_to_be_none_only_where_that_is_known(void **state)
@@ -432,6 +485,8 @@ main(void)
 		TEST(what_was_not_answered_is_asked_for),
 		TEST(a_link_to_a_folder_is_read_as_ever),
 		TEST(an_answer_of_another_form_is_none),
+		TEST(an_answer_that_is_longer_than_its_room_is_none),
+		TEST(an_answer_of_more_descriptors_than_its_room_is_none),
 		TEST(a_link_is_said_to_be_none_only_where_that_is_known),
 		TEST(a_file_has_no_names),
 		TEST(who_is_gone_behind_it_is_gone),

@@ -6,7 +6,27 @@
 #include "keeper/ahead.h"
 #include "support/fds.h"
 
+#include <dirent.h>
 #include <errno.h>
+
+/* What every entry of a directory is said to be; -1: what it is. */
+static int said_type = -1;
+
+ssize_t	__real_getdents64(int fd, void *buf, size_t size);
+ssize_t	__wrap_getdents64(int fd, void *buf, size_t size);
+
+ssize_t
+__wrap_getdents64(int fd, void *buf, size_t size)
+{
+	const ssize_t n = __real_getdents64(fd, buf, size);
+	struct dirent64 *d;
+
+	for (ssize_t at = 0; said_type >= 0 && at < n; at += d->d_reclen) {
+		d = (struct dirent64 *)(void *)((char *)buf + at);
+		d->d_type = (unsigned char)said_type;
+	}
+	return n;
+}
 
 struct said {
 	long	 len;
@@ -135,6 +155,32 @@ of_certbots_folder_the_links_and_the_files_of_its_version_are_said(void **state)
 	assert_string_equal(target("cert.pem"), "../../archive/x/cert1.pem");
 	assert_string_equal(target("privkey.pem"), "../../archive/x/privkey1.pem");
 	assert_files(p, files, 2);
+}
+
+/* Some file systems say of an entry only that it is there. */
+static void
+entries_of_no_known_kind_are_looked_at(void **state)
+{
+	static const char *const files[][2] = {
+		{ "archive/x/fullchain1.pem", "of x" },
+		{ "archive/x/privkey1.pem", "of x" },
+	};
+	struct place *p = *state;
+	const char *paths;
+
+	put_dir(p, "live/x/below");
+	said_type = DT_UNKNOWN;
+	assert_true(ask(p, "live", "live/x"));
+	said_type = -1;
+	assert_int_equal(entries(&paths), 6);
+	assert_string_equal(target("README"), "");
+	assert_string_equal(target("below"), "");
+	assert_string_equal(target("cert.pem"), "../../archive/x/cert1.pem");
+	assert_files(p, files, 2);
+	/* what was a link when it was listed, and is none: it is being replaced */
+	said_type = DT_LNK;
+	assert_false(ask(p, "live", "live/x"));
+	said_type = -1;
 }
 
 /* Every way in which a file of the archive is not simply there. */
@@ -378,6 +424,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CERTBOT(of_certbots_folder_the_links_and_the_files_of_its_version_are_said),
+		CERTBOT(entries_of_no_known_kind_are_looked_at),
 		CERTBOT(cs_51_no_link_is_followed_to_a_file_of_the_archive),
 		CERTBOT(beside_another_directory_nothing_is_opened),
 		PLACE(of_another_folder_its_first_files_are_said_and_no_link_is_followed),
