@@ -15,11 +15,13 @@
  *   4. What was lost the next pass finds, and one every SST_FAN_SWEEP_MS anyway.
  *   5. Who is refused asks no more; a mark that failed for want of something is tried
  *      again after the next pass.
+ *   6. Nothing is told of what is mounted below a source or its archive: where a pass
+ *      finds such a mount, those that follow come as if nothing were marked.
  */
 #include "inside.h"
 
 #include "certbot.h"
-#include "look.h"
+#include "records.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,15 +33,9 @@
 #include <unistd.h>
 
 #define MASK		(FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO | \
-			    FAN_CLOSE_WRITE | FAN_ATTRIB)
-#define STRANGERS	4096u		/* directories that are remembered */
+			    FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_ONDIR)
 #define LEAST_US	20000
 #define REST_MS		600000
-
-struct handle {
-	struct file_handle head;
-	unsigned char	 room[MAX_HANDLE_SZ];
-};
 
 static int
 is_shared(const struct sst_watch *w, const struct sst_target *t)
@@ -107,7 +103,7 @@ open_group(struct sst_fan *f)
 		errno = EPERM;
 	if (filtered != 0)
 		return -1;
-	f->strangers = calloc(STRANGERS, sizeof(*f->strangers));
+	f->strangers = calloc(SST_STRANGERS, sizeof(*f->strangers));
 	if (f->strangers == NULL)
 		return -1;
 	f->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK |
@@ -134,7 +130,7 @@ path_of(int fd, char *out, size_t size)
 static int
 can_open(int dir)
 {
-	struct handle h = { .head.handle_bytes = MAX_HANDLE_SZ };
+	struct sst_handle h = { .head.handle_bytes = MAX_HANDLE_SZ };
 	char path[PATH_MAX];
 	int mount, fd, ok;
 
@@ -191,7 +187,7 @@ void
 sst_fan_forget(struct sst_watch *w)
 {
 	if (w->fan.strangers != NULL)
-		memset(w->fan.strangers, 0, STRANGERS * sizeof(*w->fan.strangers));
+		memset(w->fan.strangers, 0, SST_STRANGERS * sizeof(*w->fan.strangers));
 }
 
 /* What of `path` is the name below `dir`. 1, or 0. */
@@ -206,20 +202,35 @@ name_below(const char *dir, const char *path, char *out, size_t size)
 	return len > 0 && snprintf(out, size, "%.*s", (int)len, path + n + 1) < (int)size;
 }
 
+/* A folder came to the archive of this target, or went: it may be one that is known as
+ * a stranger's, and of which name it is nobody says. */
+static void
+archive_moved(struct sst_watch *w, struct sst_target *t)
+{
+	sst_fan_forget(w);
+	t->pass_at = 0;
+}
+
 /* Marks the names that the directory `path` is of: 1, or 0: none of ours. */
 static int
 mark_names(struct sst_watch *w, const int id[2], const char *path, int64_t now)
 {
 	char root[PATH_MAX], archive[PATH_MAX], name[NAME_MAX + 1];
-	int met = 0;
+	int met = 0, below;
 
 	for (struct sst_target *t = w->first; t != NULL; t = t->next) {
 		if (t->fan_dir < 0 || memcmp(t->fan_id, id, sizeof(t->fan_id)) != 0 ||
 		    path_of(t->fan_dir, root, sizeof(root)) != 0)
 			continue;
-		if (!name_below(root, path, name, sizeof(name)) &&
-		    (!sst_certbot_archive(root, archive, sizeof(archive)) ||
-		    !name_below(archive, path, name, sizeof(name))))
+		below = name_below(root, path, name, sizeof(name));
+		if (!below && sst_certbot_archive(root, archive, sizeof(archive))) {
+			below = name_below(archive, path, name, sizeof(name));
+			if (strcmp(archive, path) == 0) {
+				archive_moved(w, t);
+				met = 1;
+			}
+		}
+		if (!below)
 			continue;
 		sst_target_mark(w, t, name, now + SST_WATCH_QUIET_MS);
 		met = 1;
@@ -227,10 +238,55 @@ mark_names(struct sst_watch *w, const int id[2], const char *path, int64_t now)
 	return met;
 }
 
+/* A path of /proc/self/mountinfo: \NNN stands for an octet. */
+static void
+unescape(char *text)
+{
+	char *out = text;
+
+	for (const char *in = text; *in != '\0'; out++) {
+		if (in[0] == '\\' && strspn(in + 1, "01234567") >= 3) {
+			*out = (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 |
+			    (in[3] - '0'));
+			in += 4;
+		} else {
+			*out = *in++;
+		}
+	}
+	*out = '\0';
+}
+
+int
+sst_fan_covers(const struct sst_target *t)
+{
+	char root[PATH_MAX], archive[PATH_MAX], at[PATH_MAX], name[NAME_MAX + 1];
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	size_t size = 0;
+	char *line = NULL;
+	int apart = 0;
+
+	if (path_of(t->fan_dir, root, sizeof(root)) != 0 ||
+	    !sst_certbot_archive(root, archive, sizeof(archive)))
+		(void)strcpy(archive, root);
+	/* of the same file system, too: its events have another path */
+	while (f != NULL && !apart && getline(&line, &size, f) > 0) {
+		if (sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1)
+			continue;
+		unescape(at);
+		apart = name_below(root, at, name, sizeof(name)) ||
+		    name_below(archive, at, name, sizeof(name)) ||
+		    (strcmp(archive, root) != 0 && strcmp(archive, at) == 0);
+	}
+	free(line);
+	if (f != NULL)
+		(void)fclose(f);
+	return !apart;
+}
+
 /* Looks up the directory of a handle: 1: it is ours, or cannot be looked up; 0: it is a
  * stranger's. */
 static int
-look_up(struct sst_watch *w, const int id[2], struct handle *h, int64_t now)
+look_up(struct sst_watch *w, const int id[2], struct sst_handle *h, int64_t now)
 {
 	const struct sst_target *t = w->first;
 	char path[PATH_MAX];
@@ -249,49 +305,20 @@ look_up(struct sst_watch *w, const int id[2], struct handle *h, int64_t now)
 	return rc != 0 || mark_names(w, id, path, now);
 }
 
+struct looking {
+	struct sst_watch *w;
+	int64_t		 now;
+};
+
 static void
-take_directory(struct sst_watch *w, const struct fanotify_event_info_fid *info,
-    size_t len, int64_t now)
+take_directory(void *arg, struct sst_record *r)
 {
-	const size_t head = offsetof(struct fanotify_event_info_fid, handle);
-	struct handle h;
-	uint64_t print, *place;
-	int id[2];
+	const struct looking *l = arg;
+	uint64_t *strangers = l->w->fan.strangers;
 
-	if (len <= head + sizeof(h.head) || len - head > sizeof(h))
-		return;
-	print = sst_look_mix(SST_LOOK_START, &info->fsid, len - offsetof(
-	    struct fanotify_event_info_fid, fsid));
-	print = (print ^ print >> 32) | 1;
-	place = &w->fan.strangers[(print >> 1) % STRANGERS];
-	if (*place == print)
-		return;
-	memcpy(id, &info->fsid, sizeof(id));
-	memcpy(&h, info->handle, len - head);
-	if (!look_up(w, id, &h, now))
-		*place = print;
-}
-
-/* `info` is what stands behind *m. */
-static void
-take_event(struct sst_watch *w, const struct fanotify_event_metadata *m, const char *info,
-    int64_t now)
-{
-	const char *at = info, *end = info + m->event_len - m->metadata_len;
-	const struct fanotify_event_info_header *h;
-
-	if ((m->mask & FAN_Q_OVERFLOW) != 0)
-		for (struct sst_target *t = w->first; t != NULL; t = t->next)
-			t->pass_at = 0;
-	for (; end - at >= (ptrdiff_t)sizeof(*h); at += h->len) {
-		h = (const struct fanotify_event_info_header *)(const void *)at;
-		if (h->len < sizeof(*h) || h->len > end - at)
-			return;
-		/* Of a change of a file itself the first says its directory, too. */
-		if (h->info_type == FAN_EVENT_INFO_TYPE_FID ||
-		    h->info_type == FAN_EVENT_INFO_TYPE_DFID)
-			take_directory(w, (const void *)at, h->len, now);
-	}
+	if (!sst_strangers_have(strangers, r->print) &&
+	    !look_up(l->w, r->id, &r->handle, l->now))
+		sst_strangers_put(strangers, r->print);
 }
 
 /* What it all may cost in SST_WATCH_SWEEP_MS. */
@@ -318,12 +345,20 @@ give_up(struct sst_watch *w, int64_t now)
 	}
 }
 
+/* The next pass goes through all of them, although there is a mark. */
+static void
+all_due(struct sst_watch *w)
+{
+	for (struct sst_target *t = w->first; t != NULL; t = t->next)
+		t->pass_at = 0;
+}
+
 void
 sst_fan_look(struct sst_watch *w, int64_t now)
 {
-	_Alignas(struct fanotify_event_metadata) char buf[16384];
-	struct fanotify_event_metadata m;
+	struct looking l = { .w = w, .now = now };
 	struct sst_fan *f = &w->fan;
+	char buf[16384];
 	int64_t start = sst_watch_cpu_us(w), at;
 	ssize_t n;
 
@@ -333,14 +368,8 @@ sst_fan_look(struct sst_watch *w, int64_t now)
 	}
 	f->at = now + SST_FAN_LOOK_MS;
 	while ((n = read(f->fd, buf, sizeof(buf))) > 0) {
-		/* The next one begins at a multiple of 4, and not always of 8. */
-		for (const char *p = buf; n >= (ssize_t)sizeof(m); p += m.event_len) {
-			memcpy(&m, p, sizeof(m));
-			if (!FAN_EVENT_OK(&m, n))
-				break;
-			take_event(w, &m, p + m.metadata_len, now);
-			n -= m.event_len;
-		}
+		if (sst_records_each(buf, (size_t)n, take_directory, &l))
+			all_due(w);
 		at = sst_watch_cpu_us(w);
 		f->us += at - start;
 		start = at;

@@ -57,6 +57,7 @@ struct sst_target {
 	int		 fan_dir;	/* of a file system that is marked, or -1 */
 	int		 fan_refused;	/* it cannot be */
 	int		 fan_id[2];	/* ... which */
+	int		 apart;		/* something is mounted in it */
 };
 
 #define SST_FAN_LOOK_MS		100
@@ -128,6 +129,8 @@ int	sst_target_arm(struct sst_watch *, struct sst_target *, int64_t now);
  * can be. */
 void	sst_fan_begin(struct sst_watch *, struct sst_target *, int64_t now);
 void	sst_fan_leave(struct sst_watch *, struct sst_target *);
+/* Whether what is in a marked target, and in its archive, is of one mount. */
+int	sst_fan_covers(const struct sst_target *);
 /* A directory may have come from elsewhere. */
 void	sst_fan_forget(struct sst_watch *);
 /* Takes what the kernel told; for when `at` has come. */

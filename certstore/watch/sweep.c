@@ -222,6 +222,9 @@ walk_end(struct sst_watch *w, struct sst_target *t, int64_t now)
 	if (t->met < t->seen.n && purge(w, t) > 0 && !arming && !t->root_watched)
 		sst_target_mark(w, t, "", 0);
 	sst_fan_begin(w, t, now);
+	t->apart = t->fan_dir >= 0 && !sst_fan_covers(t);
+	if (t->apart)
+		t->pass_at = 0;
 	if (arming)
 		sst_watch_say(w, t);
 }

@@ -461,7 +461,7 @@ sst_watch_rule(const struct sst_watch *w, uint32_t id, struct sst_watch_rule *re
 	t = ref->t;
 	*ret = (struct sst_watch_rule){ .path = t->path, .is_dir = t->is_dir,
 	    .watched = t->n_watched, .swept = t->seen.n - t->n_watched,
-	    .every_ms = t->fan_dir >= 0 ? SST_FAN_SWEEP_MS : w->every_ms,
+	    .every_ms = t->fan_dir >= 0 && !t->apart ? SST_FAN_SWEEP_MS : w->every_ms,
 	    .error = t->error, .mark = t->fan_dir >= 0 ? SST_MARK_HELD :
 	    w->fan.again_at != 0 && t->n_watched < t->seen.n ? SST_MARK_BUSY :
 	    SST_MARK_NONE };

@@ -7,7 +7,7 @@
  *	sweep.c		goes through directories: all that is new, or has no watch
  *	names.c		which names below a source have a watch
  *	fan.c		the kernel tells of a whole file system, where it may be asked to
- *	dirs, trail, certbot, seen, look, table
+ *	dirs, trail, certbot, records, seen, look, table
  *
  * The keeper's sources adds and removes, its loop calls read() when the descriptor is
  * readable and step() when due() has come; in way 2 certstore/watcher.c does.

@@ -41,7 +41,18 @@ struct scene {
 };
 
 static int can;			/* there is such a mark here */
+static int look_ups;		/* of directories, by their handles */
 static int64_t cpu, a_look;	/* what a look at the clock costs */
+
+int	__real_open_by_handle_at(int at, struct file_handle *, int flags);
+int	__wrap_open_by_handle_at(int at, struct file_handle *, int flags);
+
+int
+__wrap_open_by_handle_at(int dir, struct file_handle *h, int flags)
+{
+	look_ups++;
+	return __real_open_by_handle_at(dir, h, flags);
+}
 
 static int64_t
 cpu_us(void)
@@ -527,6 +538,178 @@ a_strangers_directory_that_becomes_a_name_is_known(void **state)
 	assert_string_equal(told_in(s, AT_ONCE), "");
 }
 
+static void
+a_directory_of_strangers_is_looked_up_once(void **state)
+{
+	struct scene *s = *state;
+
+	if (!can)
+		skip();
+	plant(s, 1);
+	put_dir(s->p, "beside/d");
+	(void)told_in(s, AT_ONCE);
+	for (int i = 0; i < 3; i++) {
+		look_ups = 0;
+		put_file(s->p, "beside/d/cert", "of a stranger");
+		assert_string_equal(told_in(s, AT_ONCE), "");
+		assert_int_equal(look_ups, i == 0);
+	}
+	/* a name of ours each time, and after that the strangers once more */
+	for (int i = 0; i < 2; i++) {
+		look_ups = 0;
+		put_file(s->p, "tls/7/cert", "again");
+		assert_string_equal(told_in(s, AT_ONCE), "7,");
+		assert_int_equal(look_ups, 1);
+	}
+	look_ups = 0;
+	put_file(s->p, "beside/d/cert", "of a stranger");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	assert_int_equal(look_ups, 1);
+}
+
+/* live/0 ... of which the first have a watch, and the last one leads to archive/8. */
+static void
+plant_live(struct scene *s)
+{
+	char name[64];
+
+	begin(s, 7, 1);
+	if (access(at(s->p, "live"), F_OK) != 0) {
+		put_names(s, "live");
+		put_link(s->p, "live/8/cert.pem", "../../archive/8/cert1.pem");
+	}
+	place_tick();
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "live"), 1, s->now), 0);
+	settle(s);
+	for (int i = 0; i < 4; i++) {
+		(void)snprintf(name, sizeof(name), "%d", i);
+		sst_watch_hot(s->w, ID, name, s->now);
+	}
+	(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+	assert_false(place_is_watched(sst_watch_fd(s->w), at(s->p, "live/8")));
+}
+
+/* archive/8 is another directory from now on, with what live/8 leads to. */
+static void
+a_strangers_directory_that_comes_to_the_archive_is_known(void **state)
+{
+	struct scene *s = *state;
+
+	if (!can)
+		skip();
+	put_dir(s->p, "archive");
+	put_dir(s->p, "beside");
+	plant_live(s);
+	put_dir(s->p, "beside/8");
+	put_file(s->p, "beside/8/cert1.pem", "one");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	put_over(s->p, "beside/8", "archive/8");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	put_file(s->p, "archive/8/cert2.pem", "two");
+	assert_string_equal(told_in(s, AT_ONCE), "8,");
+	/* that it came the next pass finds, and not one a minute later */
+	put_over(s->p, "archive/8", "beside/8");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS), "8,");
+	assert_string_equal(told_in(s, 2 * SLOW_MS), "");
+}
+
+/* `where` is a mount of its own: what it has is told of as if there were no mark, and
+ * what the others have at once. */
+static void
+see_a_mount(struct scene *s, const char *where, const char *type)
+{
+	unsigned every;
+
+	assert_int_equal(mark_of(s, &every), SST_MARK_HELD);
+	assert_int_equal(every, SLOW_MS);
+	put_dir(s->p, "bound");
+	if (strcmp(type, "bind") == 0)
+		assert_int_equal(mount(at(s->p, "bound"), at(s->p, where), NULL,
+		    MS_BIND, NULL), 0);
+	else
+		assert_int_equal(mount(type, at(s->p, where), type, 0, "mode=0755"), 0);
+	(void)told_in(s, SLOW_MS + SST_WATCH_SWEEP_MS);
+	assert_int_equal(mark_of(s, &every), SST_MARK_HELD);
+	assert_int_equal(every, SST_WATCH_SWEEP_MS);
+}
+
+static void
+a_name_that_is_a_mount_is_swept_as_without_a_mark(void **state)
+{
+	static const char *const types[] = { "tmpfs", "bind" };
+	struct scene *s = *state;
+	unsigned every;
+
+	if (!can)
+		skip();
+	plant(s, 1);
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		see_a_mount(s, "tls/8", types[i]);
+		put_file(s->p, "tls/8/cert", "again");
+		assert_string_equal(told_in(s, AT_ONCE), "");
+		assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS), "8,");
+		put_file(s->p, "tls/6/cert", "again");
+		assert_string_equal(told_in(s, AT_ONCE), "6,");
+		assert_int_equal(umount2(at(s->p, "tls/8"), MNT_DETACH), 0);
+		(void)told_in(s, 2 * SST_WATCH_SWEEP_MS);
+		(void)mark_of(s, &every);
+		assert_int_equal(every, SLOW_MS);
+		(void)remove(at(s->p, "bound/cert"));
+		assert_int_equal(rmdir(at(s->p, "bound")), 0);
+		(void)told_in(s, SST_WATCH_SWEEP_MS);
+	}
+}
+
+static void
+an_archive_that_is_a_mount_is_swept_as_without_a_mark(void **state)
+{
+	static const char *const where[] = { "archive", "archive/8", "live/8" };
+	static const char *const file[] = { "archive/8/cert1.pem", "archive/8/cert1.pem",
+	    "live/8/cert.pem" };
+	struct scene *s = *state;
+
+	if (!can)
+		skip();
+	put_dir(s->p, "archive");
+	put_dir(s->p, "archive/8");
+	for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
+		plant_live(s);
+		see_a_mount(s, where[i], "tmpfs");
+		if (i == 0)
+			put_dir(s->p, "archive/8");
+		put_file(s->p, file[i], "one");
+		assert_string_equal(told_in(s, AT_ONCE), "");
+		assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS), "8,");
+		assert_int_equal(umount2(at(s->p, where[i]), MNT_DETACH), 0);
+		assert_int_equal(rmdir(at(s->p, "bound")), 0);
+	}
+}
+
+static void
+a_source_that_is_a_mount_is_marked_as_any(void **state)
+{
+	struct scene *s = *state;
+	char name[32];
+
+	if (!can)
+		skip();
+	put_dir(s->p, "far \\");
+	assert_int_equal(mount("tmpfs", at(s->p, "far \\"), "tmpfs", 0, "mode=0755"), 0);
+	for (int i = 0; i < NAMES; i++) {
+		(void)snprintf(name, sizeof(name), "far \\/%d", i);
+		put_dir(s->p, name);
+	}
+	place_tick();
+	begin(s, 7, 1);
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "far \\"), 1, s->now), 0);
+	settle(s);
+	(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+	see_a_mount(s, "far \\/0", "tmpfs");
+	assert_int_equal(umount2(at(s->p, "far \\/0"), MNT_DETACH), 0);
+	assert_int_equal(umount2(at(s->p, "far \\"), MNT_DETACH), 0);
+}
+
 /* A look with something to read that costs so much. */
 static enum sst_watch_mark
 after_a_look(struct scene *s, int64_t us)
@@ -716,6 +899,11 @@ main(void)
 		SCENE(nothing_is_marked_where_all_names_have_a_watch),
 		SCENE(the_archive_of_certbot_is_told_of_by_the_name_in_live),
 		SCENE(a_strangers_directory_that_becomes_a_name_is_known),
+		SCENE(a_directory_of_strangers_is_looked_up_once),
+		SCENE(a_strangers_directory_that_comes_to_the_archive_is_known),
+		SCENE(a_name_that_is_a_mount_is_swept_as_without_a_mark),
+		SCENE(an_archive_that_is_a_mount_is_swept_as_without_a_mark),
+		SCENE(a_source_that_is_a_mount_is_marked_as_any),
 		SCENE(strangers_who_cost_more_than_a_sweep_end_the_mark),
 		SCENE(what_the_mark_does_not_tell_the_sweep_finds_a_while_later),
 		SCENE(a_source_that_leads_elsewhere_is_marked_anew),
