@@ -7,7 +7,8 @@
  * Always true:
  *   1. Rows, pins and the generation change together, or nothing does.
  *   2. What did not change causes no event and no generation.
- *   3. An entry that fails where one served before leaves that one in place.
+ *   3. An entry that fails where one served before leaves that one in place: its row,
+ *      and with it what the cache, a pin or files that are still there have of it.
  *   4. A folder costs what is in it, and n entries cost n log n.
  * Threads: takes mu itself.
  */
@@ -49,7 +50,8 @@ int	sst_apply_pair(struct sst_store *, const struct sst_row *staged,
 /* Removes rows; by path also those of a source with that path. */
 int	sst_apply_remove(struct sst_store *, enum sst_find, const void *key, size_t len,
 	    const char *what, struct sst_error *err);
-/* The source cannot be read at all: what it had goes on. */
+/* The source cannot be listed: what it had goes on, from its files where those can be
+ * opened, and what the cache alone has of it is held. */
 void	sst_keep_source(struct sst_store *, const char *path, const char *why,
 	    struct sst_events *);
 /* 64 hex digits to 32 bytes. 1, or 0 when the text is none. */

@@ -390,6 +390,14 @@ founds_put(struct piece *p, struct sst_scan *scan, const char *same)
 	return rc;
 }
 
+/* Its files say what they said: the cache can read it again. */
+static void
+unhold_locked(struct sst_store *s, const struct sst_row *row)
+{
+	if (row->state == SST_ENTRY_USABLE && row->load != NULL && row->load_key != NULL)
+		sst_pin_drop_locked(s, row->id);
+}
+
 int
 sst_piece_put_locked(struct sst_work *w, struct sst_scan *scan)
 {
@@ -410,6 +418,9 @@ sst_piece_put_locked(struct sst_work *w, struct sst_scan *scan)
 		rc = founds_put(&p, scan, same);
 	if (rc == SST_OK)
 		rc = old_finish(&p, complete);
+	for (size_t i = 0; rc == SST_OK && i < w->old.n; i++)
+		if (p.done[i] == OLD_SAME)
+			unhold_locked(w->s, &w->old.v[i]);
 	for (size_t i = 0; rc == SST_OK && w->keep && i < w->old.n; i++)
 		if (p.done[i] == OLD_KEPT && sst_rows_move(&w->kept, &w->old.v[i]) < 0)
 			rc = sst_fail(w->err, SST_E_NOMEM, "out of memory");

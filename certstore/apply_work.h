@@ -11,7 +11,8 @@
  *
  * Always true:
  *   1. Between begin and finish `mu` is held, and no file is read.
- *   2. Pins and the cache change only after the commit.
+ *   2. Pins and the cache change only after the commit; but the pin of a row whose files
+ *      were just read, and say the same, goes before: it is not needed either way.
  * Threads: a transaction belongs to one call.
  */
 #ifndef SST_CERTSTORE_APPLY_WORK_H
@@ -50,8 +51,9 @@ int	sst_work_finish_locked(struct sst_work *, int rc, struct sst_piece *, size_t
 void	sst_work_done(struct sst_work *);
 
 /*
- * What goes on although its files are bad is held in memory from now on: the
- * cache could not read it again. Files are read here, so no lock is held.
+ * What goes on although its files are bad is held in memory from now on, if it is there
+ * or an older file has it: the cache could not read it again. Files are read here, so no
+ * lock is held.
  */
 void	sst_keep_row(struct sst_store *, const struct sst_row *);
 
