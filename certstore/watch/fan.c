@@ -260,14 +260,16 @@ int
 sst_fan_covers(const struct sst_target *t)
 {
 	char root[PATH_MAX], archive[PATH_MAX], at[PATH_MAX], name[NAME_MAX + 1];
-	FILE *f = fopen("/proc/self/mountinfo", "re");
 	size_t size = 0;
 	char *line = NULL;
 	int apart = 0;
+	FILE *f;
 
-	if (path_of(t->fan_dir, root, sizeof(root)) != 0 ||
-	    !sst_certbot_archive(root, archive, sizeof(archive)))
+	if (path_of(t->fan_dir, root, sizeof(root)) != 0)
+		return 1;
+	if (!sst_certbot_archive(root, archive, sizeof(archive)))
 		(void)strcpy(archive, root);
+	f = fopen("/proc/self/mountinfo", "re");
 	/* of the same file system, too: its events have another path */
 	while (f != NULL && !apart && getline(&line, &size, f) > 0) {
 		if (sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1)
