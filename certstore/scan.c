@@ -9,6 +9,7 @@
 #include "base/escape.h"
 #include "links.h"
 #include "scan_unit.h"
+#include "watch/look.h"
 
 #define TURNS	3	/* of a path whose links change while it is read */
 
@@ -126,12 +127,13 @@ static int
 folder_scan(const struct sst_scan_env *env, const char *root, const char *dir, int deep,
     struct sst_scan *out, struct sst_error *err)
 {
+	const size_t most = strcmp(root, dir) == 0 ? SST_SCAN_NAMES_MAX : SST_FOLDER_MAX;
 	struct sst_unit u = { .env = env, .is_dir = 1, .out = out };
 	char **names = NULL;
 	size_t n = 0;
 	int rc;
 
-	rc = sst_scan_names(env, dir, &names, &n, err);
+	rc = sst_scan_names(env, dir, most, &names, &n, err);
 	if (rc < 0)
 		return rc;
 	if (sst_line_add(&out->folders, dir) < 0)

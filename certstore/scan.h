@@ -14,6 +14,8 @@
  *      say (lineage.h).
  *   3. One broken file voids itself: its neighbours are found all the same.
  *   4. Nothing of the store changes here.
+ *   5. A folder of more than SST_FOLDER_MAX entries is refused when it was listed so
+ *      far: what it holds is no name's certificates, and others wait for who reads it.
  * Threads: no state of its own.
  */
 #ifndef SST_CERTSTORE_SCAN_H
@@ -110,9 +112,12 @@ int	sst_scan_read_below(const struct sst_scan_env *, const char *root,
 /* Not all could be read: what is refused may be so for want of that. Returns how many
  * entries were. */
 size_t	sst_scan_forget_refused(struct sst_scan *);
-/* Names of the files in a directory that may hold certificates or keys. */
-int	sst_scan_names(const struct sst_scan_env *, const char *path, char ***ret,
-	    size_t *ret_n, struct sst_error *err);
+#define SST_SCAN_NAMES_MAX	((size_t)1 << 20)	/* entries of a source */
+
+/* Names of the files in a directory that may hold certificates or keys. SST_E_LIMIT: it
+ * has more than `most` entries. */
+int	sst_scan_names(const struct sst_scan_env *, const char *path, size_t most,
+	    char ***ret, size_t *ret_n, struct sst_error *err);
 void	sst_scan_names_done(char **names, size_t n);
 /* Whether a name is one that editors, package managers and certbot leave behind. */
 int	sst_scan_left_over(const char *name);

@@ -10,7 +10,6 @@
 #include "base/fail.h"
 #include "scan.h"
 
-#define NAMES_MAX	((size_t)1 << 20)
 #define SHOWN_SIZE	1024
 
 /* For a text: a path that is read as it should be is not escaped. */
@@ -178,6 +177,7 @@ sst_scan_left_over(const char *name)
 struct listing {
 	char		**v;
 	size_t		 n, room;
+	size_t		 met, most;
 	struct sst_error *err;
 };
 
@@ -188,11 +188,12 @@ name_take(void *arg, const char *name)
 	char **grown, *copy;
 	size_t room;
 
+	if (l->met++ == l->most)
+		return sst_fail(l->err, SST_E_LIMIT, "it has more than %zu entries%s",
+		    l->most, l->most < SST_SCAN_NAMES_MAX ? ": a folder of so many is"
+		    " read only where it is set as a directory itself" : "");
 	if (sst_scan_left_over(name))
 		return SST_OK;
-	if (l->n == NAMES_MAX)
-		return sst_fail(l->err, SST_E_LIMIT, "a directory of more than %zu"
-		    " files", NAMES_MAX);
 	if (l->n == l->room) {
 		room = l->room == 0 ? 16 : l->room * 2;
 		grown = reallocarray(l->v, room, sizeof(*grown));
@@ -215,10 +216,10 @@ name_cmp(const void *a, const void *b)
 }
 
 int
-sst_scan_names(const struct sst_scan_env *env, const char *path, char ***ret,
-    size_t *ret_n, struct sst_error *err)
+sst_scan_names(const struct sst_scan_env *env, const char *path, size_t most,
+    char ***ret, size_t *ret_n, struct sst_error *err)
 {
-	struct listing l = { .err = err };
+	struct listing l = { .most = most, .err = err };
 	int rc;
 
 	rc = env->ops->list(env->ctx, path, name_take, &l, err);

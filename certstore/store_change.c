@@ -191,8 +191,8 @@ dir_load(struct sst_store *s, const char *path, const struct had *had,
 	if (had->present && had->kind != SST_SOURCE_DIR)
 		return SST_OK;
 	/* what is wrong with it is said by who reads it in one piece */
-	if (sst_scan_names(&s->env, path, &names, &n, NULL) == SST_OK &&
-	    n > SST_POOL_LEAST) {
+	if (sst_scan_names(&s->env, path, SST_SCAN_NAMES_MAX, &names, &n, NULL) ==
+	    SST_OK && n > SST_POOL_LEAST) {
 		*ret_done = 1;
 		rc = sst_dir_load(s, path, names, n, had->present, err);
 	} else if (had->present && sst_source_unanswered(s) != silent) {

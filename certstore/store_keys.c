@@ -177,7 +177,7 @@ key_dir(struct sst_store *s, const char *dir, struct sst_error *err)
 	size_t n = 0, joined = 0;
 	int rc, open_key;
 
-	rc = sst_scan_names(&s->env, dir, &names, &n, err);
+	rc = sst_scan_names(&s->env, dir, SST_SCAN_NAMES_MAX, &names, &n, err);
 	for (size_t i = 0; rc == SST_OK && i < n; i++) {
 		struct sst_pem pem = { 0 };
 

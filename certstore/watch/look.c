@@ -84,6 +84,7 @@ sst_look_files(int at, const char *name, const struct timespec *since, int *ret_
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	const struct dirent *e;
 	uint64_t sum = 0;
+	size_t n = 0;
 	DIR *list;
 
 	*ret_since = 0;
@@ -95,11 +96,11 @@ sst_look_files(int at, const char *name, const struct timespec *since, int *ret_
 		return 1;
 	}
 	/* Their order does not count. */
-	while ((e = readdir(list)) != NULL)
-		if (!is_dots(e->d_name))
+	while (n <= SST_FOLDER_MAX && (e = readdir(list)) != NULL)
+		if (!is_dots(e->d_name) && ++n <= SST_FOLDER_MAX)
 			sum += mix_target(fd, e->d_name, since, ret_since);
 	(void)closedir(list);
-	return fold(sum);
+	return fold(n > SST_FOLDER_MAX ? 0 : sum);
 }
 
 static uint64_t

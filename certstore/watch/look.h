@@ -19,6 +19,9 @@
 #include <time.h>
 
 #define SST_LOOK_START	14695981039346656037u
+/* Entries of a folder; one that has more is refused as it is (scan.h), and all that is
+ * looked for in it is whether it still has. */
+#define SST_FOLDER_MAX	4096u
 
 /* FNV-1a, 64 bits. */
 uint64_t sst_look_mix(uint64_t hash, const void *bytes, size_t n);
@@ -29,7 +32,8 @@ int	sst_look_is_since(const struct stat *, const struct timespec *since);
 /*
  * Of the files of the directory `name` in the directory `at`, links followed; of a
  * link itself, of what it leads to. *ret_since: whether one of them was changed at
- * `since` or after. Never 0.
+ * `since` or after. Never 0; of a directory of more than SST_FOLDER_MAX entries always
+ * the same.
  */
 uint32_t sst_look_files(int at, const char *name, const struct timespec *since,
 	    int *ret_since);

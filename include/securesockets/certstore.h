@@ -22,7 +22,8 @@
  *      on one generation: never on half of a change.
  *   4. A change that fails leaves the store as it was. A broken certificate in
  *      a directory voids only itself. A directory of more than 64 entries is taken in
- *      by steps, each of them such a change: what was read is served meanwhile.
+ *      by steps, each of them such a change: what was read is served meanwhile. A
+ *      folder in it of more than 4,096 entries is refused as a whole.
  *   5. A name that nobody has costs no file access and no memory.
  *   6. No private key is written anywhere, the index included.
  *   7. A certificate with acmeIdentifier (RFC 8737, 8738) is never chosen: it is kept
