@@ -266,12 +266,14 @@ sst_fan_covers(const struct sst_target *t)
 	FILE *f;
 
 	if (path_of(t->fan_dir, root, sizeof(root)) != 0)
-		return 1;
+		return 0;
 	if (!sst_certbot_archive(root, archive, sizeof(archive)))
 		(void)strcpy(archive, root);
 	f = fopen("/proc/self/mountinfo", "re");
+	if (f == NULL)
+		return 0;
 	/* of the same file system, too: its events have another path */
-	while (f != NULL && !apart && getline(&line, &size, f) > 0) {
+	while (!apart && getline(&line, &size, f) > 0) {
 		if (sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1)
 			continue;
 		unescape(at);
@@ -280,8 +282,7 @@ sst_fan_covers(const struct sst_target *t)
 		    (strcmp(archive, root) != 0 && strcmp(archive, at) == 0);
 	}
 	free(line);
-	if (f != NULL)
-		(void)fclose(f);
+	(void)fclose(f);
 	return !apart;
 }
 

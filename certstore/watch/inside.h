@@ -129,7 +129,7 @@ int	sst_target_arm(struct sst_watch *, struct sst_target *, int64_t now);
  * can be. */
 void	sst_fan_begin(struct sst_watch *, struct sst_target *, int64_t now);
 void	sst_fan_leave(struct sst_watch *, struct sst_target *);
-/* Whether what is in a marked target, and in its archive, is of one mount. */
+/* Whether what is in a marked target, and in its archive, is known to be of one mount. */
 int	sst_fan_covers(const struct sst_target *);
 /* A directory may have come from elsewhere. */
 void	sst_fan_forget(struct sst_watch *);
