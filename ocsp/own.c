@@ -52,15 +52,15 @@ see_fork(struct sst_own *o)
 	(void)pthread_mutex_unlock(&fork_mu);
 }
 
-static void
-lock(struct sst_own *o)
+void
+sst_own_lock(struct sst_own *o)
 {
 	see_fork(o);
 	(void)pthread_mutex_lock(&o->mu);
 }
 
-static void
-unlock(struct sst_own *o)
+void
+sst_own_unlock(struct sst_own *o)
 {
 	(void)pthread_mutex_unlock(&o->mu);
 }
@@ -211,55 +211,6 @@ chain_of(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above)
 	return NULL;
 }
 
-static struct sst_own_cert **
-bucket_of(struct sst_own *o, const uint8_t leaf[32])
-{
-	uint32_t n;
-
-	memcpy(&n, leaf, sizeof(n));
-	return &o->buckets[n & (o->n_buckets - 1)];
-}
-
-static struct sst_own_cert *
-find_locked(struct sst_own *o, const uint8_t leaf[32])
-{
-	struct sst_own_cert *e = *bucket_of(o, leaf);
-
-	while (e != NULL && memcmp(e->leaf, leaf, 32) != 0)
-		e = e->next;
-	return e;
-}
-
-static void
-link_locked(struct sst_own *o, struct sst_own_cert *e)
-{
-	struct sst_own_cert **at = bucket_of(o, e->leaf);
-
-	e->next = *at;
-	*at = e;
-}
-
-/* Without memory for it, looking up takes longer. */
-static void
-grow_locked(struct sst_own *o)
-{
-	struct sst_own_cert **old = o->buckets, *e;
-	const size_t n = o->n_buckets;
-
-	o->buckets = calloc(2 * n, sizeof(struct sst_own_cert *));
-	if (o->buckets == NULL) {
-		o->buckets = old;
-		return;
-	}
-	o->n_buckets = 2 * n;
-	for (size_t i = 0; i < n; i++)
-		while ((e = old[i]) != NULL) {
-			old[i] = e->next;
-			link_locked(o, e);
-		}
-	free(old);
-}
-
 /* NULL: nobody could be asked about it, or (then *err says so) there is no memory. */
 static struct sst_own_cert *
 cert_new(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_error *err)
@@ -296,38 +247,6 @@ out:
 	return e;
 }
 
-/* Whether its staple may be given out: also to whom it was chosen for just before it
- * was served no more. */
-static int
-serves_locked(const struct sst_own_cert *e, int64_t now)
-{
-	return (!e->gone || now < e->gone_at + SST_OWN_LINGER_S) && !e->revoked &&
-	    e->staple != NULL && now < e->staple->until && now >= e->says.this_update;
-}
-
-int
-sst_own_again(struct sst_own *o, const uint8_t leaf[32])
-{
-	const int64_t now = sst_checker_now(o->checker);
-	struct sst_own_cert *e;
-	int known = 0;
-
-	lock(o);
-	e = find_locked(o, leaf);
-	if (e != NULL) {
-		known = e->gone ? 2 : 1;
-		e->epoch = o->epoch;
-	}
-	if (known == 2) {
-		e->gone = 0;
-		e->look_at = 0;
-		e->fetch_at = e->has_responder ? 0 : INT64_MAX;
-		e->answered = !e->has_responder || serves_locked(e, now);
-	}
-	unlock(o);
-	return known;
-}
-
 int
 sst_own_add(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_error *err)
 {
@@ -347,92 +266,17 @@ sst_own_add(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_err
 		return why.code == SST_OK ? SST_OK : sst_fail(err, why.code, "%s", why.text);
 	if (!e->answered)
 		sst_own_take(e, sst_checker_now(o->checker));
-	lock(o);
-	if (find_locked(o, e->leaf) != NULL) {
-		unlock(o);
+	sst_own_lock(o);
+	if (sst_own_find_locked(o, e->leaf) != NULL) {
+		sst_own_unlock(o);
 		sst_own_cert_free(e);
 		return SST_OK;
 	}
-	if (o->n == o->n_buckets)
-		grow_locked(o);
 	e->epoch = o->epoch;
 	e->asked_at = sst_checker_now(o->checker);
-	link_locked(o, e);
-	o->n++;
-	unlock(o);
+	sst_own_enter_locked(o, e);
+	sst_own_unlock(o);
 	return SST_OK;
-}
-
-void
-sst_own_sync_begin(struct sst_own *o)
-{
-	/* here, where there is time, and not when the first is added */
-	(void)sst_checker_settle(o->checker, NULL);
-	lock(o);
-	o->epoch++;
-	unlock(o);
-}
-
-/* What left is marked, and freed when nobody is at work on it, nor in a handshake
- * that was to show it. */
-static void
-leave_locked(struct sst_own_cert *e, int64_t now)
-{
-	e->gone_at = e->gone ? e->gone_at : now;
-	e->gone = 1;
-	e->fetch_at = e->look_at = INT64_MAX;
-	e->answered = 1;
-}
-
-void
-sst_own_drop(struct sst_own *o, const uint8_t leaf[32])
-{
-	const int64_t now = sst_checker_now(o->checker);
-	struct sst_own_cert *e;
-
-	lock(o);
-	e = find_locked(o, leaf);
-	if (e != NULL)
-		leave_locked(e, now);
-	(void)pthread_cond_broadcast(&o->told);
-	unlock(o);
-}
-
-struct named {
-	uint8_t	leaf[32];
-};
-
-/* Those that were not named since the begin, for the caller to free; NULL: no memory. */
-static struct named *
-unnamed(struct sst_own *o, size_t *ret_n)
-{
-	struct named *v;
-	size_t n = 0;
-
-	lock(o);
-	v = calloc(o->n + 1, sizeof(*v));
-	for (size_t i = 0; v != NULL && i < o->n_buckets; i++)
-		for (const struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next)
-			if (e->epoch != o->epoch)
-				memcpy(v[n++].leaf, e->leaf, sizeof(e->leaf));
-	unlock(o);
-	*ret_n = n;
-	return v;
-}
-
-void
-sst_own_sync_end(struct sst_own *o, int (*has)(void *arg, const uint8_t leaf[32]), void *arg)
-{
-	size_t n;
-	struct named *v = unnamed(o, &n);
-
-	for (size_t i = 0; v != NULL && i < n; i++) {
-		if (has != NULL && has(arg, v[i].leaf))
-			(void)sst_own_again(o, v[i].leaf);
-		else
-			sst_own_drop(o, v[i].leaf);
-	}
-	free(v);
 }
 
 unsigned
@@ -452,19 +296,19 @@ sst_own_step(struct sst_own *o)
 		return 1;
 	atomic_store(&o->more, 0);
 	now = sst_checker_now(o->checker);
-	lock(o);
+	sst_own_lock(o);
 	sst_own_reap(o, now);
 	n = sst_own_due(o, now, list, &more);
-	unlock(o);
+	sst_own_unlock(o);
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].fetch)
 			sst_own_fetch(list[i].e, now);
 		else
 			sst_own_watch(list[i].e, now);
 	}
-	lock(o);
+	sst_own_lock(o);
 	again = more ? 0 : sst_own_next(o, now);
-	unlock(o);
+	sst_own_unlock(o);
 	(void)pthread_mutex_unlock(&o->step_mu);
 	return atomic_load(&o->more) ? 0 : again;
 }
@@ -485,9 +329,9 @@ sst_own_pending(struct sst_own *o)
 {
 	size_t n;
 
-	lock(o);
+	sst_own_lock(o);
 	n = pending_locked(o);
-	unlock(o);
+	sst_own_unlock(o);
 	return n;
 }
 
@@ -497,10 +341,10 @@ sst_own_is_pending(struct sst_own *o, const uint8_t leaf[32])
 	const struct sst_own_cert *e;
 	int pending;
 
-	lock(o);
-	e = find_locked(o, leaf);
+	sst_own_lock(o);
+	e = sst_own_find_locked(o, leaf);
 	pending = e != NULL && !e->answered;
-	unlock(o);
+	sst_own_unlock(o);
 	return pending;
 }
 
@@ -514,11 +358,11 @@ sst_own_wait(struct sst_own *o, unsigned ms)
 
 	while (sst_own_step(o) == 0)
 		continue;
-	lock(o);
+	sst_own_lock(o);
 	while ((n = pending_locked(o)) > 0 &&
 	    pthread_cond_timedwait(&o->told, &o->mu, &until) != ETIMEDOUT)
 		continue;
-	unlock(o);
+	sst_own_unlock(o);
 	return n == 0;
 }
 
@@ -529,12 +373,12 @@ sst_own_staple(struct sst_own *o, const uint8_t leaf[32])
 	struct sst_own_staple *s = NULL;
 	struct sst_own_cert *e;
 
-	lock(o);
-	e = find_locked(o, leaf);
+	sst_own_lock(o);
+	e = sst_own_find_locked(o, leaf);
 	if (e != NULL)
 		e->asked_at = now;
-	if (e != NULL && serves_locked(e, now))
+	if (e != NULL && sst_own_serves_locked(e, now))
 		s = sst_own_staple_ref(e->staple);
-	unlock(o);
+	sst_own_unlock(o);
 	return s;
 }

@@ -77,6 +77,8 @@ int	sst_own_add(struct sst_own *, X509 *leaf, STACK_OF(X509) *above, struct sst_
 /* The same for one that is known already: 1; 2: it was served no more, and is back. 0: it
  * is not known, and has to be shown. */
 int	sst_own_again(struct sst_own *, const uint8_t leaf[32]);
+/* 1: it is known, and was not dropped. */
+int	sst_own_knows(struct sst_own *, const uint8_t leaf[32]);
 /* What is not added again between the two, and of which `has` (NULL: of nothing) does not
  * say 1, is served no more: nobody is asked about it any more. A handshake under way gets
  * its staple yet, and then it is forgotten. `has` is called with no lock held. */

@@ -2,7 +2,9 @@
 /*
  * own_inside - our own certificates, as their own files see them.
  *
- *	own.c		life, the list
+ *	own.c		life, one comes, a step
+ *	own_table.c	all of them, by the leaf
+ *	own_sync.c	which of them are served
  *	own_due.c	whose turn it is
  *	own_fetch.c	a staple: from the caches, or fetched
  *	own_watch.c	a verdict: is it revoked?
@@ -95,10 +97,19 @@ struct sst_own {
 };
 
 /* own.c */
+void	sst_own_lock(struct sst_own *);		/* mu, also after a fork */
+void	sst_own_unlock(struct sst_own *);
 /* 1: *ret is for sst_own_close(). 0: no memory. */
 int	sst_own_open(const struct sst_own_cert *, struct sst_own_view *ret);
 void	sst_own_close(struct sst_own_view *);
 void	sst_own_cert_free(struct sst_own_cert *);
+
+/* own_table.c */
+struct sst_own_cert *sst_own_find_locked(struct sst_own *, const uint8_t leaf[32]);
+void	sst_own_enter_locked(struct sst_own *, struct sst_own_cert *);
+
+/* own_sync.c: whether its staple may be given out. */
+int	sst_own_serves_locked(const struct sst_own_cert *, int64_t now);
 
 /* own_due.c, with both locks held. Frees what is served no more. */
 void	sst_own_reap(struct sst_own *, int64_t now);

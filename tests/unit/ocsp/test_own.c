@@ -15,6 +15,7 @@
 #include "ocsp/cache.h"
 #include "ocsp/checker.h"
 #include "ocsp/own_inside.h"
+#include "support/starve.h"
 #include "world_own.h"
 
 static void
@@ -623,6 +624,175 @@ who_was_asked_for_lately_comes_first_and_not_all_at_once(void **state)
 	assert_false(more);
 }
 
+/* What leaves needs no memory to do so; what is still there stays. */
+static void
+what_leaves_goes_also_where_there_is_no_memory(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *kept = issue(w, ""), *left = issue(w, "");
+	uint8_t leaf[2][32];
+
+	pki_digest(kept, leaf[0]);
+	pki_digest(left, leaf[1]);
+	for (int n = 1, hit = 1; hit; n++) {
+		add(w, kept);
+		add(w, left);
+		sst_own_sync_begin(w->own);
+		starve_arm(n, STARVE_OURS);
+		sst_own_sync_end(w->own, is_one, kept);
+		hit = starve_over();
+		assert_true(sst_own_knows(w->own, leaf[0]));
+		assert_false(sst_own_knows(w->own, leaf[1]));
+	}
+}
+
+/* While all of them are looked up, the table is another. */
+struct growing {
+	struct world *w;
+	int n;
+};
+
+static int
+has_and_grows(void *arg, const uint8_t leaf[32])
+{
+	struct growing *g = arg;
+
+	(void)leaf;
+	if (g->n++ == 0)
+		add_crowd(g->w, 2 * SST_OWN_BUCKETS);
+	return 0;
+}
+
+static void
+none_is_passed_over_where_the_table_grows_meanwhile(void **state)
+{
+	struct world *w = *state;
+	struct growing g = { .w = w };
+	size_t n = 0;
+
+	add_crowd(w, SST_OWN_BUCKETS);
+	sst_own_sync_begin(w->own);
+	sst_own_sync_end(w->own, has_and_grows, &g);
+	assert_int_equal(g.n, SST_OWN_BUCKETS);
+	for (size_t i = 0; i < w->own->n_buckets; i++)
+		for (const struct sst_own_cert *e = w->own->buckets[i]; e != NULL; e = e->next)
+			n += e->gone;
+	assert_int_equal(n, SST_OWN_BUCKETS);
+	assert_int_equal(w->own->n, 3 * SST_OWN_BUCKETS);
+}
+
+/* Who steps while another does: of a word that this one tells. */
+static struct {
+	struct sst_own	*own;
+	int		 inside;	/* steps as well */
+	unsigned	 n, said;
+} stepper;
+
+static void
+step_again(void *arg, const struct sst_own_word *word)
+{
+	(void)arg;
+	(void)word;
+	stepper.n++;
+	if (stepper.inside)
+		stepper.said = sst_own_step(stepper.own);
+}
+
+static void
+who_steps_while_another_does_has_that_one_look_again(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "c");
+	STACK_OF(X509) *above = sk_X509_new_null();
+	unsigned again;
+
+	/* so that the list is there, and a step judges by it at once */
+	w->says[0].listed = 1;
+	add(w, c);
+	settle(w);
+	(void)sk_X509_push(above, w->ca->cert);
+	for (stepper.inside = 0; stepper.inside < 2; stepper.inside++) {
+		assert_int_equal(sst_own_new(&(struct sst_own_config){ .checker = w->checker,
+		    .on_word = step_again }, &stepper.own, NULL), SST_OK);
+		assert_int_equal(sst_own_add(stepper.own, c->cert, above, NULL), SST_OK);
+		stepper.n = stepper.said = 0;
+		again = sst_own_step(stepper.own);
+		assert_int_equal(stepper.n, 1);
+		assert_int_equal(stepper.said, stepper.inside);
+		assert_int_equal(again == 0, stepper.inside);
+		/* and that is said once */
+		assert_true(sst_own_step(stepper.own) > 0);
+		sst_own_free(stepper.own);
+	}
+	sk_X509_free(above);
+}
+
+#define ADDING	64	/* times that two threads add the same one */
+
+struct adding {
+	struct world	*w;
+	pthread_barrier_t both;
+	struct pki_cert	*cert[ADDING];
+};
+
+static void *
+add_each(void *arg)
+{
+	struct adding *a = arg;
+
+	for (int i = 0; i < ADDING; i++) {
+		(void)pthread_barrier_wait(&a->both);
+		add(a->w, a->cert[i]);
+	}
+	return NULL;
+}
+
+static void
+one_that_two_add_at_once_is_there_once(void **state)
+{
+	struct adding a = { .w = *state };
+	pthread_t thread;
+
+	(void)pthread_barrier_init(&a.both, NULL, 2);
+	for (int i = 0; i < ADDING; i++)
+		a.cert[i] = pki_issue(a.w->ca, &(struct pki_spec){ .san = "www.example",
+		    .use_key = a.w->ca->key });
+	assert_int_equal(pthread_create(&thread, NULL, add_each, &a), 0);
+	(void)add_each(&a);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(a.w->own->n, ADDING);
+	for (int i = 0; i < ADDING; i++)
+		pki_free(a.cert[i]);
+	(void)pthread_barrier_destroy(&a.both);
+}
+
+/* A child begins anew once, and not each time. */
+static void
+what_a_child_has_begun_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "o");
+	int status = 0;
+	pid_t pid;
+
+	responder_hold(w->r);
+	add(w, c);
+	assert_false(sst_own_wait(w->own, 10));
+	pid = fork();
+	if (pid == 0) {
+		int good;
+
+		(void)alarm(20);
+		(void)sst_own_step(w->own);
+		good = is_asking(w->own);
+		good = good && sst_own_pending(w->own) == 1 && is_asking(w->own);
+		_exit(good ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	responder_let_go(w->r);
+	assert_int_equal(status, 0);
+}
+
 #define EACH(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -652,6 +822,11 @@ main(void)
 		EACH(the_cache_is_open_before_the_first_is_added),
 		EACH(one_among_many_is_seen_to),
 		EACH(who_was_asked_for_lately_comes_first_and_not_all_at_once),
+		EACH(what_leaves_goes_also_where_there_is_no_memory),
+		EACH(none_is_passed_over_where_the_table_grows_meanwhile),
+		EACH(who_steps_while_another_does_has_that_one_look_again),
+		EACH(one_that_two_add_at_once_is_there_once),
+		EACH(what_a_child_has_begun_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
