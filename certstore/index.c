@@ -262,42 +262,17 @@ sst_index_ids_from(struct sst_index *ix, int64_t id, struct sst_error *err)
 	return rc;
 }
 
-int
-sst_index_copy(struct sst_index *ix, struct sst_index **ret, struct sst_error *err)
-{
-	struct sst_index *copy = calloc(1, sizeof(*copy));
-	sqlite3_backup *backup;
-	int rc = SST_OK;
-
-	if (copy == NULL)
-		return sst_fail(err, SST_E_NOMEM, "out of memory");
-	if (sst_index_ready(ix, S_GENERATION) == NULL) {
-		rc = sst_index_fail(ix, err);
-	} else if (sqlite3_open(":memory:", &copy->db) != SQLITE_OK) {
-		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
-	} else {
-		backup = sqlite3_backup_init(copy->db, "main", ix->db, "main");
-		if (backup == NULL || sqlite3_backup_step(backup, -1) != SQLITE_DONE)
-			rc = sst_fail(err, SST_E_SYSTEM, "index %s: it cannot be copied: %s",
-			    ix->path, sqlite3_errmsg(copy->db));
-		(void)sqlite3_backup_finish(backup);
-	}
-	/* a log makes no sense in memory */
-	if (rc == SST_OK && sqlite3_exec(copy->db, "PRAGMA journal_mode=MEMORY", NULL, NULL,
-	    NULL) != SQLITE_OK)
-		rc = sst_index_fail(copy, err);
-	if (rc < 0)
-		sst_index_close(copy);
-	else
-		*ret = copy;
-	return rc;
-}
-
 void
 sst_index_discard(struct sst_index *ix)
 {
 	sst_index_db_close(ix);
 	sst_index_remove(ix->path);
+}
+
+const char *
+sst_index_file(const struct sst_index *ix)
+{
+	return ix->path;
 }
 
 char *

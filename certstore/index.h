@@ -26,6 +26,7 @@
 
 #include "rows.h"
 
+struct sst_aside;
 struct sst_error;
 struct sst_gen;
 struct sst_index;
@@ -61,6 +62,17 @@ int	sst_index_make_whole(struct sst_index *, struct sst_error *err);
 int	sst_index_clear_strays(struct sst_index *, struct sst_error *err);
 /* A copy of a file in memory, with the same numbers. On 0 the caller owns *ret. */
 int	sst_index_copy(struct sst_index *, struct sst_index **ret, struct sst_error *err);
+/*
+ * The same of the file at `path`, by a connection of its own: with no lock held, since it
+ * takes its time. On 0 the caller owns *ret and *ret_aside, which knows whether anybody has
+ * written to the file since.
+ */
+int	sst_index_copy_aside(const char *path, struct sst_index **ret,
+	    struct sst_aside **ret_aside, struct sst_error *err);
+int	sst_index_aside_is_current(struct sst_aside *);
+void	sst_index_aside_close(struct sst_aside *);	/* NULL is allowed */
+/* Path of a file; NULL: it is in memory. Borrowed. */
+const char *sst_index_file(const struct sst_index *);
 /* The numbers of rows to come are larger than this one. */
 int	sst_index_ids_from(struct sst_index *, int64_t id, struct sst_error *err);
 /* Removes the files of a broken one: whoever opens it next makes it anew. */

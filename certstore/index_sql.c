@@ -238,10 +238,16 @@ sst_index_number(struct sst_index *ix, int which, int64_t *ret, struct sst_error
 int64_t
 sst_index_pragma(struct sst_index *ix, const char *text)
 {
+	return sst_index_db_pragma(ix->db, text);
+}
+
+int64_t
+sst_index_db_pragma(sqlite3 *db, const char *text)
+{
 	sqlite3_stmt *st = NULL;
 	int64_t number = -1;
 
-	if (sqlite3_prepare_v2(ix->db, text, -1, &st, NULL) == SQLITE_OK &&
+	if (sqlite3_prepare_v2(db, text, -1, &st, NULL) == SQLITE_OK &&
 	    sqlite3_step(st) == SQLITE_ROW)
 		number = sqlite3_column_int64(st, 0);
 	(void)sqlite3_finalize(st);

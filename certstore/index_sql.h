@@ -3,6 +3,7 @@
  * index_sql - the statements of the index, and the handle that runs them.
  *
  *	index.c		memory or a file: opened, checked, forked; transactions
+ *	index_copy.c	a file, in memory
  *	index_rows.c	sources and rows, in and out
  *	index_dates.c	the dates of rows
  *	index_find.c	rows by what is known of them
@@ -85,6 +86,7 @@ int	sst_index_number(struct sst_index *, int which, int64_t *ret,
 
 /* The number that a PRAGMA gives; -1: none. */
 int64_t	sst_index_pragma(struct sst_index *, const char *text);
+int64_t	sst_index_db_pragma(sqlite3 *, const char *text);
 
 /* The path of a source; the caller frees *ret, and what was there before is freed. */
 int	sst_index_source_path(struct sst_index *, int64_t id, char **ret,

@@ -148,7 +148,8 @@ int64_t	sst_store_retry_due(struct sst_store *);
 int	sst_store_retry(struct sst_store *, struct sst_error *err);
 
 /* Who opens its files has ended for good: an index that is shared is for others to write,
- * who can, and this store goes on with what it has. */
+ * who can, and this store goes on with what it has, in a copy: not for a thread that
+ * clients wait for, nor for a process that forks meanwhile. */
 void	sst_store_part(struct sst_store *);
 
 /*

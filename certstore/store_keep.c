@@ -129,6 +129,26 @@ index_leave_locked(struct sst_store *s, struct sst_index *memory)
 	return old;
 }
 
+/* `copy`: of the index as it is, or NULL. For the caller to close: what is used no more. */
+static int
+leave_locked(struct sst_store *s, struct sst_index *copy, struct sst_index **ret_old,
+    struct sst_error *err)
+{
+	int rc = SST_OK;
+
+	*ret_old = copy;
+	if (!sst_index_is_kept(s->index))
+		return rc;
+	if (copy == NULL)
+		rc = sst_index_copy(s->index, &copy, err);
+	/* what the other process has not read yet is now ours to read */
+	if (rc == SST_OK && !sst_gen_is_writer(s->gen))
+		atomic_store(&s->warm, 1);
+	if (rc == SST_OK)
+		*ret_old = index_leave_locked(s, copy);
+	return rc;
+}
+
 /*
  * Goes on with a copy in memory, which takes its time and is rare: a program sets a
  * directory of many names and something besides.
@@ -136,27 +156,54 @@ index_leave_locked(struct sst_store *s, struct sst_index *memory)
 static int
 leave(struct sst_store *s, struct sst_error *err)
 {
-	struct sst_index *copy = NULL, *old = NULL;
-	int rc = SST_OK;
+	struct sst_index *old;
+	int rc;
 
 	sst_store_lock(s);
-	if (sst_index_is_kept(s->index)) {
-		rc = sst_index_copy(s->index, &copy, err);
-		/* what the other process has not read yet is now ours to read */
-		if (rc == SST_OK && !sst_gen_is_writer(s->gen))
-			atomic_store(&s->warm, 1);
-		if (rc == SST_OK)
-			old = index_leave_locked(s, copy);
-	}
+	rc = leave_locked(s, NULL, &old, err);
 	sst_store_unlock(s);
 	sst_index_close(old);
 	return rc;
 }
 
+/* The file of the index, for the caller to free, and its number; NULL: there is none. */
+static char *
+file_of(struct sst_store *s, uint64_t *ret_epoch)
+{
+	char *path = NULL;
+
+	sst_store_lock(s);
+	if (sst_index_is_kept(s->index)) {
+		path = strdup(sst_index_file(s->index));
+		*ret_epoch = sst_gen_epoch(s->gen);
+	}
+	sst_store_unlock(s);
+	return path;
+}
+
 void
 sst_store_part(struct sst_store *s)
 {
-	(void)leave(s, NULL);
+	struct sst_index *copy = NULL, *old = NULL, *late = NULL;
+	struct sst_aside *aside = NULL;
+	uint64_t epoch = 0;
+	char *path = file_of(s, &epoch);
+
+	/* clients are served meanwhile; who cannot copy it so does it as ever */
+	if (path != NULL)
+		(void)sst_index_copy_aside(path, &copy, &aside, NULL);
+	sst_store_lock(s);
+	if (copy != NULL && (sst_gen_epoch(s->gen) != epoch ||
+	    !sst_index_aside_is_current(aside))) {
+		late = copy;
+		copy = NULL;
+	}
+	(void)leave_locked(s, copy, &old, NULL);
+	sst_store_unlock(s);
+	sst_index_close(late);
+	sst_index_close(old);
+	sst_index_aside_close(aside);
+	free(path);
 }
 
 /* 1: this store writes, from now on or since before. */

@@ -263,12 +263,48 @@ sst_supply_changed(struct sst_relay *relay, uint32_t id, const char *names, size
 		}
 }
 
+/* Its index is left in the loader's thread, after what is being read. */
+struct parting {
+	struct sst_job	 job;		/* first */
+	struct sst_certs *certs;
+};
+
+static void
+part_work(struct sst_job *job)
+{
+	struct parting *p = SST_HOLDER(job, struct parting, job);
+
+	sst_store_part(sst_certs_store(p->certs));
+}
+
+static void
+part_done(struct sst_job *job)
+{
+	struct parting *p = SST_HOLDER(job, struct parting, job);
+
+	sst_certs_unref(p->certs);
+	free(p);
+}
+
+static void
+part(struct sst_relay *relay, struct sst_certs *certs)
+{
+	struct parting *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return;		/* there is none for a copy of the index, either */
+	p->job.work = part_work;
+	p->job.done = part_done;
+	p->certs = sst_certs_ref(certs);
+	sst_loader_submit(&relay->loader, &p->job);
+}
+
 void
 sst_supply_part(struct sst_relay *relay)
 {
 	for (const struct sst_listener *l = relay->listeners; l != NULL; l = l->next)
 		if (l->record->set->certs != NULL)
-			sst_store_part(sst_certs_store(l->record->set->certs));
+			part(relay, l->record->set->certs);
 	if (relay->listeners != NULL)
 		sst_log_event(&relay->log, SST_LOG_WATCH, sst_clock_ms(), "the process that "
 		    "opens and watches files has ended: what is renewed is served when the "

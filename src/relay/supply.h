@@ -45,7 +45,7 @@ void	sst_supply_remove(struct sst_call *, struct sst_record *, const char *what)
 void	sst_supply_changed(struct sst_relay *, uint32_t id, const char *names,
 	    size_t len);
 /* The keeper is gone: no file is opened any more, and whoever shares an index with a
- * listener writes it from now on. */
+ * listener writes it, as soon as the loader's thread has come to it. */
 void	sst_supply_part(struct sst_relay *);
 /* Loads a source of a restored listener; takes it over. */
 void	sst_supply_again(struct sst_listener *, struct sst_cert_source *);

@@ -370,15 +370,44 @@ a_keeper_that_reads_nothing_is_not_waited_for(void **state)
 	pki_dir_free(dir);
 }
 
-/* Its index is for others to write, who have a keeper; what it had it goes on to serve. */
+/* The loader's thread is at it until it is let go. */
+struct busy {
+	struct sst_job	 job;
+	int		 fd;
+	int		 done;
+};
+
+static void
+busy_work(struct sst_job *job)
+{
+	char byte;
+
+	(void)read(SST_HOLDER(job, struct busy, job)->fd, &byte, 1);
+}
+
+static void
+busy_done(struct sst_job *job)
+{
+	SST_HOLDER(job, struct busy, job)->done++;
+}
+
+/* Its index is for others to write, who have a keeper; what it had it goes on to serve.
+ * Leaving it takes its time, in which clients are served. */
 static void
 without_a_keeper_it_holds_nobody_up(void **state)
 {
 	struct scene *s = *state;
 	char *dir = plant(SST_INDEX_WORTH), *cache = pki_dir_new();
+	struct busy busy[2] = { { .fd = -1 }, { .fd = -1 } };
 	struct sst_store_figures f;
 	struct sst_store *store;
+	int go[2];
 
+	assert_int_equal(pipe(go), 0);
+	for (int i = 0; i < 2; i++) {
+		busy[i].job = (struct sst_job){ .work = busy_work, .done = busy_done };
+		busy[i].fd = go[0];
+	}
 	assert_int_equal(setenv("XDG_CACHE_HOME", cache, 1), 0);
 	/* what has something besides keeps no index */
 	assert_int_equal(agent_set(&s->a, s->app, TLS_CERTIFICATE_REMOVE, "*", 1), 0);
@@ -386,14 +415,24 @@ without_a_keeper_it_holds_nobody_up(void **state)
 	begin(s, 8);
 	ask_for(s, "n0.example");
 	store = sst_certs_store(s->a.relay->listeners->record->set->certs);
-	for (int left = 0; left < 2; left++) {
-		assert_int_equal(sst_store_figures(store, PKI_NOW, &f, NULL), 0);
-		assert_int_equal(f.index_kept, !left);
-		assert_int_equal(f.index_writer, !left);
-		assert_int_equal(f.usable, SST_INDEX_WORTH + 1);
-		if (!left)
+	for (int i = 0; i < 3; i++) {
+		if (i == 1) {
+			sst_loader_submit(&s->a.relay->loader, &busy[0].job);
 			sst_supply_part(s->a.relay);
+			sst_loader_submit(&s->a.relay->loader, &busy[1].job);
+		} else if (i == 2) {
+			assert_int_equal(write(go[1], "xx", 2), 2);
+			for (int k = 0; k < 1000 && !busy[1].done; k++)
+				agent_turn(&s->a, 10);
+		}
+		assert_int_equal(busy[1].done, i == 2);
+		assert_int_equal(sst_store_figures(store, PKI_NOW, &f, NULL), 0);
+		assert_int_equal(f.index_kept, i < 2);
+		assert_int_equal(f.index_writer, i < 2);
+		assert_int_equal(f.usable, SST_INDEX_WORTH + 1);
 	}
+	(void)close(go[0]);
+	(void)close(go[1]);
 	assert_int_equal(atomic_load(&s->a.relay->log.events[SST_LOG_WATCH]), 1);
 	ask_for(s, "n0.example");
 	assert_int_equal(unsetenv("XDG_CACHE_HOME"), 0);
