@@ -173,6 +173,22 @@ int	sst_index_page(struct sst_index *, struct sst_index_spot *, int most,
 /* 1: a row has this leaf (SHA-256), and another state than `but`. 0, or < 0. */
 int	sst_index_has(struct sst_index *, const uint8_t leaf[32], int but,
 	    struct sst_error *err);
+#define SST_INDEX_GONE	4096	/* rows that left are remembered */
+
+/* The last row that left. All zero: an index in memory that none has left. */
+struct sst_index_mark {
+	uint64_t epoch;		/* of the file */
+	int64_t	 number;
+};
+
+/*
+ * The leaves (SHA-256) of rows that left, `most` at most, each as often as a row of it did:
+ * of those after *at, which becomes the last of them. Their number. SST_E_NOT_FOUND: some
+ * of those after *at are forgotten, or it is of another index; *at is now the last of all.
+ * That another row has the same leaf is not looked at.
+ */
+int	sst_index_gone(struct sst_index *, struct sst_index_mark *at, uint8_t (*leaves)[32],
+	    int most, struct sst_error *err);
 /* The next rows with a number above `id`, `most` of them, by their numbers: what came in
  * since a row had that one. */
 int	sst_index_since(struct sst_index *, int64_t id, int most, struct sst_rows *out,

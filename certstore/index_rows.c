@@ -329,6 +329,8 @@ sst_index_drop(struct sst_index *ix, int64_t id, struct sst_error *err)
 		rc = names_change(ix, S_DROP_NAME, state, names, id, err);
 	if (rc == SST_OK && state != 0)
 		rc = count_add(ix, state, -1, err);
+	if (rc == SST_OK)
+		rc = sst_index_gone_add(ix, id, err);
 	free(names);
 	return rc < 0 ? rc : sst_index_run_id(ix, S_DROP, id, err);
 }

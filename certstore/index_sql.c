@@ -65,7 +65,8 @@ static const char schema[] =
 	"CREATE INDEX by_default ON identities(item) WHERE state=1 AND is_default=1;"
 	"CREATE INDEX by_staged ON identities(item) WHERE state=2;"
 	"CREATE TABLE names(name TEXT NOT NULL, id INTEGER NOT NULL,"
-	" PRIMARY KEY(name,id)) WITHOUT ROWID;";
+	" PRIMARY KEY(name,id)) WITHOUT ROWID;"
+	"CREATE TABLE gone(number INTEGER PRIMARY KEY, digest BLOB NOT NULL);";
 
 static const char *const texts[S_ALL] = {
 	[S_BEGIN] = "BEGIN IMMEDIATE",
@@ -106,6 +107,13 @@ static const char *const texts[S_ALL] = {
 	[S_ITEM] = "SELECT state,item,names FROM identities WHERE id=?1",
 	[S_DROP] = "DELETE FROM identities WHERE id=?1",
 	[S_DROP_NAME] = "DELETE FROM names WHERE name=?1 AND id=?2",
+	/* the last one stays, so that the next has a number after it */
+	[S_GONE_PUT] = "INSERT INTO gone(digest) SELECT digest FROM identities"
+	    " WHERE id=?1 AND state<>?2",
+	[S_GONE_TRIM] = "DELETE FROM gone WHERE number<=(SELECT max(number) FROM gone)-"
+	    STR(SST_INDEX_GONE),
+	[S_GONE] = "SELECT number,digest FROM gone WHERE number>?1 ORDER BY number LIMIT ?2",
+	[S_GONE_LAST] = "SELECT max(number) FROM gone",
 	[S_LOOKUP] = "SELECT " COLUMNS ",n.name FROM names n CROSS JOIN identities i"
 	    " ON i.id=n.id" TYPED "WHERE n.name IN(?1,?2) LIMIT " LOOKUP_MAX,
 	[S_PAGE] = SELECT "WHERE (i.source,i.flat,i.item,i.id)>(?1,?2,?3,?4)"

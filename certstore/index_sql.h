@@ -7,6 +7,7 @@
  *	index_rows.c	sources and rows, in and out
  *	index_dates.c	the dates of rows
  *	index_find.c	rows by what is known of them
+ *	index_gone.c	rows that are no more
  *	index_list.c	many rows: a page at a time, and figures
  *	index_pack.c	how the texts of a row are written
  *	index_sql.c	schema, statements, how one is run
@@ -26,7 +27,7 @@
 
 #include "index.h"
 
-#define SST_INDEX_SCHEMA	2	/* of the file: another one, another file */
+#define SST_INDEX_SCHEMA	3	/* of the file: another one, another file */
 #define SST_INDEX_HALF	16	/* bytes of a digest that is compared and never shown */
 #define SST_INDEX_TEXTS		8	/* texts whose number is remembered */
 
@@ -36,7 +37,7 @@ enum sst_statement {
 	S_SOURCES_BELOW, S_SOURCES_SWEEP, S_PATHS,
 	S_TEXT_GET, S_TEXT_PUT, S_TEXTS_SWEEP, S_COUNT_ADD, S_COUNTS, S_EARLIEST, S_EXPIRED,
 	S_PUT, S_PUT_NAME, S_STRAY_NAMES, S_COUNT_NAMES, S_DROP, S_DROP_NAME,
-	S_ITEM, S_LOOKUP, S_PAGE, S_HAS, S_SINCE, S_EXPIRING, S_DATES,
+	S_ITEM, S_GONE_PUT, S_GONE_TRIM, S_GONE, S_GONE_LAST, S_LOOKUP, S_PAGE, S_HAS, S_SINCE, S_EXPIRING, S_DATES,
 	S_DEFAULT_SET, S_DEFAULT_ENTRY, S_DEFAULT_SAME,
 	S_FIND,		/* and one for each enum sst_find after it */
 	S_ALL = S_FIND + SST_FINDS
@@ -93,6 +94,8 @@ int	sst_index_source_path(struct sst_index *, int64_t id, char **ret,
 	    struct sst_error *err);
 /* A digest of `size` bytes, then zeros; all zeros where the column has another size. */
 void	sst_index_blob_read(sqlite3_stmt *, int col, uint8_t out[32], int size);
+/* index_gone.c: the row is about to leave. */
+int	sst_index_gone_add(struct sst_index *, int64_t id, struct sst_error *err);
 /* index_rows.c: one result row; `listed` when the columns of a listing follow. */
 int	sst_index_row_read(sqlite3_stmt *, int listed, struct sst_row *row);
 /* The end of reading rows: rc < 0 is memory, another step than DONE the file. */

@@ -9,6 +9,7 @@
  */
 #include "store_leaves.h"
 
+#include "base/fail.h"
 #include "store.h"
 
 /* What a row leads to, referenced, where that is in memory: an identity, or a chain that
@@ -101,6 +102,41 @@ sst_store_leaves(struct sst_store *s, struct sst_leaves_seen *seen,
 	return rc;
 }
 
+/* A page of what left. Its number; SST_E_NOT_FOUND as sst_index_gone(). */
+static int
+left_page(struct sst_store *s, struct sst_leaves_left *seen, uint8_t (*leaves)[32],
+    struct sst_error *err)
+{
+	int n;
+
+	sst_store_lock(s);
+	if (seen->index != s->n_index)	/* no file has this number */
+		*seen = (struct sst_leaves_left){ s->n_index, { UINT64_MAX, 0 } };
+	n = sst_index_gone(s->index, &seen->at, leaves, SST_INDEX_PAGE, err);
+	sst_store_unlock(s);
+	return n;
+}
+
+int
+sst_store_left(struct sst_store *s, struct sst_leaves_left *seen,
+    void (*each)(void *arg, const uint8_t leaf[32]), void *arg, struct sst_error *err)
+{
+	uint8_t leaves[SST_INDEX_PAGE][32];
+	struct sst_leaves_left at = *seen;
+	struct sst_error why = { .code = SST_OK };
+	int n = SST_INDEX_PAGE;
+
+	while (n == SST_INDEX_PAGE) {
+		n = left_page(s, &at, leaves, &why);
+		for (int i = 0; i < n && each != NULL; i++)
+			each(arg, leaves[i]);
+	}
+	if (n < 0 && n != SST_E_NOT_FOUND)
+		return sst_fail(err, why.code, "%s", why.text);
+	*seen = at;
+	return n == SST_E_NOT_FOUND;
+}
+
 int
 sst_store_has_leaf(struct sst_store *s, const uint8_t leaf[32])
 {
@@ -109,5 +145,5 @@ sst_store_has_leaf(struct sst_store *s, const uint8_t leaf[32])
 	sst_store_lock(s);
 	rc = sst_index_has(s->index, leaf, SST_ENTRY_REFUSED, NULL);
 	sst_store_unlock(s);
-	return rc != 0;
+	return rc;
 }

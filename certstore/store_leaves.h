@@ -13,6 +13,8 @@
 
 #include <securesockets/certstore.h>
 
+#include "index.h"
+
 /* How far a store was gone through. */
 struct sst_leaves_seen {
 	unsigned index;		/* which of its indexes counts */
@@ -33,7 +35,25 @@ int	sst_store_leaves(struct sst_store *, struct sst_leaves_seen *seen,
 	    int (*each)(void *arg, X509 *leaf, STACK_OF(X509) *above), void *arg,
 	    struct sst_error *err);
 
-/* 1: the certificate with this SHA-256 is in the store, or that could not be looked up. */
+/* How far it was followed what left a store. All zero: until it was made. */
+struct sst_leaves_left {
+	unsigned index;		/* as above */
+	struct sst_index_mark at;
+};
+
+/*
+ * The leaves, by their SHA-256, that left the store since a call before left `seen` there:
+ * as often as they did, and also those that are there again. 0: these were all. 1: it is
+ * not known any more what else did, since there was too much or the index is another one:
+ * each has to be looked up. `seen` is moved; with < 0, SST_E_*, it
+ * is not. `each` NULL: nobody wants to know, and `seen` is what there was until now.
+ */
+int	sst_store_left(struct sst_store *, struct sst_leaves_left *seen,
+	    void (*each)(void *arg, const uint8_t leaf[32]), void *arg,
+	    struct sst_error *err);
+
+/* 1: the certificate with this SHA-256 is in the store. 0, or < 0: it could not be looked
+ * up. */
 int	sst_store_has_leaf(struct sst_store *, const uint8_t leaf[32]);
 
 /*

@@ -145,6 +145,9 @@ void	sst_certs_uncovered(struct sst_certs *, const struct sst_names *names);
 /* Tells of what was to be renewed, and of what has expired. Seconds until it wants to be
  * called again; reads the index, so not for a thread that connections wait for. */
 unsigned sst_certs_dates(struct sst_certs *);
+/* What could not be done when the store changed last, about what is seen to of it, is done:
+ * for the loader's thread. */
+void	sst_certs_sync_due(struct sst_certs *);
 /* Wall time of the last renewal; 0: none yet. */
 int64_t	sst_certs_renewed(struct sst_certs *);
 

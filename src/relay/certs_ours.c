@@ -135,6 +135,16 @@ sst_certs_staple(SSL *ssl, void *arg)
 }
 
 void
+sst_certs_sync_due(struct sst_certs *certs)
+{
+	struct sst_ours *ours = sst_certs_ours(certs, NULL);
+
+	if (ours != NULL && sst_ours_synced(ours) && sst_ours_wants_sync(ours))
+		sst_ours_sync(ours);
+	sst_ours_unref(ours);
+}
+
+void
 sst_certs_sync(struct sst_certs *certs)
 {
 	struct sst_ours *ours = sst_certs_ours(certs, NULL);

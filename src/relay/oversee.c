@@ -258,6 +258,7 @@ dates_work(struct sst_job *job)
 	struct dating *d = SST_HOLDER(job, struct dating, job);
 
 	d->seconds = sst_certs_dates(d->certs);
+	sst_certs_sync_due(d->certs);
 }
 
 static void	dates_look(struct sst_timer *);

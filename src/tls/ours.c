@@ -10,39 +10,86 @@
 
 #include "base/fail.h"
 #include "certstore/identity.h"
-#include "certstore/store_leaves.h"
-#include "ocsp/own.h"
+#include "ours_inside.h"
 #include "staple.h"
 #include "trust.h"
 
 #define MUSTS_MOST	1024	/* one more, and the first is forgotten */
 #define BARE_S		5	/* a staple that is missing is looked for so often, */
 #define BARE_LOOKS	720	/* for so many times */
-#define SERVED_MOST	64	/* that wait to be taken in; who comes later comes again */
 
 /* A certificate that demands a staple (RFC 7633). */
-struct must {
+struct sst_ours_must {
 	uint8_t	 leaf[32];
 	int	 bare;		/* as the store was told; -1: not yet */
 	unsigned looks;		/* since it was found without one */
 };
 
-struct sst_ours {
-	atomic_int	 refs;
-	struct sst_own	*own;
-	int		 no_staples, given;
-	atomic_int	 synced;
-	atomic_uint_fast64_t generation; /* of the store, when it was looked through */
-	pthread_mutex_t	 mu;		/* guards what follows; held while the store is told */
-	struct sst_store *store;	/* NULL: stopped */
-	struct sst_leaves_seen seen;
-	struct must	*musts;
-	size_t		 n_musts;
-	uint8_t		(*expected)[32];
-	size_t		 n_expected, room_expected;
-	struct sst_identity *served[SERVED_MOST];	/* new: the next step takes them in */
-	size_t		 n_served;
-};
+/* Every one, so that fork() finds no lock held by a thread that is gone. */
+static pthread_mutex_t all_mu = PTHREAD_MUTEX_INITIALIZER;	/* guards all */
+static struct sst_ours *all;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Before the store's own, which is taken while mu is held: a store was there first, and
+ * who came last is asked first. */
+static void
+before_fork(void)
+{
+	(void)pthread_mutex_lock(&all_mu);
+	for (struct sst_ours *o = all; o != NULL; o = o->next)
+		(void)pthread_mutex_lock(&o->mu);
+}
+
+static void
+after_fork_in_parent(void)
+{
+	for (struct sst_ours *o = all; o != NULL; o = o->next)
+		(void)pthread_mutex_unlock(&o->mu);
+	(void)pthread_mutex_unlock(&all_mu);
+}
+
+static void
+after_fork_in_child(void)
+{
+	for (struct sst_ours *o = all; o != NULL; o = o->next)
+		if (atomic_exchange(&o->following, 0)) {
+			/* what the parent's thread had not come to yet */
+			atomic_store(&o->all, 1);
+			atomic_store(&o->due, 1);
+		}
+	after_fork_in_parent();
+}
+
+static void
+watch_forks(void)
+{
+	(void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+static void
+list_put(struct sst_ours *o)
+{
+	(void)pthread_once(&once, watch_forks);
+	(void)pthread_mutex_lock(&all_mu);
+	o->next = all;
+	if (all != NULL)
+		all->prev = o;
+	all = o;
+	(void)pthread_mutex_unlock(&all_mu);
+}
+
+static void
+list_take(struct sst_ours *o)
+{
+	(void)pthread_mutex_lock(&all_mu);
+	if (o->prev != NULL)
+		o->prev->next = o->next;
+	else
+		all = o->next;
+	if (o->next != NULL)
+		o->next->prev = o->prev;
+	(void)pthread_mutex_unlock(&all_mu);
+}
 
 static void
 on_word(void *arg, const struct sst_own_word *word)
@@ -70,11 +117,15 @@ sst_ours_new(const struct sst_ours_config *config, struct sst_ours **ret, struct
 		return sst_fail(err, SST_E_NOMEM, "out of memory");
 	atomic_init(&o->refs, 1);
 	atomic_init(&o->synced, 0);
+	atomic_init(&o->following, 0);
+	atomic_init(&o->all, 0);
 	atomic_init(&o->generation, sst_store_generation(config->store));
+	atomic_init(&o->due, sst_store_left(config->store, &o->left, NULL, NULL, NULL) < 0);
 	(void)pthread_mutex_init(&o->mu, NULL);
 	o->no_staples = config->no_staples;
 	o->given = config->given;
 	o->store = sst_store_ref(config->store);
+	list_put(o);
 	rc = sst_own_new(&own, &o->own, err);
 	if (rc < 0) {
 		o->own = NULL;
@@ -109,13 +160,15 @@ sst_ours_unref(struct sst_ours *o)
 {
 	if (o == NULL || atomic_fetch_sub(&o->refs, 1) != 1)
 		return;
+	list_take(o);
 	sst_own_free(o->own);
 	sst_ours_stop(o);
 	for (size_t i = 0; i < o->n_served; i++)
 		sst_identity_unref(o->served[i]);
 	(void)pthread_mutex_destroy(&o->mu);
 	free(o->musts);
-	free(o->expected);
+	free(o->expected.v);
+	free(o->unsure.v);
 	free(o);
 }
 
@@ -144,15 +197,20 @@ demands_staple(X509 *leaf)
 	return demands;
 }
 
-/* Notes a certificate that demands a staple, when this is who has the staples. */
-static void
-must_note(struct sst_ours *o, X509 *leaf, const uint8_t digest[32])
+/* 1: it demands a staple, and this is who has them. */
+static int
+wants_staple(const struct sst_ours *o, X509 *leaf)
 {
-	struct must *more;
+	return !o->no_staples && !o->given && demands_staple(leaf);
+}
+
+/* Notes a certificate that demands a staple. */
+static void
+must_note(struct sst_ours *o, const uint8_t digest[32])
+{
+	struct sst_ours_must *more;
 	size_t i;
 
-	if (o->no_staples || o->given || !demands_staple(leaf))
-		return;
 	(void)pthread_mutex_lock(&o->mu);
 	for (i = 0; i < o->n_musts && memcmp(o->musts[i].leaf, digest, 32) != 0; i++)
 		;
@@ -163,7 +221,7 @@ must_note(struct sst_ours *o, X509 *leaf, const uint8_t digest[32])
 	if (i == o->n_musts &&
 	    (more = realloc(o->musts, (i + 1) * sizeof(*more))) != NULL) {
 		o->musts = more;
-		more[i] = (struct must){ .bare = -1 };
+		more[i] = (struct sst_ours_must){ .bare = -1 };
 		memcpy(more[i].leaf, digest, 32);
 		o->n_musts++;
 	}
@@ -179,7 +237,7 @@ musts_tell(struct sst_ours *o)
 
 	(void)pthread_mutex_lock(&o->mu);
 	for (size_t i = 0; i < o->n_musts && o->store != NULL; i++) {
-		struct must *m = &o->musts[i];
+		struct sst_ours_must *m = &o->musts[i];
 		struct sst_own_staple *staple = sst_own_staple(o->own, m->leaf);
 		const int is = staple == NULL;
 
@@ -194,30 +252,8 @@ musts_tell(struct sst_ours *o)
 	return bare;
 }
 
-static int
-is_known(void *arg, const uint8_t leaf[32])
-{
-	const struct sst_ours *o = arg;
-
-	return sst_own_again(o->own, leaf) != 0;
-}
-
-static int
-take_in(void *arg, X509 *leaf, STACK_OF(X509) *above)
-{
-	struct sst_ours *o = arg;
-	unsigned char digest[32];
-	unsigned len = sizeof(digest);
-
-	(void)sst_own_add(o->own, leaf, above, NULL);
-	if (X509_digest(leaf, EVP_sha256(), digest, &len) == 1)
-		must_note(o, leaf, digest);
-	return 0;
-}
-
-/* For sst_store_unref(); NULL: it was stopped. */
-static struct sst_store *
-store_of(struct sst_ours *o)
+struct sst_store *
+sst_ours_store(struct sst_ours *o)
 {
 	struct sst_store *store = NULL;
 
@@ -228,80 +264,28 @@ store_of(struct sst_ours *o)
 	return store;
 }
 
-/* What was served is taken in. Who chose it may have done so before the store lost it, and
- * then no change of the store would end it: so it is looked for once it is taken in. */
-static void
-take_served(struct sst_ours *o, struct sst_store *store, const struct sst_identity *id)
+int
+sst_ours_take_in(void *arg, X509 *leaf, STACK_OF(X509) *above)
 {
-	(void)take_in(o, sst_identity_leaf(id), sst_identity_chain(id));
-	if (store != NULL && !sst_store_has_leaf(store, sst_identity_digest(id)))
-		sst_own_drop(o->own, sst_identity_digest(id));
-}
+	struct sst_ours *o = arg;
+	unsigned char digest[32];
+	unsigned len = sizeof(digest);
 
-/* How many there were. */
-static size_t
-served_take(struct sst_ours *o)
-{
-	struct sst_store *store = store_of(o);
-	struct sst_identity *served[SERVED_MOST];
-	size_t n;
-
-	(void)pthread_mutex_lock(&o->mu);
-	n = o->n_served;
-	memcpy(served, o->served, n * sizeof(*served));
-	o->n_served = 0;
-	(void)pthread_mutex_unlock(&o->mu);
-	for (size_t i = 0; i < n; i++) {
-		take_served(o, store, served[i]);
-		sst_identity_unref(served[i]);
-	}
-	sst_store_unref(store);
-	return n;
+	(void)sst_own_add(o->own, leaf, above, NULL);
+	if (wants_staple(o, leaf) && X509_digest(leaf, EVP_sha256(), digest, &len) == 1)
+		must_note(o, digest);
+	return 0;
 }
 
 /* The next step of what the certificates want. */
 static unsigned
 step(struct sst_ours *o)
 {
-	const size_t taken = served_take(o);
+	const size_t taken = sst_ours_served_take(o);
 	const unsigned s = sst_own_step(o->own);
-	const unsigned most = musts_tell(o) > 0 ? BARE_S : taken == SERVED_MOST ? 1 : s;
+	const unsigned most = musts_tell(o) > 0 ? BARE_S : taken == SST_OURS_SERVED ? 1 : s;
 
 	return s < most ? s : most;
-}
-
-/* What there is no memory to wait for is not waited for. */
-static int
-expected_add(struct sst_ours *o, const uint8_t leaf[32])
-{
-	void *more;
-	size_t room;
-
-	(void)pthread_mutex_lock(&o->mu);
-	more = o->expected;
-	if (o->n_expected == o->room_expected) {
-		room = o->room_expected != 0 ? 2 * o->room_expected : 8;
-		more = realloc(o->expected, room * sizeof(*o->expected));
-		if (more != NULL) {
-			o->expected = more;
-			o->room_expected = room;
-		}
-	}
-	if (more != NULL)
-		memcpy(o->expected[o->n_expected++], leaf, 32);
-	(void)pthread_mutex_unlock(&o->mu);
-	return more != NULL;
-}
-
-int
-sst_ours_expect(struct sst_ours *o, X509 *leaf, STACK_OF(X509) *above)
-{
-	unsigned char digest[32];
-	unsigned len = sizeof(digest);
-
-	(void)take_in(o, leaf, above);
-	return X509_digest(leaf, EVP_sha256(), digest, &len) == 1 &&
-	    sst_own_is_pending(o->own, digest) && expected_add(o, digest);
 }
 
 int
@@ -311,97 +295,20 @@ sst_ours_is_bare(struct sst_ours *o, X509 *leaf, STACK_OF(X509) *above)
 	unsigned char digest[32];
 	unsigned len = sizeof(digest);
 
-	(void)take_in(o, leaf, above);
-	if (o->no_staples || o->given || !demands_staple(leaf) ||
+	sst_ours_met(o, leaf, above);
+	if (!wants_staple(o, leaf) ||
 	    X509_digest(leaf, EVP_sha256(), digest, &len) != 1)
 		return 0;
+	must_note(o, digest);
 	staple = sst_own_staple(o->own, digest);
 	sst_own_staple_unref(staple);
 	return staple == NULL;
 }
 
-size_t
-sst_ours_lacks(struct sst_ours *o)
-{
-	size_t n = 0;
-
-	(void)pthread_mutex_lock(&o->mu);
-	for (size_t i = 0; i < o->n_expected; i++)
-		n += (size_t)sst_own_is_pending(o->own, o->expected[i]);
-	(void)pthread_mutex_unlock(&o->mu);
-	return n;
-}
-
-void
-sst_ours_expect_none(struct sst_ours *o)
-{
-	(void)pthread_mutex_lock(&o->mu);
-	o->n_expected = 0;
-	(void)pthread_mutex_unlock(&o->mu);
-}
-
-static int
-has_leaf(void *arg, const uint8_t leaf[32])
-{
-	return sst_store_has_leaf(arg, leaf);
-}
-
-void
-sst_ours_sync(struct sst_ours *o)
-{
-	struct sst_store *store = store_of(o);
-	struct sst_leaves_seen seen;
-
-	if (store == NULL)
-		return;
-	(void)pthread_mutex_lock(&o->mu);
-	seen = o->seen;
-	(void)pthread_mutex_unlock(&o->mu);
-	sst_own_sync_begin(o->own);
-	(void)sst_store_leaves(store, &seen, is_known, take_in, o, NULL);
-	(void)pthread_mutex_lock(&o->mu);
-	o->seen = seen;
-	for (size_t i = 0; i < o->n_expected; i++)
-		(void)sst_own_again(o->own, o->expected[i]);
-	(void)pthread_mutex_unlock(&o->mu);
-	sst_own_sync_end(o->own, has_leaf, store);
-	sst_store_unref(store);
-	atomic_store(&o->synced, 1);
-}
-
-static void
-served_add(struct sst_ours *o, struct sst_identity *id)
-{
-	size_t i;
-
-	(void)pthread_mutex_lock(&o->mu);
-	for (i = 0; i < o->n_served && o->served[i] != id; i++)
-		;
-	if (i == o->n_served && i < SERVED_MOST)
-		o->served[o->n_served++] = sst_identity_ref(id);
-	(void)pthread_mutex_unlock(&o->mu);
-}
-
-void
-sst_ours_serve(struct sst_ours *o, const struct sst_choice *choice)
-{
-	for (size_t i = 0; i < sst_choice_count(choice); i++)
-		if (sst_own_again(o->own, sst_choice_digest(choice, i)) != 1)
-			served_add(o, sst_choice_identity(choice, i));
-}
-
 unsigned
 sst_ours_go_on(struct sst_ours *o)
 {
-	struct sst_store *store = store_of(o);
-	uint64_t generation = store != NULL ? sst_store_generation(store) : 0;
-
-	if (store != NULL && atomic_exchange(&o->generation, generation) != generation) {
-		/* here a client waits: what is new is taken in when it is served */
-		sst_own_sync_begin(o->own);
-		sst_own_sync_end(o->own, has_leaf, store);
-	}
-	sst_store_unref(store);
+	sst_ours_catch_up(o);
 	return step(o);
 }
 
@@ -457,7 +364,7 @@ sst_ours_give_met(SSL *ssl, struct sst_ours *o, unsigned ms)
 		return SSL_TLSEXT_ERR_NOACK;
 	(void)ERR_set_mark();
 	(void)SSL_get0_chain_certs(ssl, &above);
-	(void)sst_own_add(o->own, leaf, above, NULL);
+	sst_ours_met(o, leaf, above);
 	(void)sst_own_wait(o->own, ms);
 	(void)ERR_pop_to_mark();
 	return sst_ours_give(ssl, o);

@@ -46,6 +46,8 @@ int	sst_ours_is_given(const struct sst_ours *);
 
 /* Takes in what the store has now, and drops the rest. Reads what is not in memory. */
 void	sst_ours_sync(struct sst_ours *);
+/* 1: some of it could not be done, and is to be done again. */
+int	sst_ours_wants_sync(const struct sst_ours *);
 /* It was done once. */
 int	sst_ours_synced(const struct sst_ours *);
 
