@@ -165,7 +165,8 @@ rv_95_a_fetcher_that_is_killed_is_followed_by_another(void **state)
 	}
 	(void)close(gate[0]);
 	(void)close(gate[1]);
-	responder_wait(s->r, 1);	/* it holds the lease */
+	responder_wait(s->r, 1);	/* it holds the lease, */
+	assert_int_equal(kill(pid, SIGSTOP), 0);	/* and does not give it up */
 	{
 		const char *allow[] = { "127.0.0.1", NULL };
 
@@ -212,13 +213,15 @@ rv_102_a_child_asks_anew(void **state)
 		sst_work_free(s->work);
 		_exit(mine.n == 1 && mine.list[0].status == SST_EV_GOOD ? 0 : 4);
 	}
-	responder_wait(s->r, 2);
+	/* at once: of a source that gives nothing for two seconds both would keep away,
+	 * however long the child takes to begin */
 	responder_let_go(s->r);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	scene_wait(&got);
 	assert_int_equal(got.list[0].status, SST_EV_GOOD);
+	assert_int_equal(responder_requests(s->r), 2);
 	scene_free(s);
 	pki_dir_free(dir);
 }
