@@ -265,31 +265,57 @@ sees_cert(int listener, const struct addr *at, const struct pki_cert *cert, int 
 	return same;
 }
 
+/* This one is served, and with its staple. */
+static void
+see_stapled(int listener, const struct addr *at, const struct pki_cert *cert)
+{
+	int has = 0;
+
+	want_eq(sees_cert(listener, at, cert, &has), 1);
+	want(has);
+}
+
+/* Until it is: there is no moment without a staple. */
+static void
+await_stapled(int listener, const struct addr *at, const struct pki_cert *cert)
+{
+	int has = 0;
+
+	while (sees_cert(listener, at, cert, &has) == 0)
+		want(has);
+	want(has);
+}
+
+/* The first one's file becomes this one, whose responder does not answer. */
+static void
+renew_held(int i)
+{
+	responder_hold(r.http);
+	pki_write_pair(world.dir, "c0.pem", r.cert[i]);
+	responder_wait(r.http, 2);
+}
+
 /* A listener that is seen to serve c0.pem with its staple. */
 static int
 serve_one(struct addr *at)
 {
-	int listener, has = 0;
+	int listener;
 
 	/* however slow it is here: what is tested is not for how long it waits */
 	begin("revocation: { budget_ms = 60000; };");
 	listener = ours_listener(at, world.families[0], issue(ONE, "o", 30), NULL);
-	want_eq(sees_cert(listener, at, r.cert[0], &has), 1);
-	want(has);
+	see_stapled(listener, at, r.cert[0]);
 	return listener;
 }
 
 COLD_SCENE(a_renewal_is_put_in_service_with_its_staple)
 {
 	struct addr at;
-	int listener = serve_one(&at), has = 0;
+	int listener = serve_one(&at);
 
 	(void)issue(ONE, "o", 60);
 	pki_write_pair(world.dir, "c0.pem", r.cert[1]);
-	/* there is no moment without */
-	while (sees_cert(listener, &at, r.cert[1], &has) == 0)
-		want(has);
-	want(has);
+	await_stapled(listener, &at, r.cert[1]);
 	want_eq(stapled(listener, &at, ONE, 1, r.cert[1]), 1);
 	want_eq(close(listener), 0);
 	end();
@@ -299,14 +325,12 @@ COLD_SCENE(a_renewal_is_put_in_service_with_its_staple)
 COLD_SCENE(files_that_change_while_they_are_read_are_served_with_their_staple)
 {
 	struct addr at;
-	int listener = serve_one(&at), has = 0;
+	int listener = serve_one(&at);
 
 	for (int i = 1; i < CERTS; i++) {
 		(void)issue(ONE, "o", 30 + i);
 		write_slowly("c0.pem", r.cert[i]);
-		while (sees_cert(listener, &at, r.cert[i], &has) == 0)
-			want(has);
-		want(has);
+		await_stapled(listener, &at, r.cert[i]);
 		want_eq(r.asked[i], 1);
 	}
 	want_eq(close(listener), 0);
@@ -317,18 +341,16 @@ COLD_SCENE(files_that_change_while_they_are_read_are_served_with_their_staple)
 COLD_SCENE(a_chain_that_waited_for_its_key_is_served_with_its_staple)
 {
 	struct addr at;
-	int listener = serve_one(&at), has = 0;
+	int listener = serve_one(&at);
 
 	(void)issue(ONE, "o", 60);
 	pki_write_chain(world.dir, "chain.pem", r.cert[1]);
 	pki_write_key(world.dir, "key.pem", r.cert[1]);
 	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, pki_path(world.dir, "chain.pem")),
 	    0);
-	want_eq(sees_cert(listener, &at, r.cert[0], &has), 1);
-	want(has);
+	see_stapled(listener, &at, r.cert[0]);
 	want_eq(ours_set(listener, TLS_PRIVATE_KEY, pki_path(world.dir, "key.pem")), 0);
-	want_eq(sees_cert(listener, &at, r.cert[1], &has), 1);
-	want(has);
+	see_stapled(listener, &at, r.cert[1]);
 	want_eq(close(listener), 0);
 	end();
 }
@@ -336,7 +358,7 @@ COLD_SCENE(a_chain_that_waited_for_its_key_is_served_with_its_staple)
 COLD_SCENE(while_a_renewal_waits_for_its_staple_others_are_loaded)
 {
 	struct addr at, other_at;
-	int listener, other, has = 0;
+	int listener, other;
 	const char *path, *later;
 
 	begin("revocation: { budget_ms = 60000; };");
@@ -345,21 +367,15 @@ COLD_SCENE(while_a_renewal_waits_for_its_staple_others_are_loaded)
 	other = ours_listener(&other_at, world.families[0], issue(TWO, "", 30), NULL);
 	(void)issue(ONE, "o", 60);
 	later = issue("three.example", "", 30);
-	responder_hold(r.http);
-	pki_write_pair(world.dir, "c0.pem", r.cert[2]);
-	responder_wait(r.http, 2);
+	renew_held(2);
 	/* its responder does not answer: the old one is served, with its staple ... */
-	want_eq(sees_cert(listener, &at, r.cert[0], &has), 1);
-	want(has);
+	see_stapled(listener, &at, r.cert[0]);
 	/* ... and what another listener is given is in service when the call is over */
 	want_eq(ours_set(other, TLS_CERTIFICATE_CHAIN, later), 0);
 	want_eq(shown(other, &other_at, "three.example", r.cert[3]), 1);
-	want_eq(sees_cert(listener, &at, r.cert[0], &has), 1);
-	want(has);
+	see_stapled(listener, &at, r.cert[0]);
 	responder_let_go(r.http);
-	while (sees_cert(listener, &at, r.cert[2], &has) == 0)
-		want(has);
-	want(has);
+	await_stapled(listener, &at, r.cert[2]);
 	want_eq(r.asked[2], 1);
 	want_eq(close(listener), 0);
 	want_eq(close(other), 0);
@@ -378,9 +394,7 @@ COLD_SCENE(what_is_changed_after_a_renewal_that_waits_comes_after_it)
 	listener = ours_listener(&at, world.families[0], path, NULL);
 	(void)issue(ONE, "o", 60);
 	later = issue(TWO, "", 30);
-	responder_hold(r.http);
-	pki_write_pair(world.dir, "c0.pem", r.cert[1]);
-	responder_wait(r.http, 2);
+	renew_held(1);
 	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, later), 0);
 	/* when the budget is over it is served without */
 	want_eq(sees_cert(listener, &at, r.cert[1], &has), 1);
@@ -424,9 +438,7 @@ COLD_SCENE(of_many_names_the_renewed_one_has_its_staple_before_it_serves)
 	want_soon(sees_cert(listener, &at, r.cert[0], &has) == 1 && has);
 	(void)issue(ONE, "o", 60);
 	pki_write_pair(dir, "one.pem", r.cert[1]);
-	while (sees_cert(listener, &at, r.cert[1], &has) == 0)
-		want(has);
-	want(has);
+	await_stapled(listener, &at, r.cert[1]);
 	want_eq(r.asked[0], 1);
 	want_eq(r.asked[1], 1);
 	want_eq(close(listener), 0);

@@ -42,3 +42,12 @@ serves(const char *name, const struct pki_cert *cert)
 {
 	return serves_in(store, name, cert);
 }
+
+struct sst_store_figures
+figures(struct sst_store *s)
+{
+	struct sst_store_figures f;
+
+	assert_int_equal(sst_store_figures(s, PKI_NOW, &f, NULL), 0);
+	return f;
+}

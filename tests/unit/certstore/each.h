@@ -18,6 +18,9 @@ int	each_setup_kept(void **state);	/* with two directories: */
 extern char cache[PATH_MAX], certs[PATH_MAX];	/* for an index, and its store's */
 int	each_teardown(void **state);
 
+/* Of this one, at PKI_NOW. */
+struct sst_store_figures figures(struct sst_store *);
+
 /* serves_in() of this store. */
 int	serves(const char *name, const struct pki_cert *);
 

@@ -11,8 +11,7 @@
 #include "certstore/lineage.h"
 #include "certstore/store.h"
 #include "certstore/waits.h"
-#include "each.h"
-#include "support/wall.h"
+#include "each_clock.h"
 #include "world.h"
 
 static const struct sst_choose_policy strict = { .strict = 1 };
@@ -44,20 +43,6 @@ lineage_teardown(void **state)
 	pki_free(old);
 	pki_free(other_ca);
 	return world_teardown(state);
-}
-
-static int
-clock_setup(void **state)
-{
-	wall = PKI_NOW;
-	return each_setup(state);
-}
-
-static int
-clock_teardown(void **state)
-{
-	wall = wall_ahead = 0;
-	return each_teardown(state);
 }
 
 static void

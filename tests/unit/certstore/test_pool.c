@@ -204,15 +204,6 @@ add_dir(void *arg)
 	return NULL;
 }
 
-static struct sst_store_figures
-figures(struct sst_store *s)
-{
-	struct sst_store_figures f;
-
-	assert_int_equal(sst_store_figures(s, PKI_NOW, &f, NULL), 0);
-	return f;
-}
-
 /* A store that is given a directory of `n` folders by another thread. */
 static struct sst_store *
 gated(size_t n, pthread_t *ret)

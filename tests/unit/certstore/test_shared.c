@@ -132,15 +132,6 @@ kept(void)
 	return s;
 }
 
-static struct sst_store_figures
-figures(struct sst_store *s)
-{
-	struct sst_store_figures f;
-
-	assert_int_equal(sst_store_figures(s, PKI_NOW, &f, NULL), 0);
-	return f;
-}
-
 static void
 reread(struct sst_store *s)
 {

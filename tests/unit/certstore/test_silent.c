@@ -15,8 +15,7 @@
 #include "certstore/scan_pool.h"
 #include "certstore/source.h"
 #include "certstore/store.h"
-#include "each.h"
-#include "support/wall.h"
+#include "each_clock.h"
 #include "world.h"
 
 #define LARGE	(SST_POOL_LEAST + 4)
@@ -111,18 +110,10 @@ silent_teardown(void **state)
 }
 
 static int
-clock_setup(void **state)
+answered_setup(void **state)
 {
-	wall = PKI_NOW;
 	atomic_store(&to_answer, -1);
-	return each_setup(state);
-}
-
-static int
-clock_teardown(void **state)
-{
-	wall = wall_ahead = 0;
-	return each_teardown(state);
+	return clock_setup(state);
 }
 
 /* Certbot's folders, one that has all in one file, and two files beside them. */
@@ -165,15 +156,6 @@ slow_store(void)
 	atomic_store(&to_answer, -1);
 	ok(sst_store_new_from(&config, &slow, NULL, &s, &err), &err);
 	return s;
-}
-
-static struct sst_store_figures
-figures(struct sst_store *s)
-{
-	struct sst_store_figures f;
-
-	assert_int_equal(sst_store_figures(s, PKI_NOW, &f, NULL), 0);
-	return f;
 }
 
 /* Everything is known by and by, and nothing waits any more. */
@@ -558,7 +540,7 @@ without_descriptors_an_index_is_not_taken_for_damaged(void **state)
 	sst_store_unref(s);
 }
 
-#define T(f)	cmocka_unit_test_setup_teardown(f, clock_setup, clock_teardown)
+#define T(f)	cmocka_unit_test_setup_teardown(f, answered_setup, clock_teardown)
 
 int
 main(void)
