@@ -67,4 +67,32 @@ serves_hello()
 	return 1
 }
 check "the program serves hello to curl" serves_hello
+
+# What is linked, and what is loaded later.
+libraries()
+{
+	local file
+	for file in "$(library securesockets)" "$(library securesockets-openssl)" \
+		"$SECURESOCKETS_AGENT" "$(find "$SST_BUILD/tools" -name sstool -type f)"; do
+		objdump -p "$file" | awk '$1 == "NEEDED" { print $2 }'
+	done | grep -vE '^(libsecuresockets|libc\.so|libm\.so|ld-|lib[a-z]*san\.so|libgcc_s)' | sort -u
+	sed -n 's/^#define LIBRARY.*"\(.*\)"$/\1/p' "$SST_SOURCE/ocsp/curl_calls.c"
+}
+
+names_packages()
+{
+	local library package n=0
+	for library in $(libraries); do
+		package=$(dpkg -S "*/$library" | sed -n 's/:.*//p' | head -n 1)
+		n=$((n + 1))
+		grep -qE "(^|[\` ])$package([\` ]|\$)" "$SST_SOURCE/README.md" || {
+			echo "$library: ${package:-no package}"
+			return 1
+		}
+	done
+	((n > 5))
+}
+# Only Debian's names are said.
+[[ -n $(command -v dpkg) && $(. /etc/os-release && echo "$ID $VERSION_ID") == "debian 12" ]] &&
+	check "the README names the packages of every library" names_packages
 finish
