@@ -21,6 +21,7 @@
 #include "relay/listener.h"
 #include "relay/settings.h"
 #include "relay/supply.h"
+#include "tls/ours_inside.h"
 
 #define WATCHED_ID	7
 #define STATIC_ID	8
@@ -440,6 +441,31 @@ without_a_keeper_it_holds_nobody_up(void **state)
 	pki_dir_free(dir);
 }
 
+/* Something was not to be had for a moment; the store need not change again. */
+static void
+what_could_not_be_seen_of_a_change_is_seen_with_the_dates(void **state)
+{
+	struct scene *s = *state;
+	char *dir = plant(1);
+	struct sst_ours *ours;
+
+	supply(s, dir, WATCHED_ID);
+	begin(s, 8);
+	ours = sst_certs_ours(s->l->record->set->certs, NULL);
+	assert_non_null(ours);
+	for (int i = 0; i < 1000 && !sst_ours_synced(ours); i++)
+		agent_turn(&s->a, 10);
+	assert_true(sst_ours_synced(ours));
+	atomic_store(&ours->due, 1);
+	agent_settle(&s->a);
+	assert_true(sst_ours_wants_sync(ours));
+	for (int i = 0; i < 1000 && sst_ours_wants_sync(ours); i++)
+		agent_later(&s->a, 1000 + SST_LOOP_TICK);
+	assert_false(sst_ours_wants_sync(ours));
+	sst_ours_unref(ours);
+	pki_dir_free(dir);
+}
+
 /* Whether the keeper is told of the listener's state when that name is told of. */
 static int
 is_held_anew(struct scene *s, const char *name)
@@ -490,6 +516,7 @@ main(void)
 		SCENE(more_than_fit_are_told_a_second_later),
 		SCENE(a_keeper_that_reads_nothing_is_not_waited_for),
 		SCENE(without_a_keeper_it_holds_nobody_up),
+		SCENE(what_could_not_be_seen_of_a_change_is_seen_with_the_dates),
 		SCENE(what_is_read_again_is_held_anew_when_it_changed),
 	};
 
