@@ -164,6 +164,8 @@ a_program_that_takes_it_later_is_served_as_well(void **state)
 		struct visit u = v, x = v;
 		struct server first = { .ctx = visit_ctx(store, NULL) };
 		struct server other = { .ctx = visit_ctx(store, NULL) };
+		struct server off = { .ctx = visit_ctx(store,
+		    &(struct sst_openssl_tickets){ .off = 1 }) };
 
 		v.resume = visit_first(&first, v);
 		u.resume = visit_first(&other, u);
@@ -175,6 +177,8 @@ a_program_that_takes_it_later_is_served_as_well(void **state)
 			SSL_CTX_set_security_level(other.ctx, 3);
 		assert_false(visit_again(&other, v));
 		assert_int_equal(visit_again(&other, u), i != 2);
+		SSL_CTX_set_tlsext_servername_callback(off.ctx, on_name);
+		assert_false(visit_again(&off, v));
 		/* it opens, and has no secret for who wants that extension (RFC 7627 5.3) */
 		x.options = 0;
 		assert_int_equal(visit_again(&other, x), v.version == TLS1_3_VERSION);
@@ -183,6 +187,7 @@ a_program_that_takes_it_later_is_served_as_well(void **state)
 		SSL_SESSION_free(x.resume);
 		server_done(&first);
 		server_done(&other);
+		server_done(&off);
 	}
 	sst_store_unref(store);
 }
