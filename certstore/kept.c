@@ -9,11 +9,11 @@
 
 #include "choice.h"
 
-#define BUCKETS		8192
 #define WAYS		8
 #define LOCKS		8	/* ThreadSanitizer follows 64 at once, of all stores */
 #define SETS_MIN	16
-#define SETS_MAX	8192
+#define SETS_MAX	(1 << 18)	/* two million decisions */
+#define SET_BYTES	16384	/* of the cache, for which there is a set */
 
 struct entry {
 	struct entry		*next;		/* in its bucket */
@@ -35,7 +35,7 @@ struct set {
 
 struct sst_kept {
 	pthread_mutex_t	 mu;		/* guards the identities: */
-	struct entry	*bucket[BUCKETS];
+	struct entry   **bucket;
 	struct entry	*newest, *oldest;
 	size_t		 bytes;		/* of identities */
 	size_t		 thrown;	/* bytes since the last sweep */
@@ -44,6 +44,7 @@ struct sst_kept {
 	size_t		 hit_limit;	/* constant: of decisions */
 	uint64_t	 seed;		/* constant: names come from strangers */
 	size_t		 n_sets;	/* constant, a power of two */
+	size_t		 n_buckets;	/* constant, a power of two */
 	atomic_size_t	 hit_bytes;
 	pthread_mutex_t	 set_mu[LOCKS];	/* guards set[i] with i % LOCKS, and hits[i] */
 	uint64_t	 hits[LOCKS];	/* decisions that were found */
@@ -61,10 +62,14 @@ sst_kept_new(size_t bytes)
 	c->hit_limit = bytes / 4;
 	c->limit = bytes - c->hit_limit;
 	c->n_sets = SETS_MIN;
-	while (c->n_sets < SETS_MAX && c->n_sets * WAYS * 2048 < bytes)
+	while (c->n_sets < SETS_MAX && c->n_sets < bytes / SET_BYTES)
 		c->n_sets *= 2;
+	c->n_buckets = c->n_sets * 4;
 	c->set = calloc(c->n_sets, sizeof(*c->set));
-	if (c->set == NULL) {
+	c->bucket = calloc(c->n_buckets, sizeof(*c->bucket));
+	if (c->set == NULL || c->bucket == NULL) {
+		free(c->set);
+		free(c->bucket);
 		free(c);
 		return NULL;
 	}
@@ -96,6 +101,7 @@ sst_kept_free(struct sst_kept *c)
 		(void)pthread_mutex_destroy(&c->set_mu[i]);
 	(void)pthread_mutex_destroy(&c->mu);
 	free(c->set);
+	free(c->bucket);
 	free(c);
 }
 
@@ -116,9 +122,15 @@ sst_kept_unlock(struct sst_kept *c)
 }
 
 static struct entry **
+bucket_of(struct sst_kept *c, int64_t row)
+{
+	return &c->bucket[(uint64_t)row & (c->n_buckets - 1)];
+}
+
+static struct entry **
 find_locked(struct sst_kept *c, int64_t row)
 {
-	struct entry **at = &c->bucket[(uint64_t)row % BUCKETS];
+	struct entry **at = bucket_of(c, row);
 
 	while (*at != NULL && (*at)->row != row)
 		at = &(*at)->next;
@@ -244,8 +256,8 @@ sst_kept_put(struct sst_kept *c, int64_t row, struct sst_identity *id)
 		} else if (need <= c->limit && *find_locked(c, row) == NULL) {
 			e->row = row;
 			e->identity = sst_identity_ref(id);
-			e->next = c->bucket[(uint64_t)row % BUCKETS];
-			c->bucket[(uint64_t)row % BUCKETS] = e;
+			e->next = *bucket_of(c, row);
+			*bucket_of(c, row) = e;
 			newest_locked(c, e);
 			c->bytes += need;
 			e = NULL;
