@@ -132,6 +132,17 @@ file_make(struct sst_index *ix, struct sst_error *err)
 	return rc;
 }
 
+/*
+ * A first reading goes through all b-trees in no order: with the little room that is
+ * enough afterwards, every page of them is read anew for each name.
+ */
+static void
+pages_keep(struct sst_index *ix, int whole)
+{
+	(void)sqlite3_exec(ix->db, whole ? "PRAGMA cache_size=-2048" :
+	    "PRAGMA cache_size=-16384", NULL, NULL, NULL);
+}
+
 static int
 file_open(struct sst_index *ix, const char *place, struct sst_error *err)
 {
@@ -160,6 +171,8 @@ file_open(struct sst_index *ix, const char *place, struct sst_error *err)
 	rc = sst_index_generation(ix, &generation, err);
 	if (rc == SST_OK)
 		sst_gen_set(ix->gen, generation);
+	if (rc == SST_OK && sst_index_is_whole(ix, NULL) == 0)
+		pages_keep(ix, 0);
 	return rc;
 }
 
@@ -237,7 +250,10 @@ sst_index_make_whole(struct sst_index *ix, struct sst_error *err)
 		return rc < 0 ? rc : SST_OK;
 	rc = sst_index_run(ix, sst_index_ready(ix, S_TEXTS_SWEEP), 0, err);
 	sst_index_texts_forget(ix);
-	return rc < 0 ? rc : sst_index_run(ix, sst_index_ready(ix, S_WHOLE), 0, err);
+	if (rc >= 0)
+		rc = sst_index_run(ix, sst_index_ready(ix, S_WHOLE), 0, err);
+	pages_keep(ix, 1);
+	return rc;
 }
 
 int

@@ -463,6 +463,49 @@ a_name_costs_at_most_400_bytes_of_file(void **state)
 	ix = memory;
 }
 
+/* Pages that are read to find 1,000 of 20,000 names, far from each other. */
+static int
+pages_read(void)
+{
+	char name[64];
+	int pages, most;
+
+	(void)sqlite3_db_status(ix->db, SQLITE_DBSTATUS_CACHE_MISS, &pages, &most, 1);
+	for (unsigned i = 0; i < 1000; i++) {
+		(void)snprintf(name, sizeof(name), "host%05u.example.com", i * 7919 % 20000);
+		(void)steps(name, 1);
+	}
+	assert_int_equal(sqlite3_db_status(ix->db, SQLITE_DBSTATUS_CACHE_MISS, &pages,
+	    &most, 1), SQLITE_OK);
+	return pages;
+}
+
+static void
+a_first_reading_has_room_for_its_pages_and_gives_it_back(void **state)
+{
+	struct sst_index *memory = ix, *kept = NULL;
+	struct sst_gen *gen = NULL;
+	char place[PATH_MAX];
+	int first, later, held, most;
+
+	(void)state;
+	kept_open(&kept, &gen, place);
+	ix = kept;
+	assert_int_equal(sst_index_source_set(ix, LIVE, SST_SOURCE_DIR, &source, NULL), 0);
+	put_range(0, 20000);
+	first = pages_read();
+	assert_int_equal(sst_index_make_whole(ix, NULL), 0);
+	later = pages_read();
+	print_message("%d pages, %d pages\n", first, later);
+	assert_true(first * 4 < later);
+	assert_int_equal(sqlite3_db_status(ix->db, SQLITE_DBSTATUS_CACHE_USED, &held, &most,
+	    0), SQLITE_OK);
+	assert_true(held < 3 << 20);
+	sst_index_close(kept);
+	sst_gen_close(gen);
+	ix = memory;
+}
+
 /* Pages that one renewal writes. */
 static int
 renewal_pages(unsigned n)
@@ -774,6 +817,7 @@ main(void)
 		T(names_are_counted_anew_without_those_of_challenges),
 		T(cs_68_a_look_up_goes_down_a_tree_whatever_the_names_are),
 		T(a_name_costs_at_most_400_bytes_of_file),
+		T(a_first_reading_has_room_for_its_pages_and_gives_it_back),
 		T(cs_69_one_renewal_writes_as_few_pages_among_many_names),
 		T(a_place_is_this_users_own_or_none),
 		T(a_file_of_another_user_is_none_of_ours),
