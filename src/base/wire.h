@@ -115,6 +115,9 @@ enum sst_wire_verb {
 				   [since SEQ]" for events. [stream connection]: write
 				   the answer there and close it */
 	SST_CHAN_SAY,		/* data: one sentence for the log, NUL. a: SST_SAY_* */
+	/* relay to keeper again */
+	SST_CHAN_TAKE,		/* id: a source is being read, however long that takes:
+				   KEEP or DROP follows */
 
 	/* relay to keeper, on the file channel: one question, one answer */
 	SST_OPEN_PATH = 128,	/* id: source; data: absolute path, NUL. The

@@ -53,6 +53,9 @@ take_message(struct sst_keeper *k, const struct sst_wire_head *head, size_t len,
 	case SST_CHAN_RELEASE:
 		sst_held_release(&k->held, head->id);
 		break;
+	case SST_CHAN_TAKE:
+		sst_source_take(&k->sources, head->id);
+		break;
 	case SST_CHAN_KEEP:
 		sst_source_keep(&k->sources, head->id);
 		break;
@@ -182,8 +185,8 @@ sst_files_ready(struct sst_keeper *k, struct sst_event *ev, uint32_t events)
 			end_answers(k);
 		return;
 	}
-	len = sst_sources_answer(&k->sources, &question, k->data, (size_t)n, &head,
-	    out, sizeof(out), fds, &n_fds);
+	len = sst_sources_answer(&k->sources, &question, k->data, (size_t)n,
+	    sst_clock_ms(), &head, out, sizeof(out), fds, &n_fds);
 	answer(k, &head, out, len, fds, n_fds);
 	for (size_t i = 0; i < n_fds; i++)
 		(void)close(fds[i]);

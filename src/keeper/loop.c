@@ -138,6 +138,7 @@ tick(struct sst_keeper *k, int64_t now, int n_events)
 {
 	sst_child_tick(k, now);
 	sst_sources_expire(&k->sources, now);
+	sst_sources_watch(&k->sources, now);
 	sst_door_expire(k, now);
 	sst_status_expire(k, now);
 	if (sst_watch_due(k->watch) <= now && watch_may(k, n_events))

@@ -50,6 +50,22 @@ source_new(const char *path, const char *why, int fd)
 	return s;
 }
 
+/* 0, or -1 with errno: then it is due again. */
+static int
+watch_arm(struct sst_sources *t, struct sst_source *s, int64_t now)
+{
+	if (s->watch_at == INT64_MAX)
+		return 0;
+	s->watch_at = now + SST_SOURCE_UNWATCHED_MS;
+	if (sst_watch_add(t->watch, s->node.key, s->path, s->is_dir, now) != 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	s->watch_at = INT64_MAX;
+	t->n_unwatched -= (size_t)s->is_dir;
+	return 0;
+}
+
 struct sst_source *
 sst_source_add(struct sst_sources *t, const char *path, const char *why, int fd,
     int64_t now)
@@ -73,9 +89,10 @@ sst_source_add(struct sst_sources *t, const char *path, const char *why, int fd,
 		return NULL;
 	}
 	t->n_provisional++;
-	/* Before anybody reads the files: a change from now on is noticed. */
-	if (s->watched &&
-	    sst_watch_add(t->watch, s->node.key, s->path, s->is_dir, now) != 0) {
+	s->watch_at = s->watched ? now + SST_SOURCE_UNWATCHED_MS : INT64_MAX;
+	t->n_unwatched += s->watched && s->is_dir;
+	/* Before anybody reads the file: a change from now on is noticed. */
+	if (!s->is_dir && watch_arm(t, s, now) != 0) {
 		sst_source_drop(t, s->node.key);
 		errno = ENOMEM;
 		return NULL;
@@ -87,6 +104,15 @@ struct sst_source *
 sst_source_get(const struct sst_sources *t, uint32_t id)
 {
 	return (struct sst_source *)sst_table_get(&t->table, id);
+}
+
+void
+sst_source_take(struct sst_sources *t, uint32_t id)
+{
+	struct sst_source *s = sst_source_get(t, id);
+
+	if (s != NULL)
+		s->until = INT64_MAX;
 }
 
 void
@@ -109,8 +135,9 @@ sst_source_drop(struct sst_sources *t, uint32_t id)
 		return;
 	if (!s->kept)
 		t->n_provisional--;
-	if (s->watched)
+	if (s->watched && s->watch_at == INT64_MAX)
 		sst_watch_remove(t->watch, id);
+	t->n_unwatched -= s->is_dir && s->watch_at != INT64_MAX;
 	sst_table_take(&t->table, &s->node);
 	source_free(s);
 }
@@ -126,6 +153,18 @@ sst_sources_expire(struct sst_sources *t, int64_t now)
 			sst_source_drop(t, s->node.key);
 }
 
+void
+sst_sources_watch(struct sst_sources *t, int64_t now)
+{
+	struct sst_place place = { 0 };
+	struct sst_source *s;
+
+	while (t->n_unwatched > 0 &&
+	    (s = (struct sst_source *)sst_table_next(&t->table, &place)) != NULL)
+		if (s->watch_at <= now)
+			(void)watch_arm(t, s, now);
+}
+
 int64_t
 sst_sources_due(const struct sst_sources *t)
 {
@@ -133,11 +172,14 @@ sst_sources_due(const struct sst_sources *t)
 	const struct sst_source *s;
 	int64_t due = INT64_MAX;
 
-	if (t->n_provisional == 0)
+	if (t->n_provisional == 0 && t->n_unwatched == 0)
 		return due;
-	while ((s = (const struct sst_source *)sst_table_next(&t->table, &place)) != NULL)
+	while ((s = (const struct sst_source *)sst_table_next(&t->table, &place)) != NULL) {
 		if (!s->kept && s->until < due)
 			due = s->until;
+		if (s->watch_at < due)
+			due = s->watch_at;
+	}
 	return due;
 }
 
@@ -227,12 +269,19 @@ open_for(const struct sst_source *s, uint16_t verb, const char *path, struct ans
 	}
 }
 
+/* Whether the question is for the directory itself: it is about to be listed. */
+static int
+is_listing(const struct sst_source *s, const struct sst_wire_head *question, size_t len)
+{
+	return s->is_dir && question->verb == SST_OPEN_PATH && len <= strlen(s->path) + 2;
+}
+
 size_t
-sst_sources_answer(const struct sst_sources *t, const struct sst_wire_head *question,
-    const char *data, size_t len, struct sst_wire_head *ret_head, char *out,
+sst_sources_answer(struct sst_sources *t, const struct sst_wire_head *question,
+    const char *data, size_t len, int64_t now, struct sst_wire_head *ret_head, char *out,
     size_t size, int fds[SST_WIRE_FDS], size_t *ret_n_fds)
 {
-	const struct sst_source *s = sst_source_get(t, question->id);
+	struct sst_source *s = sst_source_get(t, question->id);
 	struct answer a = { .out = out, .size = size, .fds = fds };
 	long rc = -1;
 	int n;
@@ -243,7 +292,7 @@ sst_sources_answer(const struct sst_sources *t, const struct sst_wire_head *ques
 		errno = ESTALE;
 	else if (len == 0 || memchr(data, '\0', len) != data + len - 1)
 		errno = EINVAL;
-	else
+	else if (!is_listing(s, question, len) || watch_arm(t, s, now) == 0)
 		rc = open_for(s, question->verb, data, &a);
 	ret_head->a = (int32_t)rc;
 	*ret_n_fds = a.n_fds;
@@ -274,14 +323,15 @@ count_names(const char *data, size_t len)
 }
 
 int
-sst_sources_hot(const struct sst_sources *t, uint32_t id, const char *data, size_t len,
+sst_sources_hot(struct sst_sources *t, uint32_t id, const char *data, size_t len,
     int64_t now)
 {
-	const struct sst_source *s = sst_source_get(t, id);
+	struct sst_source *s = sst_source_get(t, id);
 	const int n = count_names(data, len);
 
 	if (s == NULL || !s->kept || !s->watched || !s->is_dir || n < 0)
 		return -1;
+	(void)watch_arm(t, s, now);
 	for (size_t at = 0; at < len; at += strlen(data + at) + 1)
 		sst_watch_hot(t->watch, id, data + at, now);
 	return n;

@@ -227,6 +227,9 @@ sst_change_submit(struct sst_change *c)
 	struct sst_lane *lane = sst_certs_lane(c->certs);
 	struct sst_record *r = record_of(c);
 
+	/* it may wait for those before it, and be read for minutes */
+	if (c->kind == SST_CHANGE_LOAD && !c->again)
+		sst_change_tell(c->relay, SST_CHAN_TAKE, c->id);
 	if (r != NULL)
 		r->n_jobs++;
 	else

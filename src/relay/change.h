@@ -11,7 +11,7 @@
  *      first waits for staples (certs.h); nobody else waits for that.
  *   2. What is to be read again later is the store's: it is done as long as anybody
  *      has the store, whoever asked for it.
- *   3. Every source of the keeper is kept or dropped, once.
+ *   3. Every source of the keeper is taken when it comes, and kept or dropped, once.
  * Threads: under the relay's lock; `work` is the loader's.
  */
 #ifndef SST_RELAY_CHANGE_H

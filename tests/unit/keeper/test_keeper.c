@@ -9,6 +9,7 @@
 
 #include "keeper/status.h"
 
+#include "base/clock.h"
 #include "base/wire.h"
 
 #include <errno.h>
@@ -489,6 +490,21 @@ is_said_as_deployed(struct pair *k, const char *path)
 	assert_int_equal(k->data[strlen(path)], ':');
 }
 
+/* Until the directory, which nobody lists, has its watch. 0: this user cannot see it. */
+static int
+wait_for_watch(struct pair *k, const char *path)
+{
+	const int64_t until = sst_clock_ms() + PATIENCE_MS;
+	char text[4096];
+
+	do {
+		if (!asked(k, "watches\n", text, sizeof(text)))
+			return 0;
+		assert_true(sst_clock_ms() < until);
+	} while (strstr(text, path) == NULL);
+	return 1;
+}
+
 static void
 a_change_in_a_directory_is_named_and_can_be_told_of_at_the_door(void **state)
 {
@@ -506,6 +522,8 @@ a_change_in_a_directory_is_named_and_can_be_told_of_at_the_door(void **state)
 	id = set_file(k, at(k->p, "tls"), &conn);
 	(void)close(conn);
 	say(k, SST_CHAN_KEEP, id, 0, "", NULL, 0);
+	if (!wait_for_watch(k, at(k->p, "tls")))
+		return;
 	put_file(k->p, "tls/a/cert", "one");
 	assert_int_equal(heard(k, NULL, 0), 2);
 	assert_int_equal(k->reply.verb, SST_CHAN_CHANGED);

@@ -347,6 +347,29 @@ a_source_that_nobody_keeps_is_dropped(void **state)
 }
 
 static void
+a_source_that_is_taken_waits_for_as_long_as_it_takes(void **state)
+{
+	struct shelf *s = *state;
+	uint32_t taken, loose;
+
+	put_file(s->p, "a", "text");
+	taken = add(s, "a", NULL, 0)->node.key;
+	loose = add(s, "a", NULL, 0)->node.key;
+	sst_source_take(&s->t, taken);
+	sst_source_take(&s->t, loose + 1);	/* there is none */
+	assert_int_equal(sst_sources_due(&s->t), SST_SOURCE_PATIENCE_MS);
+	sst_sources_expire(&s->t, INT64_MAX - 1);
+	assert_null(sst_source_get(&s->t, loose));
+	assert_non_null(sst_source_get(&s->t, taken));
+	assert_true(sst_sources_due(&s->t) == INT64_MAX);
+	assert_int_equal(s->t.n_provisional, 1);
+	/* who took it is gone */
+	sst_sources_expire(&s->t, INT64_MAX);
+	assert_null(sst_source_get(&s->t, taken));
+	assert_int_equal(s->t.n_provisional, 0);
+}
+
+static void
 nobody_fills_the_table_by_asking(void **state)
 {
 	struct shelf *s = *state;
@@ -381,7 +404,7 @@ ask(struct shelf *s, uint16_t verb, uint32_t id, const char *path,
 	sst_wire_init(&q, verb);
 	q.id = id;
 	*fd = -1;
-	len = sst_sources_answer(&s->t, &q, path, strlen(path) + 1, ret, out, PATH_MAX,
+	len = sst_sources_answer(&s->t, &q, path, strlen(path) + 1, 0, ret, out, PATH_MAX,
 	    fds, &n_fds);
 	assert_true(n_fds <= 1);
 	if (n_fds == 1)
@@ -484,7 +507,7 @@ a_path_of_a_question_ends_where_its_only_nul_is(void **state)
 	(void)strcpy(data, at(s->p, "a"));
 	for (size_t n = 0; n <= strlen(data) + 2; n++) {
 		memset(data + strlen(data), 0, 3);
-		(void)sst_sources_answer(&s->t, &q, data, n, &r, out, sizeof(out), fds,
+		(void)sst_sources_answer(&s->t, &q, data, n, 0, &r, out, sizeof(out), fds,
 		    &n_fds);
 		assert_int_equal(r.a, n == strlen(data) + 1 ? 0 : -1);
 		assert_int_equal(n_fds, r.a == 0);
@@ -493,6 +516,57 @@ a_path_of_a_question_ends_where_its_only_nul_is(void **state)
 		else
 			assert_int_equal(r.b, EINVAL);
 	}
+}
+
+static void
+a_directory_is_watched_before_it_is_listed_and_soon_at_any_rate(void **state)
+{
+	struct shelf *s = *state;
+	struct sst_wire_head r;
+	uint32_t listed, served, hot;
+	char out[PATH_MAX];
+	int fd, watch;
+
+	put_dir(s->p, "a");
+	put_dir(s->p, "a/n");
+	put_dir(s->p, "b");
+	put_dir(s->p, "c");
+	put_file(s->p, "f", "text");
+	listed = add(s, "a", NULL, 0)->node.key;
+	assert_int_equal(sst_sources_due(&s->t), SST_SOURCE_UNWATCHED_MS);
+	served = add(s, "b", NULL, 10)->node.key;
+	hot = add(s, "c", NULL, 0)->node.key;
+	assert_int_equal(s->t.n_unwatched, 3);
+	(void)add(s, "f", NULL, 0);	/* a file is watched at once */
+	assert_int_equal(s->t.n_unwatched, 3);
+	watch = sst_watch_fd(s->t.watch);
+	assert_true(place_is_watched(watch, s->p->dir));
+	/* the name of one who is served does not wait */
+	(void)ask(s, SST_OPEN_PATH, listed, at(s->p, "a/n"), &r, out, &fd);
+	assert_int_equal(r.a, 0);
+	(void)close(fd);
+	(void)ask(s, SST_OPEN_EXPOSED, listed, at(s->p, "a"), &r, out, &fd);
+	assert_false(place_is_watched(watch, at(s->p, "a")));
+	(void)ask(s, SST_OPEN_PATH, listed, at(s->p, "a"), &r, out, &fd);
+	assert_int_equal(r.a, 0);
+	(void)close(fd);
+	assert_true(place_is_watched(watch, at(s->p, "a")));
+	sst_source_keep(&s->t, hot);
+	assert_int_equal(sst_sources_hot(&s->t, hot, "n", 2, 0), 1);
+	assert_true(place_is_watched(watch, at(s->p, "c")));
+	assert_int_equal(sst_sources_due(&s->t), 10 + SST_SOURCE_UNWATCHED_MS);
+	sst_sources_watch(&s->t, 10 + SST_SOURCE_UNWATCHED_MS - 1);
+	assert_false(place_is_watched(watch, at(s->p, "b")));
+	sst_sources_watch(&s->t, 10 + SST_SOURCE_UNWATCHED_MS);
+	assert_true(place_is_watched(watch, at(s->p, "b")));
+	assert_int_equal(sst_sources_due(&s->t), SST_SOURCE_PATIENCE_MS);
+	sst_source_drop(&s->t, served);
+	assert_false(place_is_watched(watch, at(s->p, "b")));
+	/* one that goes before it is due counts no longer */
+	served = add(s, "b", NULL, 0)->node.key;
+	assert_int_equal(s->t.n_unwatched, 1);
+	sst_source_drop(&s->t, served);
+	assert_int_equal(s->t.n_unwatched, 0);
 }
 
 static void
@@ -557,6 +631,7 @@ what_is_served_is_taken_as_names_of_a_watched_source_and_as_nothing_else(void **
 	id = add(s, "tls", NULL, 0)->node.key;
 	file = add(s, "f", NULL, 0)->node.key;
 	fixed = add(s, "tls", "because", 0)->node.key;
+	sst_sources_watch(&s->t, SST_SOURCE_UNWATCHED_MS);
 	for (int i = 0; i < 10; i++)
 		sst_watch_step(s->t.watch, 0, ignore, NULL);
 	fd = sst_watch_fd(s->t.watch);
@@ -612,10 +687,12 @@ main(void)
 		cmocka_unit_test(messages_leave_in_order_when_the_other_side_was_busy),
 		cmocka_unit_test(only_what_the_program_asked_waits_for_the_next_relay),
 		SHELF(a_source_that_nobody_keeps_is_dropped),
+		SHELF(a_source_that_is_taken_waits_for_as_long_as_it_takes),
 		SHELF(nobody_fills_the_table_by_asking),
 		SHELF(questions_are_answered_only_below_a_watched_source),
 		SHELF(of_a_file_nothing_below_it_is_opened),
 		SHELF(a_path_of_a_question_ends_where_its_only_nul_is),
+		SHELF(a_directory_is_watched_before_it_is_listed_and_soon_at_any_rate),
 		SHELF(kept_sources_are_told_to_the_next_relay),
 		SHELF(what_is_served_is_taken_as_names_of_a_watched_source_and_as_nothing_else),
 	};

@@ -192,21 +192,24 @@ supply(int fd, int option, const struct pki_buf *bytes)
 	return rc;
 }
 
-/* The verb of the relay's next message about a source, 0: none. */
+/* What the relay said last about a source, 0: nothing. One that is kept was taken first. */
 static int
 told_keeper(uint32_t id)
 {
 	struct sst_wire_head head;
-	int verdict = 0;
+	int verdict = 0, taken = 0;
 	char c;
 
 	while (recv(w.channel[1], &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
 		assert_true(sst_wire_recv(w.channel[1], &head, w.data, sizeof(w.data),
 		    NULL, 0) >= 0);
-		if (head.id == id && (head.verb == SST_CHAN_KEEP ||
-		    head.verb == SST_CHAN_DROP))
+		if (head.id != id)
+			continue;
+		taken += head.verb == SST_CHAN_TAKE;
+		if (head.verb == SST_CHAN_KEEP || head.verb == SST_CHAN_DROP)
 			verdict = head.verb;
 	}
+	assert_true(taken || verdict != SST_CHAN_KEEP);
 	return verdict;
 }
 
