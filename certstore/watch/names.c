@@ -204,19 +204,20 @@ is_folder(const struct sst_target *t, const char *name)
 	    (int)sizeof(path) && lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* What a name looks like now; 0: it is not there. */
+/* What a name looks like now; 0: it is not there. *ret_since: whether one of its files
+ * was changed since the target was armed. */
 static uint32_t
-look(const struct sst_target *t, const char *name, uint32_t *ret_deep)
+look(const struct sst_target *t, const char *name, uint32_t *ret_deep, int *ret_since)
 {
 	char path[PATH_MAX];
 	struct stat st;
-	int since;
 
 	*ret_deep = 0;
+	*ret_since = 0;
 	if (snprintf(path, sizeof(path), "%s/%s", t->path, name) >= (int)sizeof(path) ||
 	    lstat(path, &st) != 0)
 		return 0;
-	*ret_deep = sst_look_files(AT_FDCWD, path, &t->since, &since);
+	*ret_deep = sst_look_files(AT_FDCWD, path, &t->since, ret_since);
 	return sst_look_stat(&st);
 }
 
@@ -230,6 +231,7 @@ evict(struct sst_watch *w, int for_served, int64_t now)
 	struct sst_seen_name *e;
 	struct sst_target *t;
 	uint32_t at, deep;
+	int since;
 
 	if (r == NULL && for_served)
 		r = w->by_heat[1].coldest;
@@ -237,7 +239,7 @@ evict(struct sst_watch *w, int for_served, int64_t now)
 		return;
 	t = r->t;
 	(void)snprintf(name, sizeof(name), "%s", r->name);
-	at = look(t, name, &deep);
+	at = look(t, name, &deep, &since);
 	/* What happened before that look is in the queue; the rest sweep sees. */
 	sst_watch_read(w, now);
 	e = sst_seen_find(&t->seen, sst_seen_key(name));
@@ -268,6 +270,7 @@ promote(struct sst_watch *w, struct sst_target *t, const char *name, int is_serv
 	const uint32_t old_at = was->at, old_deep = was->deep;
 	struct sst_seen_name *e;
 	uint32_t at, deep;
+	int since;
 
 	/* The kernel may have less left than the plan says. */
 	if (!take_room(w, t, name)) {
@@ -279,10 +282,10 @@ promote(struct sst_watch *w, struct sst_target *t, const char *name, int is_serv
 	}
 	e = sst_seen_find(&t->seen, sst_seen_key(name));
 	heat(w, find(w, e->at, t, e->key), is_served);
-	at = look(t, name, &deep);
+	at = look(t, name, &deep, &since);
 	if ((e->key & SST_SEEN_COVERED) == 0)
 		e->deep = deep;
-	if (at != old_at || (old_deep != 0 && old_deep != deep))
+	if (at != old_at || (old_deep == 0 ? since : old_deep != deep))
 		sst_target_mark(w, t, name, now + SST_WATCH_QUIET_MS);
 }
 
@@ -320,6 +323,8 @@ sst_watch_hot(struct sst_watch *w, uint32_t id, const char *name, int64_t now)
 	const struct sst_ref *ref = (struct sst_ref *)sst_table_get(&w->refs, id);
 	struct sst_seen_name *e;
 	struct sst_target *t;
+	uint32_t deep;
+	int since;
 
 	if (ref == NULL || !ref->t->is_dir || w->plan.most == 0)
 		return;
@@ -337,7 +342,8 @@ sst_watch_hot(struct sst_watch *w, uint32_t id, const char *name, int64_t now)
 		if (e == NULL)
 			return;
 		e->key |= t->turn;
-		e->at = look(t, name, &e->deep);
+		/* Its files are compared with those that were there at first. */
+		e->at = look(t, name, &deep, &since);
 	}
 	promote(w, t, name, 1, now);
 }

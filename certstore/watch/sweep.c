@@ -160,8 +160,9 @@ static int
 arm_one(struct sst_watch *w, struct sst_target *t, const char *name, int type,
     struct sst_seen_name *e, int64_t now)
 {
+	const uint64_t was = e->key;
 	struct stat st;
-	int n = 1;
+	int n = 1, since = 0;
 
 	if (type == DT_DIR && ((e->key & SST_SEEN_WATCHED) != 0 || sst_named_room(w))) {
 		(void)sst_named_watch(w, t, name, e);
@@ -175,8 +176,12 @@ arm_one(struct sst_watch *w, struct sst_target *t, const char *name, int type,
 		e->at = sst_look_stat(&st);
 	if ((e->key & SST_SEEN_COVERED) == 0)
 		e->deep = 0;
+	/* What is looked at no more: a file of it that was written over leaves no trace
+	 * in the directory. */
+	else if ((was & SST_SEEN_COVERED) == 0)
+		(void)sst_look_files(dirfd(t->walk), name, &t->since, &since);
 	/* It changed when its watch was not there yet. */
-	if (sst_look_is_since(&st, &t->since))
+	if (since || sst_look_is_since(&st, &t->since))
 		sst_target_mark(w, t, name, now + SST_WATCH_QUIET_MS);
 	return n;
 }

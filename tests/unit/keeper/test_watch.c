@@ -404,6 +404,33 @@ a_big_directory_gets_its_watches_in_slices_and_no_change_in_between_is_lost(void
 	}
 }
 
+/* The directory does not show it, and once it has its watch its files are looked at no
+ * more. */
+static void
+a_file_written_over_before_its_directory_has_its_watch_is_noticed(void **state)
+{
+	struct scene *s = *state;
+
+	put_dir(s->p, "tls");
+	put_dir(s->p, "tls/a");
+	put_dir(s->p, "tls/b");
+	put_file(s->p, "tls/a/cert", "one");
+	put_file(s->p, "tls/b/cert", "one");
+	put_certbot(s);
+	place_tick();
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
+	put_file(s->p, "tls/b/cert", "two");
+	settle(s);
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "b");
+	assert_int_equal(changes(s), 0);
+	assert_int_equal(sst_watch_add(s->w, ID + 1, at(s->p, "live"), 1, s->now), 0);
+	put_file(s->p, "archive/x/cert1.pem", "one, in place");
+	settle(s);
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "x");
+}
+
 static void
 directories_beyond_the_limit_are_looked_at(void **state)
 {
@@ -925,6 +952,37 @@ who_is_served_while_watches_are_set_has_one_at_once(void **state)
 	assert_int_equal(rule.swept, n - 4);
 }
 
+/* One that the walk did not come to yet, and one that it came to and no pass did. */
+static void
+a_file_written_over_before_its_name_is_served_is_noticed(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(renew(s, 7), 0);	/* room for four */
+	put_names(s, 9);
+	place_tick();
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
+	put_file(s->p, "tls/8/cert", "two");
+	serve(s, 7);
+	serve(s, 8);
+	assert_int_equal(changes(s), 1);
+	assert_string_equal(told_name(s), "8");
+	for (int i = 0; i < 9; i++)
+		if (!is_watched(s, i)) {
+			char name[32];
+
+			(void)snprintf(name, sizeof(name), "tls/%d/cert", i);
+			put_file(s->p, name, "two");
+			serve(s, i);
+			assert_true(is_watched(s, i));
+			assert_int_equal(changes(s), 1);
+			(void)snprintf(name, sizeof(name), "%d", i);
+			assert_string_equal(told_name(s), name);
+			break;
+		}
+	assert_int_equal(changes(s), 0);
+}
+
 static void
 an_archive_that_is_made_again_is_watched_again(void **state)
 {
@@ -1096,6 +1154,7 @@ main(void)
 	const struct CMUnitTest inotify[] = {
 		SCENE(a_burst_is_told_once_and_not_later_than_promised),
 		SCENE(a_big_directory_gets_its_watches_in_slices_and_no_change_in_between_is_lost),
+		SCENE(a_file_written_over_before_its_directory_has_its_watch_is_noticed),
 		SCENE(directories_beyond_the_limit_are_looked_at),
 		SCENE(cs_48_events_that_the_kernel_lost_are_a_change_of_everything),
 		SCENE(cs_48_a_directory_that_may_be_searched_and_not_read_is_looked_at),
@@ -1107,6 +1166,7 @@ main(void)
 		SCENE(what_is_said_to_be_served_moves_so_many_watches_a_second),
 		SCENE(what_is_not_there_or_no_directory_takes_nobodys_watch),
 		SCENE(who_is_served_while_watches_are_set_has_one_at_once),
+		SCENE(a_file_written_over_before_its_name_is_served_is_noticed),
 		SCENE(an_archive_that_is_made_again_is_watched_again),
 		SCENE(the_files_of_all_names_have_their_turn),
 		SCENE(certbot_says_which_name_it_renews_before_it_moves_its_links),
