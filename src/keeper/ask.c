@@ -82,6 +82,7 @@ put_rule(FILE *out, const struct sst_watch_rule *r)
 	}
 }
 
+/* It has no watch; one that is to have one waits for memory. */
 static void
 put_static(FILE *out, const struct sst_source *s)
 {
@@ -89,7 +90,7 @@ put_static(FILE *out, const struct sst_source *s)
 	put_string(out, s->path);
 	(void)fputs(",\"rule\":\"static\",\"watched\":0,\"swept\":0,\"every_ms\":0,"
 	    "\"mark\":null,\"why\":", out);
-	put_string(out, s->why);
+	put_string(out, s->why != NULL ? s->why : strerror(ENOMEM));
 	(void)fputc('}', out);
 }
 
@@ -148,6 +149,7 @@ answer(struct sst_keeper *k, int fd, const char *nudged)
 
 	if (out == NULL)
 		return;
+	sst_sources_watch_all(&k->sources, sst_clock_ms());
 	if (nudged == NULL)
 		put_watches(k, out);
 	else

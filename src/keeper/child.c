@@ -202,7 +202,9 @@ sst_child_reap(struct sst_keeper *k)
 	/* Its last words may tell why. */
 	sst_channel_take(k, INT_MAX);
 	cut_off(k);
-	/* Nobody is left who could keep them; kept ones stay. */
+	/* Nobody is left who could keep them; kept ones stay, and those that wait for the
+	 * next relay. */
+	sst_sources_forsake(&k->sources);
 	k->ready = 0;
 	k->kill_at = k->ready_by = k->idle_at = INT64_MAX;
 	if (k->starter >= 0) {

@@ -154,15 +154,38 @@ sst_sources_expire(struct sst_sources *t, int64_t now)
 }
 
 void
-sst_sources_watch(struct sst_sources *t, int64_t now)
+sst_sources_forsake(struct sst_sources *t)
+{
+	struct sst_place place = { 0 };
+	const struct sst_source *s;
+
+	while ((s = (const struct sst_source *)sst_table_next(&t->table, &place)) != NULL)
+		if (!s->kept && s->until == INT64_MAX)
+			sst_source_drop(t, s->node.key);
+}
+
+static void
+watch_until(struct sst_sources *t, int64_t now, int64_t due)
 {
 	struct sst_place place = { 0 };
 	struct sst_source *s;
 
 	while (t->n_unwatched > 0 &&
 	    (s = (struct sst_source *)sst_table_next(&t->table, &place)) != NULL)
-		if (s->watch_at <= now)
+		if (s->watch_at <= due)
 			(void)watch_arm(t, s, now);
+}
+
+void
+sst_sources_watch(struct sst_sources *t, int64_t now)
+{
+	watch_until(t, now, now);
+}
+
+void
+sst_sources_watch_all(struct sst_sources *t, int64_t now)
+{
+	watch_until(t, now, INT64_MAX);
 }
 
 int64_t

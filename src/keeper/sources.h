@@ -58,10 +58,13 @@ struct sst_source *sst_source_get(const struct sst_sources *, uint32_t id);
 void	sst_source_take(struct sst_sources *, uint32_t id);
 void	sst_source_keep(struct sst_sources *, uint32_t id);
 void	sst_source_drop(struct sst_sources *, uint32_t id);
-/* Drops what was not kept in time; `now` INT64_MAX: all that is not kept. */
+/* Drops what was not kept in time. */
 void	sst_sources_expire(struct sst_sources *, int64_t now);
-/* Watches the directories of which that is due. */
+/* Drops what was taken and not kept: the relay that took it is gone. */
+void	sst_sources_forsake(struct sst_sources *);
+/* Watches the directories of which that is due; or all, for who asks about them. */
 void	sst_sources_watch(struct sst_sources *, int64_t now);
+void	sst_sources_watch_all(struct sst_sources *, int64_t now);
 /* When expire() or watch() is due; INT64_MAX: never. */
 int64_t	sst_sources_due(const struct sst_sources *);
 /* Data of FILE and RESTORE_SOURCE: the path, NUL and, when static, why, NUL.

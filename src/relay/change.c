@@ -203,6 +203,13 @@ done(struct sst_job *job)
 	sst_change_free(c);
 }
 
+void
+sst_change_promise(struct sst_change *c)
+{
+	sst_change_tell(c->relay, SST_CHAN_KEEP, c->id);
+	hold_again(c);
+}
+
 struct sst_change *
 sst_change_new(struct sst_relay *relay, struct sst_certs *certs,
     const struct sst_record *r, enum sst_change_kind kind)

@@ -11,7 +11,9 @@
  *      first waits for staples (certs.h); nobody else waits for that.
  *   2. What is to be read again later is the store's: it is done as long as anybody
  *      has the store, whoever asked for it.
- *   3. Every source of the keeper is taken when it comes, and kept or dropped, once.
+ *   3. Every source of the keeper is taken when it comes, and kept or dropped when it
+ *      was read. Before that, who waited for it may be told that it is set: then it is
+ *      kept, so that the relay that comes after this one reads it.
  * Threads: under the relay's lock; `work` is the loader's.
  */
 #ifndef SST_RELAY_CHANGE_H
@@ -68,6 +70,8 @@ struct sst_change *sst_change_new(struct sst_relay *, struct sst_certs *,
 void	sst_change_free(struct sst_change *);
 /* Takes it; after those of the same store that were submitted before. */
 void	sst_change_submit(struct sst_change *);
+/* Its caller is about to be told that it is set, although it is still being read. */
+void	sst_change_promise(struct sst_change *);
 /* The one that will read this source again and has not begun to; or NULL. */
 struct sst_change *sst_change_waiting(struct sst_certs *, uint32_t id);
 

@@ -35,8 +35,10 @@ long_enough(struct sst_timer *t)
 {
 	struct sst_change *c = SST_HOLDER(t, struct sst_change, timer);
 
-	if (c->call != NULL)
+	if (c->call != NULL) {
+		sst_change_promise(c);
 		sst_call_answer(c->call, 0, NULL, 0, -1);
+	}
 	c->call = NULL;
 }
 

@@ -363,10 +363,27 @@ a_source_that_is_taken_waits_for_as_long_as_it_takes(void **state)
 	assert_non_null(sst_source_get(&s->t, taken));
 	assert_true(sst_sources_due(&s->t) == INT64_MAX);
 	assert_int_equal(s->t.n_provisional, 1);
-	/* who took it is gone */
-	sst_sources_expire(&s->t, INT64_MAX);
+}
+
+static void
+what_a_relay_took_and_did_not_keep_goes_with_it(void **state)
+{
+	struct shelf *s = *state;
+	uint32_t taken, kept, loose;
+
+	put_file(s->p, "a", "text");
+	taken = add(s, "a", NULL, 0)->node.key;
+	kept = add(s, "a", NULL, 0)->node.key;
+	loose = add(s, "a", NULL, 0)->node.key;
+	sst_source_take(&s->t, taken);
+	sst_source_take(&s->t, kept);
+	sst_source_keep(&s->t, kept);
+	sst_sources_forsake(&s->t);
 	assert_null(sst_source_get(&s->t, taken));
-	assert_int_equal(s->t.n_provisional, 0);
+	assert_non_null(sst_source_get(&s->t, kept));
+	/* nobody has seen it yet */
+	assert_non_null(sst_source_get(&s->t, loose));
+	assert_int_equal(s->t.n_provisional, 1);
 }
 
 static void
@@ -688,6 +705,7 @@ main(void)
 		cmocka_unit_test(only_what_the_program_asked_waits_for_the_next_relay),
 		SHELF(a_source_that_nobody_keeps_is_dropped),
 		SHELF(a_source_that_is_taken_waits_for_as_long_as_it_takes),
+		SHELF(what_a_relay_took_and_did_not_keep_goes_with_it),
 		SHELF(nobody_fills_the_table_by_asking),
 		SHELF(questions_are_answered_only_below_a_watched_source),
 		SHELF(of_a_file_nothing_below_it_is_opened),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Calls of the shim, as the relay answers them: NEW, options, LEND, listen. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -416,6 +417,50 @@ a_chain_for_none_of_the_listed_names_is_refused(void **state)
 	(void)close(fd);
 }
 
+/* The keeper, who finds nothing: the answer to each question that is there. */
+static void
+answer_none(void)
+{
+	struct sst_wire_head head;
+	char c;
+
+	while (recv(w.files[1], &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+		assert_true(sst_wire_recv(w.files[1], &head, w.data, sizeof(w.data),
+		    NULL, 0) >= 0);
+		sst_wire_init(&head, SST_WIRE_REPLY);
+		head.a = -1;
+		head.b = ENOENT;
+		assert_int_equal(sst_wire_send(w.files[1], &head, "none", 5, NULL, 0), 0);
+	}
+}
+
+/* Its caller goes on: if this relay ends, the next one has to read it. */
+static void
+a_directory_that_is_read_for_long_is_kept_when_its_caller_is_told(void **state)
+{
+	int fd = fresh(), dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct sst_wire_head head;
+	int verdict = 0;
+
+	(void)state;
+	sst_wire_init(&head, SST_CHAN_FILE);
+	head.id = ++w.id;
+	head.a = IPPROTO_TLS;
+	head.b = TLS_CERTIFICATE_CHAIN;
+	head.c = 1;
+	assert_int_equal(ask(sst_supply_file, &head, "/nowhere", 9, fd, dir), 0);
+	assert_int_equal(told_keeper(head.id), SST_CHAN_KEEP);
+	/* what could not be read in the end is dropped all the same */
+	for (int i = 0; i < 500 && verdict == 0; i++) {
+		answer_none();
+		sst_loop_turn(&w.relay->loop, 10);
+		verdict = told_keeper(head.id);
+	}
+	assert_int_equal(verdict, SST_CHAN_DROP);
+	(void)close(dir);
+	(void)close(fd);
+}
+
 static void
 sk_17_closed_sockets_leave_no_record(void **state)
 {
@@ -443,6 +488,8 @@ main(void)
 		cmocka_unit_test(other_levels_are_the_tcp_sockets),
 		cmocka_unit_test(listening_needs_a_chain_with_its_key),
 		cmocka_unit_test(a_chain_for_none_of_the_listed_names_is_refused),
+		cmocka_unit_test(
+		    a_directory_that_is_read_for_long_is_kept_when_its_caller_is_told),
 		cmocka_unit_test(sk_17_closed_sockets_leave_no_record),
 	};
 
