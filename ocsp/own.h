@@ -54,7 +54,8 @@ struct sst_own_config {
 					   whether anything is fetched; NULL: defaults */
 	int		 no_staples;	/* 1: they are watched only */
 	X509_STORE	*anchors;	/* issuers that no chain carries; or NULL. Referenced */
-	void		(*on_word)(void *arg, const struct sst_own_word *);	/* or NULL */
+	/* 0; or it is told again at a later look. NULL: nobody is told. */
+	int		(*on_word)(void *arg, const struct sst_own_word *);
 	void		*arg;
 };
 

@@ -50,7 +50,7 @@ struct sst_own_cert {
 	int		 asking;	/* somebody sees to its staple */
 	int		 answered;	/* once at least, or there is nobody to ask */
 	enum sst_own_look looking;	/* somebody judges it; he is done */
-	int		 revoked;
+	int		 revoked, told;	/* told: by who judges it */
 	struct sst_own_staple *staple;	/* or NULL */
 	struct {	/* what the staple says */
 		int64_t	 this_update, until, fetched_at;
@@ -82,7 +82,7 @@ struct sst_own {
 						   staples' */
 	int		 no_staples;
 	X509_STORE	*anchors;
-	void		(*on_word)(void *, const struct sst_own_word *);
+	int		(*on_word)(void *, const struct sst_own_word *);
 	void		*arg;
 
 	pthread_mutex_t	 step_mu;	/* one step at a time */

@@ -24,7 +24,8 @@ revoked_of(const struct sst_check *k)
 	return NULL;
 }
 
-static void
+/* 1: it is known there now. */
+static int
 tell(struct sst_own_cert *e, const struct sst_revocation_result *r, const char *text)
 {
 	const struct sst_own *o = e->own;
@@ -33,8 +34,7 @@ tell(struct sst_own_cert *e, const struct sst_revocation_result *r, const char *
 	    .revoked_at = r != NULL ? r->revoked_at : 0,
 	    .source = r != NULL ? r->source : SST_SOURCE_NONE, .text = text };
 
-	if (o->on_word != NULL)
-		o->on_word(o->arg, &word);
+	return o->on_word == NULL || o->on_word(o->arg, &word) == 0;
 }
 
 /* Spread by the certificate, over a quarter of the time. */
@@ -46,27 +46,27 @@ look_at_locked(const struct sst_own_cert *e, int64_t now)
 	return now + every + (e->leaf[2] << 8 | e->leaf[3]) % (every / 4);
 }
 
-/* Reads the verdict and tells of a change. A verdict that says neither revoked nor
- * good takes nothing back. */
+/* Reads the verdict and tells of a change, at each look until it is known. A verdict
+ * that says neither revoked nor good takes nothing back. */
 static void
 conclude(struct sst_own_cert *e, struct sst_check *k, int64_t now)
 {
 	const struct sst_revocation_result *r;
 	struct sst_error err = { .code = SST_OK };
 	struct sst_own *o = e->own;
-	int was, is;
+	int is;
 
 	(void)sst_check_now(k, &err);
 	r = revoked_of(k);
 	(void)pthread_mutex_lock(&o->mu);
-	was = e->revoked;
-	is = r != NULL || (was && sst_check_result(k, 0)->verdict != SST_VERDICT_GOOD);
+	is = r != NULL || (e->revoked && sst_check_result(k, 0)->verdict != SST_VERDICT_GOOD);
 	e->revoked = is;
 	if (!e->gone)
 		e->look_at = look_at_locked(e, now);
 	(void)pthread_mutex_unlock(&o->mu);
-	if (is != was)
-		tell(e, r, r != NULL ? err.text : "it is not revoked any more");
+	if (is != e->told && is == (r != NULL) &&
+	    tell(e, r, is ? err.text : "it is not revoked any more"))
+		e->told = is;
 }
 
 static void

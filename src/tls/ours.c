@@ -91,16 +91,18 @@ list_take(struct sst_ours *o)
 	(void)pthread_mutex_unlock(&all_mu);
 }
 
-static void
+static int
 on_word(void *arg, const struct sst_own_word *word)
 {
 	struct sst_ours *o = arg;
+	int rc = SST_OK;
 
 	(void)pthread_mutex_lock(&o->mu);
 	if (o->store != NULL)
-		(void)sst_store_mark_revoked(o->store, word->leaf,
+		rc = sst_store_mark_revoked(o->store, word->leaf,
 		    word->revoked ? word->text : NULL, NULL);
 	(void)pthread_mutex_unlock(&o->mu);
+	return rc;
 }
 
 int

@@ -688,7 +688,7 @@ static struct {
 	unsigned	 n, said;
 } stepper;
 
-static void
+static int
 step_again(void *arg, const struct sst_own_word *word)
 {
 	(void)arg;
@@ -696,6 +696,7 @@ step_again(void *arg, const struct sst_own_word *word)
 	stepper.n++;
 	if (stepper.inside)
 		stepper.said = sst_own_step(stepper.own);
+	return 0;
 }
 
 static void

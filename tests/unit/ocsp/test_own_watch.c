@@ -249,6 +249,35 @@ rv_39_after_a_step_back_of_the_clock_they_are_looked_at_as_well(void **state)
 	assert_int_equal(w->n_words, 1);
 }
 
+/* Both ways; and what was heard is said no more. */
+static void
+what_could_not_be_done_is_told_again(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "c");
+
+	w->says[0].life = HOUR;
+	add(w, c);
+	settle(w);
+	for (int listed = 2; listed >= 0; listed -= 2) {
+		const int before = w->n_words;
+
+		w->says[0].listed = listed;
+		w->deaf = 1;
+		go(w, 2 * HOUR);
+		assert_int_equal(is_revoked(w, c), listed == 0);
+		assert_int_equal(w->n_words, before + 1);
+		go(w, 100);
+		assert_int_equal(w->n_words, before + 2);
+		w->deaf = 0;
+		for (int i = 0; i < 2; i++) {
+			go(w, 100);
+			assert_int_equal(is_revoked(w, c), listed != 0);
+			assert_int_equal(w->n_words, before + 3);
+		}
+	}
+}
+
 /* Where there are many each is looked at more seldom, and not all in one second. */
 static void
 the_next_look_depends_on_how_many_there_are(void **state)
@@ -300,6 +329,7 @@ main(void)
 		EACH(without_staples_they_are_watched_alone),
 		EACH(a_source_that_is_slow_is_heard_at_this_look),
 		EACH(rv_39_after_a_step_back_of_the_clock_they_are_looked_at_as_well),
+		EACH(what_could_not_be_done_is_told_again),
 		EACH(the_next_look_depends_on_how_many_there_are),
 	};
 

@@ -52,13 +52,17 @@ answer(void *arg, const struct responder_request *q, struct responder_reply *rep
 	    .next_update = to, .rows = rows, .n_rows = n });
 }
 
-static void
+static int
 on_word(void *arg, const struct sst_own_word *word)
 {
 	struct world *w = arg;
 
 	(void)pthread_mutex_lock(&w->mu);
 	w->n_words++;
+	if (w->deaf) {
+		(void)pthread_mutex_unlock(&w->mu);
+		return -1;
+	}
 	if (word->revoked && w->n_bad < CERTS)
 		memcpy(w->bad[w->n_bad++], word->leaf, 32);
 	for (int i = 0; i < w->n_bad && !word->revoked; i++)
@@ -71,6 +75,7 @@ on_word(void *arg, const struct sst_own_word *word)
 	w->source = word->source;
 	(void)snprintf(w->text, sizeof(w->text), "%s", word->text);
 	(void)pthread_mutex_unlock(&w->mu);
+	return 0;
 }
 
 struct pki_cert *

@@ -39,7 +39,7 @@ struct world {
 	struct sst_own	*own;
 	/* words that were told */
 	pthread_mutex_t	 mu;
-	int		 n_words;
+	int		 n_words, deaf;	/* deaf: none can be done */
 	uint8_t		 bad[CERTS][32];	/* revoked, as they tell */
 	int		 n_bad;
 	uint8_t		 leaf[32];

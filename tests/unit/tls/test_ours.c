@@ -766,6 +766,40 @@ what_could_not_be_listed_is_not_gone(void **state)
 	SSL_CTX_free(server);
 }
 
+/* A mark that failed for want of memory comes with the next look. */
+static void
+what_is_revoked_is_marked_although_there_was_no_memory(void **state)
+{
+	struct sst_store *none = r.store;
+	const time_t begun = time(NULL);
+	int hits = 0;
+
+	(void)state;
+	duo_revoke(r.checker, r.cert[0]);
+	for (int n = 1, hit = 1; hit; n++) {
+		struct sst_ours *ours;
+		uint64_t before;
+
+		r.store = meet_store(r.cert, 2);
+		before = sst_store_generation(r.store);
+		ours = ours_blank();
+		sst_ours_sync(ours);
+		starve_arm(n, STARVE_SQLITE);
+		while (sst_ours_step(ours) == 0)
+			continue;
+		hit = starve_over();
+		hits += hit;
+		atomic_store(&wall, begun + 100 * n);
+		while (sst_ours_step(ours) == 0)
+			continue;
+		assert_int_equal(sst_store_generation(r.store), before + 1);
+		sst_ours_unref(ours);
+		sst_store_unref(r.store);
+	}
+	assert_true(hits > 1);
+	r.store = none;
+}
+
 #define EACH(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -790,6 +824,7 @@ main(void)
 		EACH(what_the_store_has_lost_is_seen_to_no_more),
 		EACH(what_was_chosen_before_the_store_lost_it_is_not_seen_to),
 		EACH(what_could_not_be_listed_is_not_gone),
+		EACH(what_is_revoked_is_marked_although_there_was_no_memory),
 		EACH(cs_42_a_resumed_session_is_given_none_whoever_asks),
 	};
 
