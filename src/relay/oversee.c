@@ -39,16 +39,6 @@ struct dating {
 	unsigned	 seconds;	/* until it is to be done again */
 };
 
-/* Reads the program's own roots in the loader's thread, for a listen(). */
-struct rooting {
-	struct sst_job	 job;		/* first */
-	struct sst_relay *relay;
-	struct sst_call	*call;		/* NULL: its caller went away */
-	struct sst_settings *set;	/* referenced */
-	uint64_t	 cookie;
-	void		(*go)(struct sst_call *, struct sst_record *);
-};
-
 /* A listen() that waits. */
 struct waiting {
 	struct sst_timer timer;
@@ -93,26 +83,20 @@ make(struct sst_record *r, struct sst_ours **ret, struct sst_error *err)
 	return rc < 0 ? rc : (int)budget(&policy);
 }
 
-static int
-is_ready(const struct sst_record *r)
-{
-	struct sst_ours *ours = sst_certs_ours(r->set->certs, NULL);
-	const int is = ours != NULL && sst_ours_has_staples(ours) == !r->set->no_stapling &&
-	    sst_ours_is_given(ours) == (r->set->staples != NULL);
-
-	sst_ours_unref(ours);
-	return is;
-}
-
 void
 sst_oversee_ready(struct sst_record *r)
 {
-	struct sst_ours *ours = NULL;
+	struct sst_ours *ours = sst_certs_ours(r->set->certs, NULL);
 	struct sst_error err = { 0 };
 	int rc;
 
-	if (is_ready(r))
+	if (ours != NULL && sst_ours_has_staples(ours) == !r->set->no_stapling &&
+	    sst_ours_is_given(ours) == (r->set->staples != NULL)) {
+		sst_ours_unref(ours);
 		return;
+	}
+	sst_ours_unref(ours);
+	ours = NULL;
 	rc = make(r, &ours, &err);
 	if (rc < 0) {
 		sst_log_event(&r->relay->log, SST_LOG_INTERNAL, sst_clock_ms(),
@@ -233,8 +217,8 @@ caller_gone(struct sst_call *call)
 	sst_call_drop(call);
 }
 
-static int
-wait_staples(struct sst_call *call, struct sst_record *r,
+int
+sst_oversee_wait(struct sst_call *call, struct sst_record *r,
     void (*go)(struct sst_call *, struct sst_record *))
 {
 	struct sst_loop *loop = &r->relay->loop;
@@ -266,73 +250,6 @@ wait_staples(struct sst_call *call, struct sst_record *r,
 	sst_call_wait(call, caller_gone, w);
 	sst_loop_arm(loop, &w->timer, loop->now + POLL_MS, poll);
 	return 1;
-}
-
-static void
-roots_work(struct sst_job *job)
-{
-	struct rooting *j = SST_HOLDER(job, struct rooting, job);
-	struct sst_trust *trust = NULL;
-
-	/* shared from now on: who asks next waits for no file */
-	if (sst_settings_trust(j->set, &trust, NULL) == SST_OK)
-		sst_trust_unref(trust);
-}
-
-static void
-roots_done(struct sst_job *job)
-{
-	struct rooting *j = SST_HOLDER(job, struct rooting, job);
-	struct sst_record *r = sst_record_find(j->relay, j->cookie);
-
-	if (j->call != NULL) {
-		j->call->gone = NULL;
-		j->call->owner = NULL;
-		if (r == NULL)
-			sst_call_fail(j->call, EBADF, NULL);
-		else if (!wait_staples(j->call, r, j->go))
-			j->go(j->call, r);
-	}
-	sst_settings_unref(j->set);
-	free(j);
-}
-
-static void
-roots_unwanted(struct sst_call *call)
-{
-	struct rooting *j = call->owner;
-
-	j->call = NULL;
-	sst_call_drop(call);
-}
-
-/* 1: they are being read. */
-static int
-wait_roots(struct sst_call *call, struct sst_record *r,
-    void (*go)(struct sst_call *, struct sst_record *))
-{
-	struct rooting *j;
-
-	if ((r->set->cert_file == NULL && r->set->cert_dir == NULL) ||
-	    r->set->trust != NULL || is_ready(r) || (j = calloc(1, sizeof(*j))) == NULL)
-		return 0;
-	j->job.work = roots_work;
-	j->job.done = roots_done;
-	j->relay = r->relay;
-	j->call = call;
-	j->set = sst_settings_ref(r->set);
-	j->cookie = r->cookie;
-	j->go = go;
-	sst_call_wait(call, roots_unwanted, j);
-	sst_loader_submit(&r->relay->loader, &j->job);
-	return 1;
-}
-
-int
-sst_oversee_wait(struct sst_call *call, struct sst_record *r,
-    void (*go)(struct sst_call *, struct sst_record *))
-{
-	return wait_roots(call, r, go) || wait_staples(call, r, go);
 }
 
 static void

@@ -6,9 +6,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/fanotify.h>
 #include <sys/stat.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -407,55 +406,6 @@ COLD_SCENE(what_is_changed_after_a_renewal_that_waits_comes_after_it)
 	end();
 }
 
-static void *
-listen_on(void *arg)
-{
-	want_eq(listen(*(int *)arg, 16), 0);
-	return NULL;
-}
-
-/* Whoever opens the file waits for an answer; the descriptor to read that from, and to
- * answer. */
-static int
-hold_opens(const char *path)
-{
-	int fd = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, path) != 0)
-		world_skip("nobody may be kept from a file here");
-	return fd;
-}
-
-COLD_SCENE(while_roots_of_the_programs_own_are_read_others_are_served)
-{
-	struct fanotify_response answer = { .response = FAN_ALLOW };
-	struct fanotify_event_metadata opens;
-	struct addr at, other_at;
-	int listener, other, held;
-	pthread_t thread;
-
-	begin("");
-	other = ours_listener(&other_at, world.families[0], issue(TWO, "", 30), NULL);
-	(void)setenv("SSL_CERT_FILE", world.ca_file, 1);
-	listener = ours_bound(&at, world.families[0]);
-	want_eq(ours_set(listener, TLS_CERTIFICATE_CHAIN, issue(ONE, "o", 30)), 0);
-	held = hold_opens(world.ca_file);
-	want_eq(pthread_create(&thread, NULL, listen_on, &listener), 0);
-	want_eq(read(held, &opens, sizeof(opens)), (int)sizeof(opens));
-	want_eq(shown(other, &other_at, TWO, r.cert[0]), 1);
-	want_eq(r.asked[1], 0);
-	/* it is read once */
-	answer.fd = opens.fd;
-	want_eq(write(held, &answer, sizeof(answer)), (int)sizeof(answer));
-	(void)close(opens.fd);
-	want_eq(pthread_join(thread, NULL), 0);
-	want_eq(stapled(listener, &at, ONE, 1, r.cert[1]), 1);
-	want_eq(close(held), 0);
-	want_eq(close(listener), 0);
-	want_eq(close(other), 0);
-	end();
-}
-
 COLD_SCENE(of_many_names_the_renewed_one_has_its_staple_before_it_serves)
 {
 	enum { NAMES = 300 };
@@ -626,7 +576,6 @@ main(void)
 		cmocka_unit_test(a_chain_that_waited_for_its_key_is_served_with_its_staple),
 		cmocka_unit_test(while_a_renewal_waits_for_its_staple_others_are_loaded),
 		cmocka_unit_test(what_is_changed_after_a_renewal_that_waits_comes_after_it),
-		cmocka_unit_test(while_roots_of_the_programs_own_are_read_others_are_served),
 		cmocka_unit_test(
 		    of_many_names_the_renewed_one_has_its_staple_before_it_serves),
 		cmocka_unit_test(
