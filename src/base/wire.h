@@ -130,6 +130,8 @@ enum sst_wire_verb {
 				   name in it NAME NUL TARGET NUL (the target "" where
 				   it is no link), an empty name, and of each [file] its
 				   path with NUL: what a reader of the name opens next */
+	SST_OPEN_LIST,		/* as PATH, of a directory that is going to be listed:
+				   a source has its watch before the answer */
 
 	SST_WIRE_REPLY = 255
 };

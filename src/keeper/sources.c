@@ -267,6 +267,7 @@ open_for(const struct sst_source *s, uint16_t verb, const char *path, struct ans
 	}
 	switch (verb) {
 	case SST_OPEN_PATH:
+	case SST_OPEN_LIST:
 		a->fds[0] = sst_path_open(s->path, s->is_dir, path);
 		a->n_fds = a->fds[0] >= 0;
 		return a->fds[0] < 0 ? -1 : 0;
@@ -292,11 +293,11 @@ open_for(const struct sst_source *s, uint16_t verb, const char *path, struct ans
 	}
 }
 
-/* Whether the question is for the directory itself: it is about to be listed. */
+/* Whether the source itself, and nothing below it, is about to be listed. */
 static int
 is_listing(const struct sst_source *s, const struct sst_wire_head *question, size_t len)
 {
-	return s->is_dir && question->verb == SST_OPEN_PATH && len <= strlen(s->path) + 2;
+	return s->is_dir && question->verb == SST_OPEN_LIST && len <= strlen(s->path) + 2;
 }
 
 size_t

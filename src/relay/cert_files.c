@@ -156,8 +156,11 @@ open_below(const struct place *place, int is_resolved)
 	    openat(place->fd, name, OPEN_FLAGS);
 }
 
+/* How a path is opened. */
+enum opened { AS_IT_IS, RESOLVED, TO_LIST };
+
 static int
-open_place(struct sst_certs *certs, const char *path, int is_resolved, int *ret_fd,
+open_place(struct sst_certs *certs, const char *path, enum opened how, int *ret_fd,
     struct sst_error *err)
 {
 	struct place place;
@@ -166,6 +169,8 @@ open_place(struct sst_certs *certs, const char *path, int is_resolved, int *ret_
 
 	if (code != 0)
 		return path_fail(err, code, path);
+	if (place.ask_keeper && how == TO_LIST)
+		return sst_files_open_list(certs->files, place.id, path, ret_fd, err);
 	if (place.ask_keeper)
 		return sst_files_open(certs->files, place.id, path, ret_fd, err);
 	if (!place.is_dir) {
@@ -173,7 +178,7 @@ open_place(struct sst_certs *certs, const char *path, int is_resolved, int *ret_
 		*ret_fd = place.fd;
 		return SST_OK;
 	}
-	fd = open_below(&place, is_resolved);
+	fd = open_below(&place, how == RESOLVED);
 	code = errno;
 	(void)close(place.fd);
 	if (fd < 0)
@@ -201,7 +206,7 @@ certs_ahead(void *ctx, const char *path, struct sst_answer *ret)
 static int
 certs_open(void *ctx, const char *path, int *ret_fd, struct sst_error *err)
 {
-	return open_place(ctx, path, 0, ret_fd, err);
+	return open_place(ctx, path, AS_IT_IS, ret_fd, err);
 }
 
 /* The keeper resolves all again, and judges it itself. */
@@ -210,7 +215,7 @@ certs_open_resolved(void *ctx, const char *root, const char *path, int *ret_fd,
     struct sst_error *err)
 {
 	(void)root;
-	return open_place(ctx, path, 1, ret_fd, err);
+	return open_place(ctx, path, RESOLVED, ret_fd, err);
 }
 
 static int
@@ -248,7 +253,7 @@ certs_list(void *ctx, const char *path, int (*each)(void *arg, const char *name)
     void *arg, struct sst_error *err)
 {
 	int fd = -1;
-	int rc = certs_open(ctx, path, &fd, err);
+	int rc = open_place(ctx, path, TO_LIST, &fd, err);
 
 	return rc != SST_OK ? rc : list_fd(fd, path, each, arg, err);
 }

@@ -155,8 +155,8 @@ ask(struct sst_files *files, uint16_t verb, uint32_t id, const char *path, char 
 	return -1;
 }
 
-int
-sst_files_open(struct sst_files *files, uint32_t id, const char *path, int *ret_fd,
+static int
+open_as(struct sst_files *files, uint16_t verb, uint32_t id, const char *path, int *ret_fd,
     struct sst_error *err)
 {
 	char data[PATH_MAX];
@@ -164,13 +164,27 @@ sst_files_open(struct sst_files *files, uint32_t id, const char *path, int *ret_
 	size_t len;
 	int a, code;
 
-	if (ask(files, SST_OPEN_PATH, id, path, data, sizeof(data), &len, &a, &fd, 1,
+	if (ask(files, verb, id, path, data, sizeof(data), &len, &a, &fd, 1,
 	    &code) < 0)
 		return path_fail(err, code, path);
 	if (fd < 0)
 		return path_fail(err, EPROTO, path);
 	*ret_fd = fd;
 	return SST_OK;
+}
+
+int
+sst_files_open(struct sst_files *files, uint32_t id, const char *path, int *ret_fd,
+    struct sst_error *err)
+{
+	return open_as(files, SST_OPEN_PATH, id, path, ret_fd, err);
+}
+
+int
+sst_files_open_list(struct sst_files *files, uint32_t id, const char *path, int *ret_fd,
+    struct sst_error *err)
+{
+	return open_as(files, SST_OPEN_LIST, id, path, ret_fd, err);
 }
 
 int

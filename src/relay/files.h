@@ -41,6 +41,10 @@ uint64_t sst_files_unanswered(void);
 void	sst_files_done(struct sst_files *);
 int	sst_files_open(struct sst_files *, uint32_t id, const char *path, int *ret_fd,
 	    struct sst_error *err);
+/* The same for a directory that is going to be listed: a source that is watched is so
+ * from before the answer. */
+int	sst_files_open_list(struct sst_files *, uint32_t id, const char *path, int *ret_fd,
+	    struct sst_error *err);
 /* A name right in the source with what its reader asks next; the caller closes the
  * descriptors. < 0: ask step by step. */
 int	sst_files_ahead(struct sst_files *, uint32_t id, const char *path,

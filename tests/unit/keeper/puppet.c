@@ -135,7 +135,7 @@ obey(int call)
 		pass_on(call);
 	else if (head.verb == PUPPET_FLOOD)
 		flood(call, &head, (size_t)n);
-	else if (head.verb >= SST_OPEN_PATH && head.verb <= SST_OPEN_EXPOSED)
+	else if (head.verb >= SST_OPEN_PATH && head.verb <= SST_OPEN_LIST)
 		ask_files(call, &head, (size_t)n);
 	else {
 		(void)sst_wire_send(CHANNEL, &head, data, (size_t)n, fds, count(fds));

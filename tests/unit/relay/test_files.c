@@ -83,6 +83,10 @@ a_file_is_opened_by_the_keeper_or_its_errno_is_told(void **state)
 	asked(SST_OPEN_PATH, 7, "/a/b");
 	assert_true(fd >= 0 && fd != event);
 	(void)close(fd);
+	answer(0, 0, NULL, 0, event);
+	assert_int_equal(sst_files_open_list(&w.files, 7, "/a", &fd, &w.err), SST_OK);
+	asked(SST_OPEN_LIST, 7, "/a");
+	(void)close(fd);
 	before = fds_open();
 	answer(-1, EACCES, NULL, 0, -1);
 	assert_true(sst_files_open(&w.files, 7, "/a/\n", &fd, &w.err) < 0);

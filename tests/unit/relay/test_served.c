@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@
 #define OTHER_ID	9	/* watched as well */
 #define MANY		(SST_HOT_MOST + 10)
 
+static atomic_int lists;	/* directories that were to be listed */
+
 /* The keeper: answers what is asked about files. */
 static void *
 answer(void *arg)
@@ -36,15 +39,15 @@ answer(void *arg)
 	struct sst_wire_head head;
 	char path[4096], out[4096];
 	ssize_t len;
-	uint16_t verb;
-	int fd;
+	int fd, opens;
 
 	while (sst_wire_recv(s->a.files[1], &head, path, sizeof(path), NULL, 0) > 0) {
-		verb = head.verb;
-		len = verb == SST_OPEN_LINK ? readlink(path, out, sizeof(out)) : 0;
-		fd = verb == SST_OPEN_PATH ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		opens = head.verb == SST_OPEN_PATH || head.verb == SST_OPEN_LIST;
+		lists += head.verb == SST_OPEN_LIST;
+		len = head.verb == SST_OPEN_LINK ? readlink(path, out, sizeof(out)) : 0;
+		fd = opens ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 		sst_wire_init(&head, SST_WIRE_REPLY);
-		head.b = len < 0 || (verb == SST_OPEN_PATH && fd < 0) ? errno : 0;
+		head.b = len < 0 || (opens && fd < 0) ? errno : 0;
 		head.a = head.b != 0 ? -1 : 0;
 		(void)sst_wire_send(s->a.files[1], &head, out, len > 0 ? (size_t)len : 0,
 		    &fd, fd >= 0);
@@ -109,6 +112,7 @@ supply(struct scene *s, const char *dir, uint32_t id)
 	const char *live = pki_path(dir, "live");
 	int file = open(live, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct sst_wire_head head;
+	const int before = lists;
 
 	assert_true(file >= 0);
 	sst_wire_init(&head, SST_CHAN_FILE);
@@ -119,6 +123,8 @@ supply(struct scene *s, const char *dir, uint32_t id)
 	assert_int_equal(agent_ask(&s->a, sst_supply_file, &head, live,
 	    strlen(live) + 1, s->app, file), 0);
 	(void)close(file);
+	/* by then the keeper watches it */
+	assert_true(lists > before || id == STATIC_ID);
 }
 
 /* A client asks for the name, and is served. */
