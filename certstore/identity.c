@@ -11,6 +11,7 @@
 #include "base/ossl.h"
 #include "digest.h"
 #include "intern.h"
+#include "key.h"
 #include "quick.h"
 
 /* Measured with malloc_usable_size over P-256 and RSA-2048 leaves: what the
@@ -144,6 +145,31 @@ sst_chain_content(const uint8_t leaf[32], STACK_OF(X509) *chain, struct sst_inte
 	return rc;
 }
 
+/* Whether the leaf's key and `key` are the same, written alike. */
+static int
+is_written_alike(X509 *leaf, EVP_PKEY *key)
+{
+	unsigned char *theirs = NULL, *ours = NULL;
+	uint8_t print[SST_PRINT_SIZE];
+	struct sst_key_facts facts;
+	int theirs_len, ours_len, rc;
+
+	/* to write a point is to divide by a number of 256 bits */
+	if (sst_key_is_plain(key) && sst_key_facts_quick(leaf, &facts))
+		return sst_key_print(key, print, NULL) == SST_OK &&
+		    memcmp(print, facts.print, sizeof(print)) == 0;
+	theirs_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &theirs);
+	ours_len = i2d_PUBKEY(key, &ours);
+	if (theirs_len <= 0 || ours_len <= 0)
+		rc = SST_E_NOMEM;
+	else
+		rc = theirs_len == ours_len &&
+		    memcmp(theirs, ours, (size_t)ours_len) == 0;
+	OPENSSL_free(theirs);
+	OPENSSL_free(ours);
+	return rc;
+}
+
 /*
  * Makes `key` the object that the leaf has as its public key. Each handshake
  * asks OpenSSL to install the pair, and it compares the two: the same object in
@@ -155,31 +181,24 @@ sst_chain_content(const uint8_t leaf[32], STACK_OF(X509) *chain, struct sst_inte
 static int
 one_key(X509 *leaf, EVP_PKEY *key, const uint8_t digest[32], struct sst_error *err)
 {
-	unsigned char *theirs = NULL, *ours = NULL;
-	int theirs_len, ours_len, rc;
 	uint8_t now[32];
+	int rc;
 
 	rc = sst_leaf_settle(leaf);
 	if (rc < 0)
 		return sst_fail(err, rc, "out of memory");
 	if (rc == 1 || EVP_PKEY_get0_provider(key) != NULL)
 		return SST_OK;
-	theirs_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &theirs);
-	ours_len = i2d_PUBKEY(key, &ours);
-	if (theirs_len <= 0 || ours_len <= 0)
-		rc = sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
-	else if (theirs_len == ours_len &&
-	    memcmp(theirs, ours, (size_t)ours_len) == 0) {
-		/* what is served must stay what was signed */
-		if (X509_set_pubkey(leaf, key) != 1 ||
-		    X509_digest(leaf, EVP_sha256(), now, NULL) != 1 ||
-		    memcmp(now, digest, sizeof(now)) != 0)
-			rc = sst_fail_ossl(err, SST_E_MALFORMED,
-			    "the certificate is not encoded as DER");
-	}
-	OPENSSL_free(theirs);
-	OPENSSL_free(ours);
-	return rc;
+	rc = is_written_alike(leaf, key);
+	if (rc < 0)
+		return sst_fail_ossl(err, rc, "out of memory");
+	/* what is served must stay what was signed */
+	if (rc && (X509_set_pubkey(leaf, key) != 1 ||
+	    X509_digest(leaf, EVP_sha256(), now, NULL) != 1 ||
+	    memcmp(now, digest, sizeof(now)) != 0))
+		return sst_fail_ossl(err, SST_E_MALFORMED,
+		    "the certificate is not encoded as DER");
+	return SST_OK;
 }
 
 /* The leaf with a public key, referenced; SST_E_MISMATCH: it is not that of `key`. */

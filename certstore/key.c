@@ -274,6 +274,18 @@ sst_key_print(EVP_PKEY *key, uint8_t out[SST_PRINT_SIZE], struct sst_error *err)
 	return rc;
 }
 
+int
+sst_key_is_plain(EVP_PKEY *key)
+{
+	const EC_KEY *ec;
+
+	if (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || EVP_PKEY_get0_provider(key) != NULL)
+		return 0;
+	ec = EVP_PKEY_get0_EC_KEY(key);
+	return ec != NULL && EC_KEY_get_conv_form(ec) == POINT_CONVERSION_UNCOMPRESSED &&
+	    EC_GROUP_get_asn1_flag(EC_KEY_get0_group(ec)) == OPENSSL_EC_NAMED_CURVE;
+}
+
 /* A named curve, and a point that is written in full. */
 static int
 ec_quick(const X509_ALGOR *alg, const uint8_t *point, int len, struct sst_key_facts *f)

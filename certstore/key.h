@@ -43,6 +43,10 @@ int	sst_key_kind(EVP_PKEY *, char *text, size_t size);
 /* SHA-256 of the public half. SST_E_UNSUPPORTED: of no kind that is served. */
 int	sst_key_print(EVP_PKEY *, uint8_t out[SST_PRINT_SIZE], struct sst_error *err);
 
+/* Whether a certificate of it is written in the one form that sst_key_facts_quick() knows
+ * for its kind, so that equal prints are equal bytes. */
+int	sst_key_is_plain(EVP_PKEY *);
+
 /* What a certificate says of its key. */
 struct sst_key_facts {
 	int	 kind;		/* enum sst_key_kind */

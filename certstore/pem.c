@@ -120,11 +120,12 @@ static int
 plain_blocks(const struct reader *r, const uint8_t *text, size_t len, size_t *ret_len,
     struct sst_error *err)
 {
-	uint8_t *der = OPENSSL_malloc(len + 1);
+	uint8_t small[SST_PEM_USUAL], *der;
 	size_t at = 0, der_len, n;
 	const char *name;
 	int rc = SST_OK;
 
+	der = len < sizeof(small) ? small : OPENSSL_malloc(len + 1);
 	if (der == NULL)
 		return sst_fail_ossl(err, SST_E_NOMEM, "out of memory");
 	while (rc == SST_OK && (n = sst_pem_block(text + at, len - at, &name, der,
@@ -132,7 +133,9 @@ plain_blocks(const struct reader *r, const uint8_t *text, size_t len, size_t *re
 		rc = block_take(r, name, "", der, der_len, err);
 		at += n;
 	}
-	OPENSSL_clear_free(der, len + 1);
+	OPENSSL_cleanse(der, len + 1);
+	if (der != small)
+		OPENSSL_free(der);
 	*ret_len = at;
 	return rc;
 }

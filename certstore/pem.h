@@ -23,6 +23,7 @@ struct sst_error;
 struct sst_intern;
 
 #define SST_PEM_MAX_BYTES	((size_t)1 << 20)
+#define SST_PEM_USUAL		4096	/* most files: they need no memory of their own */
 #define SST_PEM_MAX_CERTS	512
 #define SST_PEM_MAX_KEYS	64
 

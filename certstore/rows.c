@@ -70,7 +70,7 @@ sst_rows_move(struct sst_rows *rows, struct sst_row *row)
 	size_t room;
 
 	if (rows->n == rows->room) {
-		room = rows->room == 0 ? 4 : rows->room * 2;
+		room = rows->room == 0 ? 2 : rows->room * 2;
 		grown = reallocarray(rows->v, room, sizeof(*grown));
 		if (grown == NULL)
 			return SST_E_NOMEM;

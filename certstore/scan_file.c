@@ -19,14 +19,27 @@ show(char out[SHOWN_SIZE], const char *path)
 	return sst_escape(out, SHOWN_SIZE, path, strlen(path));
 }
 
-/* The file's bytes, which the caller clears and frees. 1: a directory. */
+/* Bytes of a file: an allocation of some KB costs more than to read them. */
+struct bytes {
+	uint8_t	 small[SST_PEM_USUAL], *v;
+	size_t	 len;
+};
+
+static void
+bytes_clear(struct bytes *b)
+{
+	OPENSSL_cleanse(b->v, b->len);
+	if (b->v != b->small)
+		free(b->v);
+}
+
+/* The file's bytes, which the caller clears. 1: a directory. */
 static int
 bytes_read(const struct sst_scan_env *env, const char *root, const char *path,
-    uint8_t **ret, size_t *ret_len, struct stat *st, struct sst_error *err)
+    struct bytes *ret, struct stat *st, struct sst_error *err)
 {
 	char shown[SHOWN_SIZE];
-	uint8_t *bytes = NULL;
-	size_t have = 0, size;
+	size_t size;
 	ssize_t n;
 	int fd = -1, rc;
 
@@ -55,27 +68,24 @@ bytes_read(const struct sst_scan_env *env, const char *root, const char *path,
 		goto out;
 	}
 	size = (size_t)st->st_size;
-	bytes = malloc(size + 1);
-	if (bytes == NULL) {
+	if (size > sizeof(ret->small))
+		ret->v = malloc(size);
+	if (ret->v == NULL) {
+		ret->v = ret->small;
 		rc = sst_fail(err, SST_E_NOMEM, "out of memory");
 		goto out;
 	}
-	while (have < size && (n = read(fd, bytes + have, size - have)) != 0) {
+	while (ret->len < size &&
+	    (n = read(fd, ret->v + ret->len, size - ret->len)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
 			rc = sst_fail_errno(err, errno, "%s", show(shown, path));
 			goto out;
 		}
-		have += (size_t)n;
+		ret->len += (size_t)n;
 	}
-	*ret = bytes;
-	*ret_len = have;
-	bytes = NULL;
 out:
-	if (bytes != NULL)
-		OPENSSL_cleanse(bytes, have);
-	free(bytes);
 	(void)close(fd);
 	return rc;
 }
@@ -109,17 +119,18 @@ sst_scan_read_below(const struct sst_scan_env *env, const char *root, const char
 {
 	struct sst_error inner = { .code = SST_OK };
 	struct sst_pem pem = { 0 };
-	uint8_t *bytes = NULL;
 	char shown[SHOWN_SIZE];
-	size_t len = 0;
+	struct bytes bytes;
 	struct stat st;
 	int rc;
 
 	*ret_open_key = 0;
-	rc = bytes_read(env, root, path, &bytes, &len, &st, err);
+	bytes.v = bytes.small;
+	bytes.len = 0;
+	rc = bytes_read(env, root, path, &bytes, &st, err);
 	if (rc != 0)
-		return rc;
-	rc = sst_pem_read(bytes, len, env->intern, &pem, &inner);
+		goto out;
+	rc = sst_pem_read(bytes.v, bytes.len, env->intern, &pem, &inner);
 	if (rc < 0) {
 		rc = sst_fail(err, rc, "%s: %s", show(shown, path), inner.text);
 		goto out;
@@ -134,8 +145,7 @@ sst_scan_read_below(const struct sst_scan_env *env, const char *root, const char
 	*ret = pem;
 	rc = SST_OK;
 out:
-	OPENSSL_cleanse(bytes, len);
-	free(bytes);
+	bytes_clear(&bytes);
 	return rc;
 }
 

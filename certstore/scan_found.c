@@ -55,7 +55,7 @@ sst_found_push(struct sst_scan *s, struct sst_found *f, struct sst_error *err)
 	size_t room;
 
 	if (s->n == s->room) {
-		room = s->room == 0 ? 4 : s->room * 2;
+		room = s->room == 0 ? 2 : s->room * 2;
 		grown = reallocarray(s->v, room, sizeof(*grown));
 		if (grown == NULL) {
 			sst_found_done(f);
