@@ -2,6 +2,7 @@
 /* store_keep - see store_keep.h. */
 #include "store_keep.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,33 +46,42 @@ is_new_locked(struct sst_store *s)
 	    sst_index_sources(s->index, source_seen, &seen, NULL) == SST_OK && !seen;
 }
 
+/* Whether the open directory, which is closed, has entries enough for an index. */
 static int
-entry_count(void *arg, const char *name)
+has_many(int fd)
 {
-	int *n = arg;
+	DIR *dir = fdopendir(fd);
+	const struct dirent *e;
+	int n = 0;
 
-	(void)name;
-	return ++*n < SST_INDEX_WORTH ? SST_OK : SST_E_LIMIT;
+	if (dir == NULL) {
+		(void)close(fd);
+		return 0;
+	}
+	while (n < SST_INDEX_WORTH && (e = readdir(dir)) != NULL)
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	(void)closedir(dir);
+	return n >= SST_INDEX_WORTH;
 }
 
-/* 1: it is a directory with so many entries that its index is worth keeping. */
+/* 1: it is a directory with so many entries that its index is worth keeping. It is not
+ * listed for what is in it, which would have to be watched first. */
 static int
 is_worth(struct sst_store *s, const char *path, struct sst_index_at *at)
 {
 	struct stat st;
-	int fd = -1, n = 0, is_dir;
+	int fd = -1;
 
 	if (s->env.ops->open(s->env.ctx, path, &fd, NULL) < 0)
 		return 0;	/* who reads it says what is wrong */
-	is_dir = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
-	(void)close(fd);
-	if (!is_dir)
+	if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		(void)close(fd);
 		return 0;
-	(void)s->env.ops->list(s->env.ctx, path, entry_count, &n, NULL);
+	}
 	at->path = path;
 	at->dev = st.st_dev;
 	at->ino = st.st_ino;
-	return n >= SST_INDEX_WORTH;
+	return has_many(fd);
 }
 
 static void
