@@ -41,12 +41,7 @@ see_fork(struct sst_own *o)
 	(void)pthread_mutex_lock(&fork_mu);
 	if (atomic_load(&o->pid) != me) {
 		locks_init(o);
-		for (size_t i = 0; i < o->n_buckets; i++)
-			for (struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next) {
-				e->asking = 0;
-				e->looking = SST_OWN_IDLE;
-				e->check = NULL;	/* the parent's thread has it */
-			}
+		sst_own_anew(o);
 		atomic_store(&o->pid, me);
 	}
 	(void)pthread_mutex_unlock(&fork_mu);
@@ -111,14 +106,22 @@ sst_own_free(struct sst_own *o)
 	if (o == NULL)
 		return;
 	see_fork(o);
+	/* After it the checker's thread knows none of them: what it puts in its place
+	 * moves others. */
+	for (size_t i = 0; i < o->n_buckets; i++)
+		for (e = o->buckets[i]; e != NULL; e = e->next) {
+			if (e->ticket != NULL)
+				sst_work_cancel(sst_checker_work(o->checker), e->ticket);
+			sst_check_free(e->check);
+			e->check = NULL;
+		}
 	for (size_t i = 0; i < o->n_buckets; i++)
 		while ((e = o->buckets[i]) != NULL) {
 			o->buckets[i] = e->next;
-			/* after it the checker's thread does not know the entry */
-			if (e->ticket != NULL)
-				sst_work_cancel(sst_checker_work(o->checker), e->ticket);
 			sst_own_cert_free(e);
 		}
+	sst_heap_done(&o->coming);
+	sst_heap_done(&o->due);
 	free(o->buckets);
 	X509_STORE_free(o->anchors);
 	sst_checker_unref(o->checker);
@@ -254,7 +257,7 @@ sst_own_add(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_err
 	struct sst_own_cert *e;
 	uint8_t digest[32];
 	unsigned len = sizeof(digest);
-	int rc = SST_OK;
+	int rc = SST_OK, entered;
 
 	if (X509_digest(leaf, EVP_sha256(), digest, &len) == 1 && sst_own_again(o, digest))
 		return SST_OK;
@@ -274,9 +277,12 @@ sst_own_add(struct sst_own *o, X509 *leaf, STACK_OF(X509) *above, struct sst_err
 	}
 	e->epoch = o->epoch;
 	e->asked_at = sst_checker_now(o->checker);
-	sst_own_enter_locked(o, e);
+	entered = sst_own_enter_locked(o, e);
 	sst_own_unlock(o);
-	return SST_OK;
+	if (entered)
+		return SST_OK;
+	sst_own_cert_free(e);
+	return sst_fail(err, SST_E_NOMEM, "out of memory");
 }
 
 unsigned
@@ -297,7 +303,6 @@ sst_own_step(struct sst_own *o)
 	atomic_store(&o->more, 0);
 	now = sst_checker_now(o->checker);
 	sst_own_lock(o);
-	sst_own_reap(o, now);
 	n = sst_own_due(o, now, list, &more);
 	sst_own_unlock(o);
 	for (size_t i = 0; i < n; i++) {
@@ -313,24 +318,13 @@ sst_own_step(struct sst_own *o)
 	return atomic_load(&o->more) ? 0 : again;
 }
 
-static size_t
-pending_locked(const struct sst_own *o)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < o->n_buckets; i++)
-		for (const struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next)
-			n += !e->answered;
-	return n;
-}
-
 size_t
 sst_own_pending(struct sst_own *o)
 {
 	size_t n;
 
 	sst_own_lock(o);
-	n = pending_locked(o);
+	n = o->pending;
 	sst_own_unlock(o);
 	return n;
 }
@@ -359,7 +353,7 @@ sst_own_wait(struct sst_own *o, unsigned ms)
 	while (sst_own_step(o) == 0)
 		continue;
 	sst_own_lock(o);
-	while ((n = pending_locked(o)) > 0 &&
+	while ((n = o->pending) > 0 &&
 	    pthread_cond_timedwait(&o->told, &o->mu, &until) != ETIMEDOUT)
 		continue;
 	sst_own_unlock(o);
@@ -376,7 +370,7 @@ sst_own_staple(struct sst_own *o, const uint8_t leaf[32])
 	sst_own_lock(o);
 	e = sst_own_find_locked(o, leaf);
 	if (e != NULL)
-		e->asked_at = now;
+		sst_own_wanted_locked(e, now);
 	if (e != NULL && sst_own_serves_locked(e, now))
 		s = sst_own_staple_ref(e->staple);
 	sst_own_unlock(o);

@@ -16,11 +16,13 @@
  *   4. sst_own_step() never waits for the network. It is fetched anew at half of its
  *      life and a little later, spread by the certificate (refresh.h).
  *   5. There is no limit of its own to how many are seen to: one costs its DER, its
- *      staple and about 200 octets, and is parsed when it is its turn. At most
+ *      staple and about 250 octets, and is parsed when it is its turn. A step looks at
+ *      those whose turn it is, and costs the same however many others there are. At most
  *      SST_OWN_BUSY are asked for at once, those that a client asked for last first;
  *      the more there are, the more seldom each is looked at for a list's word: every
  *      60 s, and a second more for each 64.
- *   6. Whatever a list or a responder says of a certificate is evidence, also of one
+ *   6. A clock that was ahead and is set right puts nothing off.
+ *   7. Whatever a list or a responder says of a certificate is evidence, also of one
  *      that names no responder.
  * Threads: any number. `on_word` is called with no lock held, by the checker's thread
  *   or by sst_own_step(). After fork() the child goes on with the staples it has.

@@ -119,9 +119,9 @@ refresh_at_locked(const struct sst_own_cert *e)
 	return sst_refresh_at(&ev, e->leaf);
 }
 
-/* When there is a good one: by its life; else soon. Caller holds own's mu. */
-static int64_t
-next_fetch_locked(const struct sst_own_cert *e, int64_t now)
+/* When there is a good one: by its life; else soon. */
+int64_t
+sst_own_fetch_at_locked(const struct sst_own_cert *e, int64_t now)
 {
 	const int64_t retry = now + RETRY_S + e->leaf[1] % SPREAD_S;
 	int64_t at;
@@ -143,9 +143,11 @@ settle(struct sst_own_cert *e, int64_t now, int fetched, int revoked)
 	if (revoked)
 		e->look_at = 0;
 	if (!e->gone)
-		e->fetch_at = next_fetch_locked(e, now);
-	e->answered = 1;
+		e->fetch_at = sst_own_fetch_at_locked(e, now);
+	sst_own_answer_locked(e, 1);
 	e->asking = 0;
+	o->busy--;
+	sst_own_order_locked(e);
 	(void)pthread_cond_broadcast(&o->told);
 	(void)pthread_mutex_unlock(&o->mu);
 }

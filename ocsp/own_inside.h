@@ -5,7 +5,7 @@
  *	own.c		life, one comes, a step
  *	own_table.c	all of them, by the leaf
  *	own_sync.c	which of them are served
- *	own_due.c	whose turn it is
+ *	own_due.c	whose turn it is (heap.h)
  *	own_fetch.c	a staple: from the caches, or fetched
  *	own_watch.c	a verdict: is it revoked?
  *
@@ -13,6 +13,9 @@
  *   1. An entry is freed by a step or with the whole, and never while something is
  *      under way for it (`asking`, `check`).
  *   2. `mu` is held while nothing is asked, judged or told.
+ *   3. Each is in `coming`, by the time at which something is to be done with it, or in
+ *      `due`, where who was asked for last is first. Whoever changes what that depends on
+ *      puts it in its place (sst_own_order_locked()): no step goes through all of them.
  */
 #ifndef SST_OCSP_OWN_INSIDE_H
 #define SST_OCSP_OWN_INSIDE_H
@@ -23,6 +26,7 @@
 
 #include "certkey.h"
 #include "evidence.h"
+#include "heap.h"
 #include "own.h"
 
 struct sst_cache;
@@ -43,6 +47,7 @@ struct sst_own_cert {
 	int		 has_responder;	/* who is asked for a staple */
 	unsigned	 epoch;		/* own's mu guards all below, but who works on an
 					   entry may read what only he changes */
+	struct sst_heap_node turn;	/* in coming or due */
 	int64_t		 fetch_at, look_at;	/* UNIX s */
 	int64_t		 asked_at;	/* a client wanted its staple, or it came */
 	int		 gone;		/* served no more: freed when nobody works on it, */
@@ -94,6 +99,10 @@ struct sst_own {
 	size_t		 n;
 	struct sst_own_cert **buckets;	/* a power of two, by the leaf */
 	size_t		 n_buckets;
+	struct sst_heap	 coming, due;
+	size_t		 busy;		/* what is under way: fetches and looks */
+	size_t		 pending;	/* entries that were not answered for yet */
+	int64_t		 now;		/* of the last step */
 };
 
 /* own.c */
@@ -106,14 +115,23 @@ void	sst_own_cert_free(struct sst_own_cert *);
 
 /* own_table.c */
 struct sst_own_cert *sst_own_find_locked(struct sst_own *, const uint8_t leaf[32]);
-void	sst_own_enter_locked(struct sst_own *, struct sst_own_cert *);
+/* 0: there is no memory for it. */
+int	sst_own_enter_locked(struct sst_own *, struct sst_own_cert *);
+void	sst_own_leave_locked(struct sst_own *, struct sst_own_cert *);
 
 /* own_sync.c: whether its staple may be given out. */
 int	sst_own_serves_locked(const struct sst_own_cert *, int64_t now);
 
-/* own_due.c, with both locks held. Frees what is served no more. */
-void	sst_own_reap(struct sst_own *, int64_t now);
-/* What is due now, marked as begun: how many. *ret_more: there is more, and room. */
+/* own_due.c: something of it changed that says when its turn is, ... */
+void	sst_own_order_locked(struct sst_own_cert *);
+/* ... or a client wanted its staple, ... */
+void	sst_own_wanted_locked(struct sst_own_cert *, int64_t now);
+/* ... or it is answered for (1), or is to be. */
+void	sst_own_answer_locked(struct sst_own_cert *, int answered);
+/* All of them, when nobody is at work any more. */
+void	sst_own_anew(struct sst_own *);
+/* With both locks held. Frees what is served no more, and begins what is due: how many.
+ * *ret_more: there is more, and room. */
 size_t	sst_own_due(struct sst_own *, int64_t now,
 	    struct sst_own_due list[SST_OWN_AT_ONCE], int *ret_more);
 /* Seconds until something is. */
@@ -123,12 +141,16 @@ unsigned sst_own_next(const struct sst_own *, int64_t now);
 struct sst_own_staple *sst_own_staple_new(const void *der, size_t len, int64_t until);
 struct sst_own_staple *sst_own_staple_ref(struct sst_own_staple *);
 
-/* own_fetch.c: both with no lock held. Takes what the caches have, if it is newer. */
+/* own_fetch.c: when its staple is to be seen to. */
+int64_t	sst_own_fetch_at_locked(const struct sst_own_cert *, int64_t now);
+/* Both with no lock held. Takes what the caches have, if it is newer. */
 void	sst_own_take(struct sst_own_cert *, int64_t now);
 /* The entry is `asking`, and is not when that is over. */
 void	sst_own_fetch(struct sst_own_cert *, int64_t now);
 
-/* own_watch.c: the entry is LOOKING, and LOOKED when that is over. */
+/* own_watch.c: when it is to be looked at again. */
+int64_t	sst_own_look_at_locked(const struct sst_own_cert *, int64_t now);
+/* With no lock held. The entry is LOOKING, and LOOKED when that is over. */
 void	sst_own_watch(struct sst_own_cert *, int64_t now);
 
 /* cache_response.c: the response that an answer was taken from. 1: a copy, for the

@@ -37,7 +37,9 @@ sst_own_again(struct sst_own *o, const uint8_t leaf[32])
 		e->gone = 0;
 		e->look_at = 0;
 		e->fetch_at = e->has_responder ? 0 : INT64_MAX;
-		e->answered = !e->has_responder || sst_own_serves_locked(e, now);
+		sst_own_answer_locked(e, !e->has_responder ||
+		    sst_own_serves_locked(e, now));
+		sst_own_order_locked(e);
 	}
 	sst_own_unlock(o);
 	return known;
@@ -74,7 +76,8 @@ leave_locked(struct sst_own_cert *e, int64_t now)
 	e->gone_at = e->gone ? e->gone_at : now;
 	e->gone = 1;
 	e->fetch_at = e->look_at = INT64_MAX;
-	e->answered = 1;
+	sst_own_answer_locked(e, 1);
+	sst_own_order_locked(e);
 }
 
 void

@@ -54,11 +54,29 @@ grow_locked(struct sst_own *o)
 	free(old);
 }
 
-void
+int
 sst_own_enter_locked(struct sst_own *o, struct sst_own_cert *e)
 {
+	if (!sst_heap_reserve(&o->coming, o->n + 1) || !sst_heap_reserve(&o->due, o->n + 1))
+		return 0;
 	if (o->n == o->n_buckets)
 		grow_locked(o);
 	link_locked(o, e);
 	o->n++;
+	o->pending += !e->answered;
+	sst_own_order_locked(e);
+	return 1;
+}
+
+void
+sst_own_leave_locked(struct sst_own *o, struct sst_own_cert *e)
+{
+	struct sst_own_cert **at = bucket_of(o, e->leaf);
+
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	o->n--;
+	o->pending -= !e->answered;
+	sst_heap_take(&e->turn);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Whether a certificate of our own was revoked: the check that judges peers, once a
- * minute where there are few of them. As a rule it answers from memory; what it used is fetched again in time by the
- * checker's thread.
+ * minute where there are few of them. As a rule it answers from memory; what it used is
+ * fetched again in time by the checker's thread.
  */
 #include <stdio.h>
 #include <string.h>
@@ -38,8 +38,8 @@ tell(struct sst_own_cert *e, const struct sst_revocation_result *r, const char *
 }
 
 /* Spread by the certificate, over a quarter of the time. */
-static int64_t
-look_at_locked(const struct sst_own_cert *e, int64_t now)
+int64_t
+sst_own_look_at_locked(const struct sst_own_cert *e, int64_t now)
 {
 	const unsigned every = LOOK_S + (unsigned)(e->own->n / EACH);
 
@@ -61,8 +61,7 @@ conclude(struct sst_own_cert *e, struct sst_check *k, int64_t now)
 	(void)pthread_mutex_lock(&o->mu);
 	is = r != NULL || (e->revoked && sst_check_result(k, 0)->verdict != SST_VERDICT_GOOD);
 	e->revoked = is;
-	if (!e->gone)
-		e->look_at = look_at_locked(e, now);
+	e->look_at = e->gone ? INT64_MAX : sst_own_look_at_locked(e, now);
 	(void)pthread_mutex_unlock(&o->mu);
 	if (is != e->told && is == (r != NULL) &&
 	    tell(e, r, is ? err.text : "it is not revoked any more"))
@@ -73,9 +72,10 @@ static void
 finish(struct sst_own_cert *e, int64_t look_at)
 {
 	(void)pthread_mutex_lock(&e->own->mu);
-	if (look_at != 0 && !e->gone)
-		e->look_at = look_at;
+	if (look_at != 0)
+		e->look_at = e->gone ? INT64_MAX : look_at;
 	e->looking = SST_OWN_LOOKED;
+	sst_own_order_locked(e);
 	(void)pthread_mutex_unlock(&e->own->mu);
 }
 

@@ -618,8 +618,9 @@ who_was_asked_for_lately_comes_first_and_not_all_at_once(void **state)
 	assert_false(more);
 	/* one is over, and the next begins */
 	assert_non_null(one);
-	one->looking = SST_OWN_IDLE;
+	one->looking = SST_OWN_LOOKED;
 	one->look_at = INT64_MAX;
+	sst_own_order_locked(one);
 	assert_int_equal(sst_own_due(w->own, PKI_NOW, list, &more), 1);
 	assert_false(more);
 }

@@ -188,6 +188,74 @@ is_revoked(struct world *w, const struct pki_cert *c)
 	return found;
 }
 
+struct sst_own_cert *
+entry_of(struct world *w, const struct pki_cert *c)
+{
+	struct sst_own_cert *e;
+	uint8_t leaf[32];
+
+	pki_digest(c, leaf);
+	sst_own_lock(w->own);
+	e = sst_own_find_locked(w->own, leaf);
+	sst_own_unlock(w->own);
+	return e;
+}
+
+/* When something is to be done with it; INT64_MAX: others come first. */
+static int64_t
+turn_of(const struct sst_own_cert *e)
+{
+	const int idle = e->looking == SST_OWN_IDLE;
+	int64_t at = INT64_MAX;
+
+	if (e->looking == SST_OWN_LOOKED)
+		return 0;
+	if (!e->asking)
+		at = e->fetch_at;
+	if (idle && e->look_at < at)
+		at = e->look_at;
+	if (e->gone && idle && !e->asking && e->gone_at + SST_OWN_LINGER_S < at)
+		at = e->gone_at + SST_OWN_LINGER_S;
+	return at;
+}
+
+static int
+is_placed(const struct sst_own *o, const struct sst_own_cert *e)
+{
+	const struct sst_heap *h = e->turn.in;
+	const struct sst_heap_slot *slot;
+	const int64_t at = turn_of(e);
+
+	if ((h != &o->coming && h != &o->due) || e->turn.at >= h->n)
+		return 0;
+	slot = &h->slots[e->turn.at];
+	if (slot->node != &e->turn || (e->turn.at > 0 &&
+	    h->slots[(e->turn.at - 1) / 2].key > slot->key))
+		return 0;
+	return h == &o->coming ? slot->key == at : slot->key == -e->asked_at &&
+	    at <= o->now && e->looking != SST_OWN_LOOKED;
+}
+
+int
+is_in_order(struct sst_own *o)
+{
+	size_t n = 0, busy = 0, pending = 0;
+	int good = 1;
+
+	sst_own_lock(o);
+	for (size_t i = 0; i < o->n_buckets; i++)
+		for (const struct sst_own_cert *e = o->buckets[i]; e != NULL; e = e->next) {
+			good &= is_placed(o, e);
+			n++;
+			busy += (size_t)e->asking + (e->looking != SST_OWN_IDLE);
+			pending += !e->answered;
+		}
+	good &= n == o->n && n == o->coming.n + o->due.n && busy == o->busy &&
+	    pending == o->pending;
+	sst_own_unlock(o);
+	return good;
+}
+
 /* Somebody is at work, or has something to do now. */
 static int
 is_busy(struct sst_own *o)
@@ -215,6 +283,7 @@ settle(struct world *w)
 		assert_true(sst_clock_ms() < end);
 		(void)nanosleep(&pause, NULL);
 	}
+	assert_true(is_in_order(w->own));
 }
 
 void

@@ -28,6 +28,8 @@ struct says {
 
 #define CERTS	4
 
+struct sst_own_cert;
+
 struct world {
 	struct pki_cert	*root, *ca, *cert[CERTS];
 	int		 n;
@@ -62,7 +64,11 @@ void	add(struct world *w, const struct pki_cert *c);
 int	has_staple(struct world *w, const struct pki_cert *c, int64_t *until);
 /* 1: by the words that were told. */
 int	is_revoked(struct world *w, const struct pki_cert *c);
-/* Steps until nothing is pending, and what that led to is done. */
+/* What is known of it, or NULL. */
+struct sst_own_cert *entry_of(struct world *w, const struct pki_cert *c);
+/* 1: each is in its place among those whose turn comes, and all are counted. */
+int	is_in_order(struct sst_own *o);
+/* Steps until nothing is pending, and what that led to is done, and sees to the order. */
 void	settle(struct world *w);
 /* So many seconds later. */
 void	go(struct world *w, int64_t seconds);
