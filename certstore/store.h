@@ -171,6 +171,11 @@ void	sst_store_note_seen(struct sst_store *, const char *source,
 void	sst_store_note_unknown(struct sst_store *, const char *source, const char *folder,
 	    struct sst_events *);
 
+/* It was read, and could not be taken in: where that was for want of memory, or of room for
+ * the index, it is read again soon, since no change of the files will tell of it. */
+void	sst_store_note_unwritten(struct sst_store *, const char *source, const char *folder,
+	    const struct sst_error *why, struct sst_events *);
+
 /* Locks mu, and replaces an index that is broken. */
 void	sst_store_lock(struct sst_store *);
 void	sst_store_unlock(struct sst_store *);

@@ -107,6 +107,25 @@ sst_store_note_unknown(struct sst_store *s, const char *source, const char *fold
 		    "its files could not be opened so far: what it had goes on");
 }
 
+void
+sst_store_note_unwritten(struct sst_store *s, const char *source, const char *folder,
+    const struct sst_error *why, struct sst_events *events)
+{
+	const int64_t now = sst_clock_ms();
+	const struct sst_wait *w;
+	int tell;
+
+	/* what is wrong with a file has an errno */
+	if (why->code != SST_E_NOMEM && (why->code != SST_E_SYSTEM || why->sys_errno != 0))
+		return;
+	sst_store_lock(s);
+	w = sst_waits_find(&s->waits, folder);
+	tell = sst_waits_note(&s->waits, source, folder, w != NULL ? w->back : 0, now);
+	sst_store_unlock(s);
+	if (tell)
+		sst_events_add(events, SST_STORE_KEPT, folder, why->text);
+}
+
 struct below {
 	struct sst_store *store;
 	const char	*root;
@@ -290,6 +309,8 @@ folder_load(struct sst_store *s, const char *root, const char *part,
 		else
 			sst_store_note_seen(s, root, &b.piece.scan, &events);
 	}
+	if (rc < 0)
+		sst_store_note_unwritten(s, root, b.folder, &why, &events);
 	sst_events_tell(s, &events);
 	sst_scan_done(&b.piece.scan);
 	sst_keep_tidy(s, 0);

@@ -282,6 +282,8 @@ path_load(struct sst_store *s, const char *path, int again, struct sst_error *er
 		rc = dir_load(s, path, &had, &events, &done, &why);
 	if (rc == SST_OK && !done)
 		rc = piece_load(s, path, again, &had, &events, &why);
+	if (rc < 0 && (again || had.present))
+		sst_store_note_unwritten(s, path, path, &why, &events);
 	sst_events_tell(s, &events);
 	had_done(&had);
 	if (rc < 0 && sst_keep_mended(s))

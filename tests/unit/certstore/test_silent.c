@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "certstore/index_sql.h"
 #include "certstore/scan_pool.h"
 #include "certstore/source.h"
 #include "certstore/store.h"
@@ -218,6 +219,71 @@ first_readings(int n, int step)
 		at += step;
 	} while (left < 0);
 	assert_true(met > n / step);
+}
+
+/* The disk is full: the index takes no page more. 0: it has room again. */
+static void
+fill(struct sst_store *s, int full)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "PRAGMA max_page_count=%lld", full ?
+	    (long long)sst_index_pragma(s->index, "PRAGMA page_count") : 100000000);
+	(void)sst_index_pragma(s->index, text);
+}
+
+/* A renewal of `path`, which takes more room than there is. */
+static void
+is_taken_in_when_there_is_room(struct sst_store *s, const char *path, const char *source,
+    const char *below, const char *name, const struct pki_cert *old)
+{
+	struct sst_error err = { .code = SST_OK };
+	char sans[8000] = "";
+	struct pki_cert *big;
+
+	(void)snprintf(sans, sizeof(sans), "%s", name);
+	for (int i = 0; i < 150; i++)
+		(void)snprintf(sans + strlen(sans), sizeof(sans) - strlen(sans),
+		    ",n%d.a-name-that-takes-its-room.example", i);
+	big = pki_issue(world_ca, &(struct pki_spec){ .san = sans, .use_key = old->key });
+	fill(s, 1);
+	pki_write_pair(dir, path, big);
+	assert_true((below != NULL ? sst_store_rescan_below(s, source, below, &err) :
+	    sst_store_rescan(s, source, &err)) < 0);
+	assert_true(serves_in(s, name, old));
+	assert_true(sst_store_retry_due(s) >= 0);
+	fill(s, 0);
+	settle(s);
+	assert_true(serves_in(s, name, big));
+	pki_free(big);
+}
+
+static void
+what_the_disk_has_no_room_for_is_read_again_when_it_has(void **state)
+{
+	struct pki_cert *alone = leaf(PKI_P256, "alone.example");
+	struct sst_store *s = slow_store();
+	char live[PATH_MAX], one[PATH_MAX];
+
+	(void)state;
+	write_all(SMALL);
+	pki_write_pair(dir, "alone.pem", alone);
+	(void)strcpy(live, pki_path(dir, "live"));
+	ok(sst_store_add(s, live, NULL), NULL);
+	(void)strcpy(one, pki_path(dir, "alone.pem"));
+	ok(sst_store_add(s, one, NULL), NULL);
+	assert_int_equal(sst_store_retry_due(s), -1);
+	is_taken_in_when_there_is_room(s, "live/one.pem", live, "one.pem",
+	    "site1.example.com", site[1]);
+	is_taken_in_when_there_is_room(s, "live/2/pair.pem", live, NULL,
+	    "site2.example.com", site[2]);
+	is_taken_in_when_there_is_room(s, "alone.pem", one, NULL, "alone.example", alone);
+	/* a file that is none is not read again until it changes */
+	pki_write_text(dir, "alone.pem", "none");
+	(void)sst_store_rescan(s, one, NULL);
+	assert_int_equal(sst_store_retry_due(s), -1);
+	pki_free(alone);
+	sst_store_unref(s);
 }
 
 static void
@@ -546,6 +612,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(what_the_disk_has_no_room_for_is_read_again_when_it_has),
 		T(a_first_reading_refuses_nothing_for_it),
 		T(the_first_reading_of_a_large_directory_refuses_nothing_for_it),
 		T(what_is_there_goes_on_and_is_read_again),
