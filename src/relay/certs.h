@@ -38,7 +38,7 @@ struct sst_cert_source {
 	int		 option;	/* TLS_CERTIFICATE_CHAIN, _REMOVE, TLS_PRIVATE_KEY
 					   or TLS_ACME_CHALLENGE */
 	int		 watched;
-	int		 fresh;		/* being loaded: use fd */
+	int		 fresh;		/* not loaded yet: use fd */
 	int		 is_dir;
 	int		 fd;		/* owned; -1 for a removal */
 	char		*path;		/* "" for bytes; what, for a removal */

@@ -68,7 +68,8 @@ append_locked(struct sst_certs *certs, struct sst_cert_source *s)
 	certs->end = &s->next;
 }
 
-/* Drops the entries that `match` points out, but for `keep`. */
+/* Drops the entries that `match` points out, but for `keep`, and those that came after the
+ * change under way: they are not loaded yet. */
 static void
 drop_matching(struct sst_certs *certs, const struct sst_cert_source *keep,
     int (*match)(const struct sst_cert_source *, const void *arg), const void *arg)
@@ -78,7 +79,7 @@ drop_matching(struct sst_certs *certs, const struct sst_cert_source *keep,
 	(void)pthread_mutex_lock(&certs->mu);
 	for (s = certs->list; s != NULL; s = next) {
 		next = s->next;
-		if (s == keep || !match(s, arg))
+		if (s == keep || s->fresh || !match(s, arg))
 			continue;
 		detach_locked(certs, s);
 		sst_cert_source_free(s);

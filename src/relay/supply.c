@@ -152,6 +152,12 @@ load(struct sst_call *call, struct sst_record *r, const char *why)
 		say_static(call->relay, call->data, why);
 	if (c->source->is_dir)
 		sst_loop_arm(loop, &c->timer, loop->now + DIRECTORY_MS, long_enough);
+	if (c->source->is_dir && c->source->option != TLS_ACME_CHALLENGE) {
+		/* it is set from then on, however long others are read before it */
+		c->entered = c->source;
+		c->source = NULL;
+		c->rc = sst_certs_enter(c->certs, c->entered, NULL, &c->err);
+	}
 	sst_change_submit(c);
 }
 

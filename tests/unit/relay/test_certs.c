@@ -158,10 +158,41 @@ as_resolved(const char *path, int *fd, struct sst_error *err)
 	return sst_cert_files.open_resolved(w.certs, pki_path(w.dir, "d"), path, fd, err);
 }
 
+/* The directory once more, by this id. */
+static struct sst_cert_source *
+enter(uint32_t id)
+{
+	const char *d = pki_path(w.dir, "d");
+	struct sst_cert_source *s = sst_cert_source_new(id, TLS_CERTIFICATE_CHAIN, 0, d,
+	    "not watched", open(d, O_RDONLY | O_CLOEXEC));
+
+	assert_int_equal(sst_certs_enter(w.certs, s, NULL, NULL), 0);
+	return s;
+}
+
+static void
+what_is_not_loaded_yet_outlives_the_changes_before_it(void **state)
+{
+	struct sst_cert_source *first, *second;
+
+	(void)state;
+	pki_write_pair(w.dir, "d/x/a.pem", w.plain);
+	first = enter(1);
+	second = enter(2);
+	assert_int_equal(sst_certs_load(w.certs, first, NULL), 0);
+	assert_true(sst_certs_has(w.certs, 1) && sst_certs_has(w.certs, 2));
+	assert_int_equal(sst_certs_remove(w.certs, "*", NULL), 0);
+	assert_true(!sst_certs_has(w.certs, 1) && sst_certs_has(w.certs, 2));
+	assert_int_equal(sst_certs_load(w.certs, second, NULL), 0);
+	assert_true(sst_certs_has(w.certs, 2));
+	/* of two that are, the later one stays */
+	assert_int_equal(sst_certs_load(w.certs, enter(3), NULL), 0);
+	assert_true(!sst_certs_has(w.certs, 2) && sst_certs_has(w.certs, 3));
+}
+
 static void
 cs_51_below_a_static_directory_what_was_resolved_has_no_link(void **state)
 {
-	const char *d = pki_path(w.dir, "d");
 	struct sst_cert_source *s;
 	struct sst_error err = { 0 };
 
@@ -169,9 +200,7 @@ cs_51_below_a_static_directory_what_was_resolved_has_no_link(void **state)
 	pki_write_pair(w.dir, "d/x/a.pem", w.plain);
 	pki_link(w.dir, "d/file.pem", "x/a.pem");
 	pki_link(w.dir, "d/folder", "x");
-	s = sst_cert_source_new(1, TLS_CERTIFICATE_CHAIN, 0, d, "not watched",
-	    open(d, O_RDONLY | O_CLOEXEC));
-	assert_int_equal(sst_certs_enter(w.certs, s, NULL, &err), 0);
+	s = enter(1);
 	assert_int_equal(opens(as_resolved, pki_path(w.dir, "d/x/a.pem")), 0);
 	assert_int_equal(opens(as_resolved, pki_path(w.dir, "d/file.pem")), ELOOP);
 	assert_int_equal(opens(as_resolved, pki_path(w.dir, "d/folder/a.pem")), ELOOP);
@@ -189,6 +218,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_a_client_waits_for_is_not_served_without_the_staple_that_it_demands),
 		T(where_nobody_sees_to_staples_it_is_served_at_once),
+		T(what_is_not_loaded_yet_outlives_the_changes_before_it),
 		T(cs_51_below_a_static_directory_what_was_resolved_has_no_link),
 	};
 

@@ -434,30 +434,58 @@ answer_none(void)
 	}
 }
 
-/* Its caller goes on: if this relay ends, the next one has to read it. */
-static void
-a_directory_that_is_read_for_long_is_kept_when_its_caller_is_told(void **state)
+/* A directory, watched, as the keeper forwards it: that it is set is told while nobody
+ * answers what is asked about it. */
+static uint32_t
+set_directory(int fd)
 {
-	int fd = fresh(), dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct sst_wire_head head;
-	int verdict = 0;
 
-	(void)state;
 	sst_wire_init(&head, SST_CHAN_FILE);
 	head.id = ++w.id;
 	head.a = IPPROTO_TLS;
 	head.b = TLS_CERTIFICATE_CHAIN;
 	head.c = 1;
 	assert_int_equal(ask(sst_supply_file, &head, "/nowhere", 9, fd, dir), 0);
-	assert_int_equal(told_keeper(head.id), SST_CHAN_KEEP);
+	(void)close(dir);
+	return head.id;
+}
+
+static int
+can_serve(int fd)
+{
+	const struct sst_record *r = sst_record_find(w.relay, sst_record_cookie(fd));
+
+	return r->set != NULL && sst_settings_can_serve(r->set, NULL) == SST_OK;
+}
+
+/* Its caller goes on: if this relay ends, the next one has to read it. And who is set
+ * meanwhile may listen, although nothing of it was read. */
+static void
+a_directory_is_kept_and_counts_when_its_caller_is_told(void **state)
+{
+	int fd = fresh(), other = fresh(), verdict = 0;
+	uint32_t id;
+
+	(void)state;
+	assert_false(can_serve(fd));
+	id = set_directory(fd);
+	assert_int_equal(told_keeper(id), SST_CHAN_KEEP);
+	assert_true(can_serve(fd));
+	assert_false(can_serve(other));
+	id = set_directory(other);
+	assert_int_equal(told_keeper(id), SST_CHAN_KEEP);
+	assert_true(can_serve(other));
 	/* what could not be read in the end is dropped all the same */
 	for (int i = 0; i < 500 && verdict == 0; i++) {
 		answer_none();
 		sst_loop_turn(&w.relay->loop, 10);
-		verdict = told_keeper(head.id);
+		verdict = told_keeper(id);
 	}
 	assert_int_equal(verdict, SST_CHAN_DROP);
-	(void)close(dir);
+	assert_false(can_serve(fd) || can_serve(other));
+	(void)close(other);
 	(void)close(fd);
 }
 
@@ -488,8 +516,7 @@ main(void)
 		cmocka_unit_test(other_levels_are_the_tcp_sockets),
 		cmocka_unit_test(listening_needs_a_chain_with_its_key),
 		cmocka_unit_test(a_chain_for_none_of_the_listed_names_is_refused),
-		cmocka_unit_test(
-		    a_directory_that_is_read_for_long_is_kept_when_its_caller_is_told),
+		cmocka_unit_test(a_directory_is_kept_and_counts_when_its_caller_is_told),
 		cmocka_unit_test(sk_17_closed_sockets_leave_no_record),
 	};
 
