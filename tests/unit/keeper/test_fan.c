@@ -15,10 +15,12 @@
 #include "support/fds.h"
 #include "support/mark.h"
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/fanotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -52,6 +54,22 @@ __wrap_open_by_handle_at(int dir, struct file_handle *h, int flags)
 {
 	look_ups++;
 	return __real_open_by_handle_at(dir, h, flags);
+}
+
+static int mark_errno;		/* of marks from now on; 0: as the kernel has it */
+static int marks_spared;	/* so many are as the kernel has them before that */
+
+int	__real_fanotify_mark(int fd, unsigned int, uint64_t, int at, const char *);
+int	__wrap_fanotify_mark(int fd, unsigned int, uint64_t, int at, const char *);
+
+int
+__wrap_fanotify_mark(int fd, unsigned int flags, uint64_t mask, int dir, const char *path)
+{
+	if (mark_errno != 0 && (flags & FAN_MARK_ADD) != 0 && marks_spared-- <= 0) {
+		errno = mark_errno;
+		return -1;
+	}
+	return __real_fanotify_mark(fd, flags, mask, dir, path);
 }
 
 static int64_t
@@ -92,6 +110,7 @@ scene_open_in(void **state, const char *above)
 	s->p = p;
 	s->now = 1000;
 	a_look = 1;
+	mark_errno = marks_spared = 0;
 	return 0;
 }
 
@@ -368,6 +387,68 @@ a_mark_that_failed_for_want_of_descriptors_is_tried_again(void **state)
 		assert_string_equal(told_in(s, AT_ONCE), "7,");
 	}
 	assert_true(failed > 1 && failed < 4);
+}
+
+/* What the kernel has no room for it may have later; what it refuses it refuses again. */
+static void
+what_is_wanting_is_asked_for_again_and_what_is_refused_is_not(void **state)
+{
+	static const struct { int error, again; } v[] = {
+		{ ENOMEM, 1 }, { EMFILE, 1 }, { ENFILE, 1 }, { ENOSPC, 1 },
+		{ EPERM, 0 }, { EXDEV, 0 }, { EOPNOTSUPP, 0 },
+	};
+	struct scene *s = *state;
+	int before;
+
+	if (!can)
+		skip();
+	put_names(s, "tls");
+	before = fds_open();
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		begin(s, 7, 1);
+		mark_errno = v[i].error;
+		marks_spared = 0;
+		watch_names(s);
+		(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+		mark_errno = 0;
+		assert_int_equal(mark_of(s, NULL), SST_MARK_NONE);
+		/* that of inotify */
+		assert_int_equal(fds_open(), before + 1);
+		(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+		assert_int_equal(mark_of(s, NULL), v[i].again ? SST_MARK_HELD :
+		    SST_MARK_NONE);
+	}
+}
+
+/* A second source that cannot be marked takes nothing from the first. */
+static void
+who_is_refused_leaves_the_mark_of_another(void **state)
+{
+	struct scene *s = *state;
+	struct sst_watch_rule other;
+	const char *first;
+
+	if (!can)
+		skip();
+	put_names(s, "tls");
+	put_names(s, "two");
+	begin(s, 9, 1);
+	mark_errno = EPERM;
+	marks_spared = 1;
+	assert_int_equal(sst_watch_add(s->w, ID, at(s->p, "tls"), 1, s->now), 0);
+	assert_int_equal(sst_watch_add(s->w, OTHER_ID, at(s->p, "two"), 1, s->now), 0);
+	settle(s);
+	(void)told_in(s, SST_WATCH_SWEEP_MS + 1000);
+	mark_errno = marks_spared = 0;
+	assert_int_equal(sst_watch_rule(s->w, OTHER_ID, &other), 1);
+	first = other.mark == SST_MARK_HELD ? "two/8/cert" : "tls/8/cert";
+	assert_int_not_equal(mark_of(s, NULL), other.mark);
+	put_file(s->p, first, "again");
+	assert_string_equal(told_in(s, AT_ONCE), "8,");
+	/* and is swept itself */
+	put_file(s->p, other.mark == SST_MARK_HELD ? "tls/8/cert" : "two/8/cert", "again");
+	assert_string_equal(told_in(s, AT_ONCE), "");
+	assert_string_equal(told_in(s, SST_WATCH_SWEEP_MS), "8,");
 }
 
 /* What a process under a filter of system calls is shown; the filter stays with it. */
@@ -891,6 +972,8 @@ main(void)
 		SCENE(who_may_set_no_mark_sweeps),
 		SCENE(who_was_refused_the_mark_keeps_nothing_of_it_and_asks_no_more),
 		SCENE(a_mark_that_failed_for_want_of_descriptors_is_tried_again),
+		SCENE(what_is_wanting_is_asked_for_again_and_what_is_refused_is_not),
+		SCENE(who_is_refused_leaves_the_mark_of_another),
 		SCENE(under_a_filter_of_system_calls_nothing_is_marked),
 		SCENE(nothing_is_marked_where_the_directory_itself_has_no_watch),
 		SCENE(a_mark_goes_with_the_last_source_on_its_file_system),

@@ -14,7 +14,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -450,6 +452,74 @@ an_answer_that_found_no_room_comes_when_there_is_some(void **state)
 	/* each has its own, and nothing more was asked meanwhile */
 	assert_true(k->reply.a > 1);
 	assert_int_equal(k->reply.b, k->reply.a);
+}
+
+/* The clock of a keeper that is started from now on: seconds that it is ahead. */
+static _Atomic int64_t *
+clock_open(struct pair *k)
+{
+	const char *path = at(k->p, "ahead");
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	void *ahead;
+
+	assert_int_equal(ftruncate(fd, sizeof(int64_t)), 0);
+	ahead = mmap(NULL, sizeof(int64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(ahead != MAP_FAILED);
+	(void)close(fd);
+	assert_int_equal(setenv(PUPPET_AHEAD, path, 1), 0);
+	return ahead;
+}
+
+/* The errno of a question for it; 0: it was answered. */
+static int
+asks(struct pair *k, uint32_t id, const char *path)
+{
+	struct sst_wire_head q;
+	int got;
+
+	sst_wire_init(&q, SST_OPEN_PATH);
+	q.id = id;
+	(void)call(k, 'r', &q, path, strlen(path) + 1, NULL, 0, &got, 1);
+	if (got >= 0)
+		(void)close(got);
+	return k->reply.a < 0 ? k->reply.b : 0;
+}
+
+static void
+what_is_read_for_long_is_waited_for_and_what_nobody_reads_is_not(void **state)
+{
+	struct pair *k = *state;
+	_Atomic int64_t *ahead = clock_open(k);
+	uint32_t taken, kept, loose;
+	int conn;
+
+	put_file(k->p, "a.pem", "one");
+	start(k);
+	assert_int_equal(unsetenv(PUPPET_AHEAD), 0);
+	restored(k);
+	taken = set_file(k, at(k->p, "a.pem"), &conn);
+	(void)close(conn);
+	kept = set_file(k, at(k->p, "a.pem"), &conn);
+	(void)close(conn);
+	loose = set_file(k, at(k->p, "a.pem"), &conn);
+	(void)close(conn);
+	say(k, SST_CHAN_TAKE, taken, 0, "", NULL, 0);
+	say(k, SST_CHAN_KEEP, kept, 0, "", NULL, 0);
+	ping(k);
+	assert_int_equal(asks(k, loose, at(k->p, "a.pem")), 0);
+	for (int i = 0; i < 2; i++) {
+		atomic_fetch_add(ahead, 3600);
+		ping(k);	/* it sees what time it is */
+		assert_int_equal(asks(k, loose, at(k->p, "a.pem")), ESTALE);
+		assert_int_equal(asks(k, kept, at(k->p, "a.pem")), 0);
+		assert_int_equal(asks(k, taken, at(k->p, "a.pem")), 0);
+	}
+	/* until it is refused */
+	say(k, SST_CHAN_DROP, taken, 0, "", NULL, 0);
+	ping(k);
+	assert_int_equal(asks(k, taken, at(k->p, "a.pem")), ESTALE);
+	assert_int_equal(asks(k, kept, at(k->p, "a.pem")), 0);
+	assert_int_equal(munmap((void *)ahead, sizeof(*ahead)), 0);
 }
 
 /* The answer of the status door to one line; 0: there is no door for this user. */
@@ -1004,6 +1074,7 @@ main(void)
 		PAIR(a_relay_that_never_gets_ready_is_an_error_with_its_own_words),
 		PAIR(a_file_is_forwarded_watched_and_opened_again),
 		PAIR(an_answer_that_found_no_room_comes_when_there_is_some),
+		PAIR(what_is_read_for_long_is_waited_for_and_what_nobody_reads_is_not),
 		PAIR(a_change_in_a_directory_is_named_and_can_be_told_of_at_the_door),
 		PAIR(a_file_call_without_its_parts_is_refused),
 		PAIR(what_was_held_comes_back_after_the_relay_was_killed),

@@ -12,6 +12,9 @@
 
 #include "base/wire.h"
 
+#include "support/fds.h"
+#include "support/starve.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -589,6 +592,85 @@ a_directory_is_watched_before_it_is_listed_and_soon_at_any_rate(void **state)
 	assert_int_equal(s->t.n_unwatched, 0);
 }
 
+/* What happens in it from the listing on would not be noticed. */
+static void
+a_directory_is_not_listed_where_there_is_no_memory_for_its_watch(void **state)
+{
+	struct shelf *s = *state;
+	struct sst_wire_head r;
+	char out[PATH_MAX];
+	int fd, failed = 0;
+
+	put_dir(s->p, "a");
+	for (int n = 1, hit = 1; hit; n++) {
+		const uint32_t id = add(s, "a", NULL, 0)->node.key;
+
+		starve_arm(n, STARVE_OURS);
+		sst_sources_watch(&s->t, SST_SOURCE_UNWATCHED_MS);
+		hit = starve_over();
+		if (s->t.n_unwatched > 0) {
+			failed++;
+			/* soon again, and not at once */
+			assert_int_equal(sst_sources_due(&s->t),
+			    2 * SST_SOURCE_UNWATCHED_MS);
+			starve_arm(1, STARVE_OURS);
+			errno = 0;
+			(void)ask(s, SST_OPEN_LIST, id, at(s->p, "a"), &r, out, &fd);
+			assert_true(starve_over());
+			assert_int_equal(r.a, -1);
+			assert_int_equal(r.b, ENOMEM);
+			assert_int_equal(fd, -1);
+		}
+		for (int i = 0; i < 2; i++) {
+			(void)ask(s, SST_OPEN_LIST, id, at(s->p, "a"), &r, out, &fd);
+			assert_int_equal(r.a, 0);
+			(void)close(fd);
+			assert_int_equal(s->t.n_unwatched, 0);
+			assert_true(place_is_watched(sst_watch_fd(s->t.watch),
+			    at(s->p, "a")));
+		}
+		sst_source_drop(&s->t, id);
+		assert_int_equal(s->t.n_unwatched, 0);
+		assert_false(place_is_watched(sst_watch_fd(s->t.watch), at(s->p, "a")));
+	}
+	assert_true(failed > 0);
+}
+
+static void
+a_file_that_there_is_no_memory_for_leaves_nothing_behind(void **state)
+{
+	struct shelf *s = *state;
+	int failed = 0, why = 0;
+
+	put_file(s->p, "f", "text");
+	sst_source_drop(&s->t, add(s, "f", NULL, 0)->node.key);
+	for (int n = 1, hit = 1; hit; n++) {
+		const struct sst_source *src;
+		const int before = fds_open();
+
+		starve_arm(n, STARVE_OURS);
+		errno = 0;
+		src = add(s, "f", NULL, 0);
+		hit = starve_over();
+		if (src == NULL) {
+			failed++;
+			assert_true(hit);
+			why = errno;
+			assert_null(sst_source_get(&s->t, s->t.last_id));
+		} else {
+			assert_true(place_is_watched(sst_watch_fd(s->t.watch), s->p->dir));
+			sst_source_drop(&s->t, src->node.key);
+		}
+		assert_int_equal(s->t.n_provisional, 0);
+		assert_int_equal(s->t.n_unwatched, 0);
+		assert_true(sst_sources_due(&s->t) == INT64_MAX);
+		assert_int_equal(fds_open(), before);
+	}
+	assert_true(failed > 1);
+	/* the last was for its watch */
+	assert_int_equal(why, ENOMEM);
+}
+
 static void
 kept_sources_are_told_to_the_next_relay(void **state)
 {
@@ -714,6 +796,8 @@ main(void)
 		SHELF(of_a_file_nothing_below_it_is_opened),
 		SHELF(a_path_of_a_question_ends_where_its_only_nul_is),
 		SHELF(a_directory_is_watched_before_it_is_listed_and_soon_at_any_rate),
+		SHELF(a_directory_is_not_listed_where_there_is_no_memory_for_its_watch),
+		SHELF(a_file_that_there_is_no_memory_for_leaves_nothing_behind),
 		SHELF(kept_sources_are_told_to_the_next_relay),
 		SHELF(what_is_served_is_taken_as_names_of_a_watched_source_and_as_nothing_else),
 	};
