@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "certstore/index_gen.h"
 #include "certstore/index_place.h"
@@ -117,6 +118,8 @@ what_was_refused_does_not_leave(void **state)
 		row.state = i == 0 ? SST_ENTRY_USABLE : SST_ENTRY_REFUSED;
 		assert_int_equal(sst_index_begin(store->index, NULL), 0);
 		assert_int_equal(sst_index_put(store->index, &row, NULL), 0);
+		/* nor is it there */
+		assert_int_equal(sst_store_has_leaf(store, row.digest), i == 0);
 		assert_int_equal(sst_index_drop(store->index, row.id, NULL), 0);
 		assert_int_equal(sst_index_commit(store->index, 1, &generation, NULL), 0);
 		assert_int_equal(follow(store, &seen), 0);
@@ -384,6 +387,78 @@ who_leaves_its_index_is_served_from_meanwhile(void **state)
 	(void)state;
 }
 
+/* What another process was to read is now for this one; what this one read is read. */
+static void
+who_leaves_what_another_writes_has_it_to_read_itself(void **state)
+{
+	struct sst_store *writer = kept(), *reader = kept();
+
+	(void)state;
+	/* who reads it has read it for both */
+	assert_true(sst_store_rescan(reader, NULL, NULL) >= 0);
+	assert_int_equal(sst_store_is_warm(reader), 0);
+	assert_int_equal(sst_store_is_warm(writer), 0);
+	sst_store_part(reader);
+	assert_int_equal(sst_store_is_warm(reader), 1);
+	sst_store_part(writer);
+	assert_int_equal(sst_store_is_warm(writer), 0);
+	/* once: there is nothing to be left */
+	assert_true(sst_store_rescan(reader, NULL, NULL) >= 0);
+	sst_store_part(reader);
+	assert_int_equal(sst_store_is_warm(reader), 0);
+	assert_int_equal(has(reader, a), 1);
+	sst_store_unref(writer);
+	sst_store_unref(reader);
+}
+
+static int
+index_has(struct sst_index *ix, const struct pki_cert *c)
+{
+	uint8_t digest[32];
+
+	pki_digest(c, digest);
+	return sst_index_has(ix, digest, SST_ENTRY_REFUSED, NULL);
+}
+
+static void
+a_copy_knows_whether_anybody_has_written_since(void **state)
+{
+	struct sst_store *s = kept();
+	struct sst_index *copy = NULL;
+	struct sst_aside *aside = NULL;
+	char link[PATH_MAX], none[PATH_MAX];
+	struct sst_error err;
+
+	(void)state;
+	/* what is not there is not made, and what a link leads to is not read */
+	(void)snprintf(none, sizeof(none), "%s", pki_path(dir, "none"));
+	(void)snprintf(link, sizeof(link), "%s", pki_path(dir, "link"));
+	assert_int_equal(symlink(sst_index_file(s->index), link), 0);
+	for (int i = 0; i < 2; i++) {
+		err = (struct sst_error){ .code = SST_OK };
+		assert_int_equal(sst_index_copy_aside(i == 0 ? none : link, &copy, &aside,
+		    &err), SST_E_SYSTEM);
+		assert_non_null(strstr(err.text, i == 0 ? none : link));
+		assert_null(copy);
+		assert_null(aside);
+	}
+	assert_int_not_equal(access(none, F_OK), 0);
+	assert_int_equal(sst_index_copy_aside(sst_index_file(s->index), &copy, &aside, NULL),
+	    0);
+	assert_true(sst_index_aside_is_current(aside));
+	assert_int_equal(index_has(copy, a), 1);
+	pki_write_pair(dir, "d/a.pem", a_next);
+	assert_int_equal(sst_store_rescan(s, NULL, NULL), 0);
+	assert_false(sst_index_aside_is_current(aside));
+	/* it is as it was */
+	assert_int_equal(index_has(copy, a), 1);
+	assert_int_equal(index_has(copy, a_next), 0);
+	sst_index_aside_close(aside);
+	sst_index_aside_close(NULL);
+	sst_index_close(copy);
+	sst_store_unref(s);
+}
+
 #define T(test)	cmocka_unit_test_setup_teardown(test, each_setup, each_teardown)
 #define K(test)	cmocka_unit_test_setup_teardown(test, kept_setup, kept_teardown)
 
@@ -400,6 +475,8 @@ main(void)
 		K(of_what_left_an_index_between_two_looks_nothing_is_known),
 		K(a_file_that_was_made_anew_is_another),
 		K(who_leaves_its_index_is_served_from_meanwhile),
+		K(who_leaves_what_another_writes_has_it_to_read_itself),
+		K(a_copy_knows_whether_anybody_has_written_since),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);

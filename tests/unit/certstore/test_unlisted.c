@@ -11,11 +11,14 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "certstore/challenge.h"
+#include "certstore/identity.h"
 #include "certstore/scan_pool.h"
 #include "certstore/store.h"
 #include "certstore/watch/look.h"
 #include "counted.h"
 #include "each.h"
+#include "support/acme.h"
 #include "world.h"
 
 #define MANY	(SST_POOL_LEAST + 36)	/* read by several threads */
@@ -202,6 +205,45 @@ what_the_cache_alone_has_is_held_until_its_files_are_there_again(void **state)
 		assert_true(serves_site(i));
 }
 
+/* Whether the challenge for this name can be answered. */
+static int
+answers(const char *name)
+{
+	char key[SST_CHALLENGE_SIZE];
+	struct sst_identity *id = NULL;
+	int rc;
+
+	sst_challenge_key(name, key);
+	rc = sst_store_challenge(store, key, PKI_NOW, &id, NULL);
+	assert_true(rc >= 0);
+	sst_identity_unref(id);
+	return rc;
+}
+
+/* Whoever took its file away is done with it; a server's certificate goes on. */
+static void
+a_challenge_is_not_held_when_its_file_is_gone(void **state)
+{
+	struct pki_cert *acme = acme_cert("acme.example", PKI_P256, 0);
+
+	(void)state;
+	pki_write_pair(dir, "d/acme/pair.pem", acme);
+	add(FEW);
+	/* the cache has both */
+	assert_true(answers("acme.example"));
+	assert_true(serves_site(1));
+	assert_int_equal(unlink(pki_path(dir, "d/acme/pair.pem")), 0);
+	assert_int_equal(unlink(pki_path(dir, "d/1/pair.pem")), 0);
+	counted_refuses = certs;
+	assert_true(sst_store_rescan(store, certs, NULL) < 0);
+	assert_int_equal(held(), 1);
+	throw_out("d/acme/pair.pem");
+	throw_out("d/1/pair.pem");
+	assert_true(serves_site(1));
+	assert_false(answers("acme.example"));
+	pki_free(acme);
+}
+
 /* No file has it: reading the chain again is no reason to forget it. */
 static void
 a_key_that_is_only_in_memory_stays_there(void **state)
@@ -370,6 +412,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(cs_54_of_a_directory_that_is_not_listed_no_more_is_held_than_the_cache_has),
 		T(what_the_cache_alone_has_is_held_until_its_files_are_there_again),
+		T(a_challenge_is_not_held_when_its_file_is_gone),
 		T(a_key_that_is_only_in_memory_stays_there),
 		T(a_folder_of_too_many_files_keeps_no_other_name_waiting),
 		T(a_directory_of_many_files_is_read_where_it_is_the_source),
