@@ -454,6 +454,7 @@ what_could_not_be_seen_of_a_change_is_seen_with_the_dates(void **state)
 	struct scene *s = *state;
 	char *dir = plant(1);
 	struct sst_ours *ours;
+	int n = 0;
 
 	supply(s, dir, WATCHED_ID);
 	begin(s, 8);
@@ -465,6 +466,16 @@ what_could_not_be_seen_of_a_change_is_seen_with_the_dates(void **state)
 	atomic_store(&ours->due, 1);
 	agent_settle(&s->a);
 	assert_true(sst_ours_wants_sync(ours));
+	for (; n < 1000 && sst_ours_wants_sync(ours); n++)
+		agent_later(&s->a, 1000 + SST_LOOP_TICK);
+	assert_false(sst_ours_wants_sync(ours));
+	/* what was not seen yet at all is for who listens */
+	atomic_store(&ours->synced, 0);
+	atomic_store(&ours->due, 1);
+	for (int i = 0; i < 2 * n + 2; i++)
+		agent_later(&s->a, 1000 + SST_LOOP_TICK);
+	assert_true(sst_ours_wants_sync(ours));
+	atomic_store(&ours->synced, 1);
 	for (int i = 0; i < 1000 && sst_ours_wants_sync(ours); i++)
 		agent_later(&s->a, 1000 + SST_LOOP_TICK);
 	assert_false(sst_ours_wants_sync(ours));
@@ -510,6 +521,38 @@ what_is_read_again_is_held_anew_when_it_changed(void **state)
 	pki_dir_free(dir);
 }
 
+/* Of which source the keeper is told that it is being read; 0: of none. */
+static uint32_t
+taken(struct scene *s)
+{
+	static char data[SST_WIRE_DATA_MAX];
+	struct sst_wire_head head;
+	int fds[3];
+
+	return agent_told(&s->a, SST_CHAN_TAKE, &head, data, sizeof(data), fds) < 0 ? 0 :
+	    head.id;
+}
+
+/* What is read again is kept already. */
+static void
+a_source_is_taken_when_it_comes_and_not_each_time_it_is_read(void **state)
+{
+	struct scene *s = *state;
+	char *dir = plant(3);
+
+	(void)taken(s);
+	supply(s, dir, WATCHED_ID);
+	assert_int_equal(taken(s), WATCHED_ID);
+	begin(s, 8);
+	assert_int_equal(taken(s), 0);
+	sst_supply_changed(s->a.relay, WATCHED_ID, "n1", sizeof("n1"));
+	for (int i = 0; i < 1000 &&
+	    sst_supply_pending(s->a.relay->listeners->record) > 0; i++)
+		agent_turn(&s->a, 10);
+	assert_int_equal(taken(s), 0);
+	pki_dir_free(dir);
+}
+
 int
 main(void)
 {
@@ -524,6 +567,7 @@ main(void)
 		SCENE(without_a_keeper_it_holds_nobody_up),
 		SCENE(what_could_not_be_seen_of_a_change_is_seen_with_the_dates),
 		SCENE(what_is_read_again_is_held_anew_when_it_changed),
+		SCENE(a_source_is_taken_when_it_comes_and_not_each_time_it_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_free);
