@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "certstore/apply_work.h"
 #include "certstore/challenge.h"
 #include "certstore/identity.h"
 #include "certstore/scan_pool.h"
@@ -150,9 +151,9 @@ cs_54_of_a_directory_that_is_not_listed_no_more_is_held_than_the_cache_has(void 
 	assert_int_equal(held(), 0);
 }
 
-/* The cache gives this one up, as it does when others need the room. */
-static void
-throw_out(const char *name)
+/* The one row of a file; for sst_rows_done(). */
+static struct sst_rows
+row_of(const char *name)
 {
 	const char *path = pki_path(dir, name);
 	struct sst_rows rows = { 0 };
@@ -162,6 +163,15 @@ throw_out(const char *name)
 	    &rows, NULL), SST_OK);
 	sst_store_unlock(store);
 	assert_int_equal(rows.n, 1);
+	return rows;
+}
+
+/* The cache gives this one up, as it does when others need the room. */
+static void
+throw_out(const char *name)
+{
+	struct sst_rows rows = row_of(name);
+
 	sst_kept_drop(store->cache, rows.v[0].id);
 	sst_rows_done(&rows);
 }
@@ -203,6 +213,42 @@ what_the_cache_alone_has_is_held_until_its_files_are_there_again(void **state)
 	assert_int_equal(held(), 0);
 	for (int i = 1; i < MANY; i++)
 		assert_true(serves_site(i));
+}
+
+/* Nobody holds the store's lock while files are read: the row may be another by then. */
+static void
+what_is_held_is_held_once_and_only_while_its_row_is_there(void **state)
+{
+	struct sst_rows rows, now;
+
+	(void)state;
+	add(FEW);
+	rows = row_of("d/1/pair.pem");
+	for (int i = 0; i < 2; i++) {
+		sst_keep_row(store, &rows.v[0]);
+		assert_int_equal(held(), 1);
+	}
+	again("");
+	assert_int_equal(held(), 0);
+	/* renewed, and set back: the file is as it was, the row is not */
+	pki_write_pair(dir, "d/1/pair.pem", site[FEW]);
+	again("1");
+	pki_write_pair(dir, "d/1/pair.pem", site[1]);
+	again("1");
+	now = row_of("d/1/pair.pem");
+	assert_int_not_equal(now.v[0].id, rows.v[0].id);
+	assert_memory_equal(now.v[0].content, rows.v[0].content, 32);
+	sst_keep_row(store, &rows.v[0]);
+	assert_int_equal(held(), 0);
+	sst_keep_row(store, &now.v[0]);
+	assert_int_equal(held(), 1);
+	again("");
+	/* and there is none any more */
+	assert_int_equal(sst_store_remove(store, certs, NULL), SST_OK);
+	sst_keep_row(store, &now.v[0]);
+	assert_int_equal(held(), 0);
+	sst_rows_done(&rows);
+	sst_rows_done(&now);
 }
 
 /* Whether the challenge for this name can be answered. */
@@ -412,6 +458,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(cs_54_of_a_directory_that_is_not_listed_no_more_is_held_than_the_cache_has),
 		T(what_the_cache_alone_has_is_held_until_its_files_are_there_again),
+		T(what_is_held_is_held_once_and_only_while_its_row_is_there),
 		T(a_challenge_is_not_held_when_its_file_is_gone),
 		T(a_key_that_is_only_in_memory_stays_there),
 		T(a_folder_of_too_many_files_keeps_no_other_name_waiting),

@@ -592,6 +592,63 @@ a_directory_is_watched_before_it_is_listed_and_soon_at_any_rate(void **state)
 	assert_int_equal(s->t.n_unwatched, 0);
 }
 
+/* What is kept in use gets its watch as well, and what is not watched none. */
+static void
+a_directory_that_is_kept_is_watched_and_a_static_one_is_not(void **state)
+{
+	struct shelf *s = *state;
+	struct sst_wire_head r;
+	uint32_t fixed, kept;
+	char out[PATH_MAX];
+	int fd;
+
+	put_dir(s->p, "a");
+	put_dir(s->p, "b");
+	fixed = add(s, "a", "set by somebody else", 0)->node.key;
+	assert_int_equal(s->t.n_unwatched, 0);
+	assert_int_equal(sst_sources_due(&s->t), SST_SOURCE_PATIENCE_MS);
+	sst_source_keep(&s->t, fixed);
+	assert_true(sst_sources_due(&s->t) == INT64_MAX);
+	kept = add(s, "b", NULL, 0)->node.key;
+	sst_source_keep(&s->t, kept);
+	assert_int_equal(s->t.n_provisional, 0);
+	assert_int_equal(sst_sources_due(&s->t), SST_SOURCE_UNWATCHED_MS);
+	(void)ask(s, SST_OPEN_LIST, fixed, at(s->p, "a"), &r, out, &fd);
+	assert_int_equal(r.a, -1);
+	assert_int_equal(r.b, EPERM);
+	assert_int_equal(s->t.n_unwatched, 1);
+	sst_sources_watch_all(&s->t, 0);
+	assert_true(place_is_watched(sst_watch_fd(s->t.watch), at(s->p, "b")));
+	assert_false(place_is_watched(sst_watch_fd(s->t.watch), at(s->p, "a")));
+	assert_true(sst_sources_due(&s->t) == INT64_MAX);
+	sst_source_drop(&s->t, fixed);
+	assert_true(place_is_watched(sst_watch_fd(s->t.watch), at(s->p, "b")));
+}
+
+/* Whoever joins paths may say it so. */
+static void
+a_directory_with_a_slash_behind_it_is_listed_as_well(void **state)
+{
+	struct shelf *s = *state;
+	struct sst_wire_head r;
+	char out[PATH_MAX];
+	uint32_t id;
+	int fd;
+
+	put_dir(s->p, "a");
+	put_dir(s->p, "a/n");
+	id = add(s, "a", NULL, 0)->node.key;
+	(void)ask(s, SST_OPEN_LIST, id, at(s->p, "a/n"), &r, out, &fd);
+	assert_int_equal(r.a, 0);
+	(void)close(fd);
+	assert_int_equal(s->t.n_unwatched, 1);
+	(void)ask(s, SST_OPEN_LIST, id, at(s->p, "a/"), &r, out, &fd);
+	if (r.a == 0)
+		(void)close(fd);
+	assert_int_equal(s->t.n_unwatched, 0);
+	assert_true(place_is_watched(sst_watch_fd(s->t.watch), at(s->p, "a")));
+}
+
 /* What happens in it from the listing on would not be noticed. */
 static void
 a_directory_is_not_listed_where_there_is_no_memory_for_its_watch(void **state)
@@ -796,6 +853,8 @@ main(void)
 		SHELF(of_a_file_nothing_below_it_is_opened),
 		SHELF(a_path_of_a_question_ends_where_its_only_nul_is),
 		SHELF(a_directory_is_watched_before_it_is_listed_and_soon_at_any_rate),
+		SHELF(a_directory_that_is_kept_is_watched_and_a_static_one_is_not),
+		SHELF(a_directory_with_a_slash_behind_it_is_listed_as_well),
 		SHELF(a_directory_is_not_listed_where_there_is_no_memory_for_its_watch),
 		SHELF(a_file_that_there_is_no_memory_for_leaves_nothing_behind),
 		SHELF(kept_sources_are_told_to_the_next_relay),
