@@ -11,6 +11,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <pthread.h>
@@ -65,6 +66,37 @@ ec_new(int nid)
 	return EC_KEY_new_by_curve_name(nid);
 }
 
+/*
+ * A key of OpenSSL's older form is copied for its provider at its first use, which takes
+ * as long as to read the certificate, and as much memory as the key. Where that provider
+ * is the default one, and would sign with the very functions of libcrypto that the key
+ * has itself, it does so: OpenSSL copies none that has a method of its own, even one with
+ * the same functions. Another provider (fips, or some hardware's) gets its copy.
+ */
+static pthread_once_t direct_once = PTHREAD_ONCE_INIT;
+static EC_KEY_METHOD *direct;		/* NULL: keys are copied */
+
+static void
+direct_make(void)
+{
+	EVP_SIGNATURE *ecdsa = EVP_SIGNATURE_fetch(NULL, "ECDSA", NULL);
+	const OSSL_PROVIDER *who = ecdsa == NULL ? NULL :
+	    EVP_SIGNATURE_get0_provider(ecdsa);
+
+	if (who != NULL && strcmp(OSSL_PROVIDER_get0_name(who), "default") == 0)
+		direct = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
+	EVP_SIGNATURE_free(ecdsa);
+}
+
+static int
+sign_directly(EC_KEY *ec)
+{
+	if (EVP_default_properties_is_fips_enabled(NULL) ||
+	    pthread_once(&direct_once, direct_make) != 0 || direct == NULL)
+		return 1;
+	return EC_KEY_set_method(ec, direct);
+}
+
 /* `ec` NULL: the key names its curve itself. */
 static EVP_PKEY *
 ec_read(EC_KEY *ec, const uint8_t *der, long len)
@@ -78,7 +110,8 @@ ec_read(EC_KEY *ec, const uint8_t *der, long len)
 		return NULL;
 	}
 	key = EVP_PKEY_new();
-	if (key == NULL || EVP_PKEY_assign_EC_KEY(key, read) != 1) {
+	if (key == NULL || sign_directly(read) != 1 ||
+	    EVP_PKEY_assign_EC_KEY(key, read) != 1) {
 		EVP_PKEY_free(key);
 		EC_KEY_free(read);
 		return NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What a leaf, its chain and a key become: never a pair of two that do not belong. */
 #define OPENSSL_SUPPRESS_DEPRECATED
+#include <malloc.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -267,6 +268,93 @@ a_key_has_the_print_of_its_certificate(void **state)
 	}
 }
 
+/* Signs once, and returns the memory that is kept from that. */
+static long
+sign(EVP_PKEY *key, const struct pki_cert *cert)
+{
+	const long before = (long)mallinfo2().uordblks;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	uint8_t signature[256];
+	size_t len = sizeof(signature);
+	long kept;
+
+	assert_int_equal(EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, key, NULL), 1);
+	assert_int_equal(EVP_DigestSign(ctx, signature, &len, (const uint8_t *)"text", 4), 1);
+	EVP_MD_CTX_free(ctx);
+	kept = (long)mallinfo2().uordblks - before;
+	ctx = EVP_MD_CTX_new();
+	assert_int_equal(EVP_DigestVerifyInit_ex(ctx, NULL, "SHA256", NULL, NULL,
+	    X509_get0_pubkey(cert->cert), NULL), 1);
+	assert_int_equal(EVP_DigestVerify(ctx, signature, len, (const uint8_t *)"text", 4), 1);
+	EVP_MD_CTX_free(ctx);
+	return kept;
+}
+
+static int
+is_copied_for_its_provider(EVP_PKEY *key)
+{
+	return EC_KEY_get_method(EVP_PKEY_get0_EC_KEY(key)) == EC_KEY_OpenSSL();
+}
+
+static void
+a_key_is_no_copy_where_libcrypto_itself_signs(void **state)
+{
+	static const int kinds[] = { PKI_P256, PKI_P384, PKI_P521 };
+	struct pki_cert *cert;
+	struct pki_buf b = { 0 };
+	EVP_PKEY *direct, *fips, *usual;
+	long copy;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		cert = leaf(kinds[i], "www.b.c");
+		direct = key_read(cert);
+		pki_put_key_der(&b, cert);
+		assert_int_equal(EVP_default_properties_enable_fips(NULL, 1), 1);
+		fips = sst_key_read(SST_KEY_PKCS8, (const uint8_t *)b.data, b.len);
+		assert_int_equal(EVP_default_properties_enable_fips(NULL, 0), 1);
+		pki_buf_free(&b);
+		assert_non_null(fips);
+		assert_false(is_copied_for_its_provider(direct));
+		assert_true(is_copied_for_its_provider(fips));
+		usual = read_again(cert->key, 1);
+		assert_false(is_copied_for_its_provider(usual));
+		(void)sign(usual, cert);	/* what is made once is there now */
+		copy = sign(fips, cert);
+		/* a sanitizer's allocator says nothing */
+		assert_true(copy == 0 || copy > 1000);
+		assert_true(sign(direct, cert) <= copy / 4);
+		EVP_PKEY_free(direct);
+		EVP_PKEY_free(fips);
+		EVP_PKEY_free(usual);
+		pki_free(cert);
+	}
+}
+
+/* To write the point again is saved where it is written in full, and in no other form. */
+static void
+a_plain_key_is_one_with_a_named_curve_and_its_whole_point(void **state)
+{
+	struct pki_cert *cert = leaf(PKI_P256, "www.b.c");
+	struct pki_cert *rsa = leaf(PKI_RSA, "www.b.c");
+	EVP_PKEY *key = key_read(cert), *other = key_read(rsa);
+	EC_KEY *ec = (EC_KEY *)(uintptr_t)EVP_PKEY_get0_EC_KEY(key);
+
+	(void)state;
+	assert_true(sst_key_is_plain(key));
+	assert_false(sst_key_is_plain(other));
+	EC_KEY_set_conv_form(ec, POINT_CONVERSION_COMPRESSED);
+	assert_false(sst_key_is_plain(key));
+	EC_KEY_set_conv_form(ec, POINT_CONVERSION_UNCOMPRESSED);
+	assert_true(sst_key_is_plain(key));
+	EC_KEY_set_asn1_flag(ec, 0);
+	assert_false(sst_key_is_plain(key));
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(other);
+	pki_free(cert);
+	pki_free(rsa);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, each_setup, each_teardown)
 
 int
@@ -279,6 +367,8 @@ main(void)
 		T(staged_leaves_and_issuers_are_settled),
 		T(what_is_kept_has_the_digest_of_its_bytes),
 		T(a_key_has_the_print_of_its_certificate),
+		T(a_key_is_no_copy_where_libcrypto_itself_signs),
+		T(a_plain_key_is_one_with_a_named_curve_and_its_whole_point),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);
