@@ -385,6 +385,8 @@ sst_index_commit(struct sst_index *ix, int bump, uint64_t *ret_generation,
 void
 sst_index_rollback(struct sst_index *ix)
 {
-	(void)sst_index_run(ix, sst_index_ready(ix, S_ROLLBACK), 0, NULL);
+	/* where the disk is full, or memory is, SQLite has done so, and would fail for it */
+	if (ix->db != NULL && !sqlite3_get_autocommit(ix->db))
+		(void)sst_index_run(ix, sst_index_ready(ix, S_ROLLBACK), 0, NULL);
 	sst_index_texts_forget(ix);
 }

@@ -2,6 +2,7 @@
 /* index_sql - schema and statements of the index (index_sql.h). */
 #include "index_sql.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,8 +155,11 @@ static const char *const texts[S_ALL] = {
 static int
 is_damage(struct sst_index *ix, int code)
 {
-	if (code == SQLITE_CANTOPEN || code == SQLITE_IOERR)
-		return !sst_source_is_want(sqlite3_system_errno(ix->db));
+	if (code == SQLITE_CANTOPEN || code == SQLITE_IOERR) {
+		const int error = sqlite3_system_errno(ix->db);
+
+		return !sst_source_is_want(error) && error != ENOSPC && error != EDQUOT;
+	}
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR ||
 	    code == SQLITE_MISMATCH;
 }

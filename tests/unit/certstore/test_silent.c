@@ -606,6 +606,28 @@ without_descriptors_an_index_is_not_taken_for_damaged(void **state)
 	sst_store_unref(s);
 }
 
+/* It is not made anew from the files, which all of its names would wait for. */
+static void
+an_index_on_a_full_disk_is_not_taken_for_damaged(void **state)
+{
+	char place[512], live[512];
+	struct sst_store *s;
+
+	(void)state;
+	write_all(LARGE);
+	(void)snprintf(place, sizeof(place), "%s", pki_path(dir, "cache"));
+	(void)snprintf(live, sizeof(live), "%s", pki_path(dir, "live"));
+	assert_int_equal(mkdir(place, 0700), 0);
+	s = kept_store(place);
+	is_taken_in_when_there_is_room(s, "live/2/pair.pem", live, "2",
+	    "site2.example.com", site[2]);
+	is_taken_in_when_there_is_room(s, "live/one.pem", live, NULL,
+	    "site1.example.com", site[1]);
+	assert_true(figures(s).index_kept && figures(s).index_writer);
+	serves_them(s, 1);
+	sst_store_unref(s);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, answered_setup, clock_teardown)
 
 int
@@ -622,6 +644,7 @@ main(void)
 		T(of_more_than_may_wait_nothing_is_forgotten),
 		T(who_writes_and_does_nothing_is_left),
 		T(without_descriptors_an_index_is_not_taken_for_damaged),
+		T(an_index_on_a_full_disk_is_not_taken_for_damaged),
 		T(without_descriptors_a_folder_waits),
 		T(without_descriptors_a_directory_waits),
 		T(without_descriptors_a_large_directory_waits),
