@@ -52,13 +52,27 @@ unlisted_teardown(void **state)
 	return world_teardown(state);
 }
 
+static int told_kept;		/* of the directory itself */
+
+static void
+on_event(void *arg, const struct sst_store_event *e)
+{
+	(void)arg;
+	if (e->kind == SST_STORE_KEPT && strcmp(e->source, certs) == 0) {
+		told_kept++;
+		assert_true(e->text[0] != '\0');
+	}
+}
+
 static int
 counted_setup(void **state)
 {
 	int rc = each_setup(state);
 
 	sst_store_unref(store);
-	store = counted_store(&(struct sst_store_config){ .cache_bytes = BYTES });
+	told_kept = 0;
+	store = counted_store(&(struct sst_store_config){ .cache_bytes = BYTES,
+	    .on_event = on_event });
 	(void)snprintf(certs, sizeof(certs), "%s", pki_path(dir, "d"));
 	return rc;
 }
@@ -138,6 +152,7 @@ cs_54_of_a_directory_that_is_not_listed_no_more_is_held_than_the_cache_has(void 
 		err = (struct sst_error){ .code = SST_OK };
 		assert_true(sst_store_rescan(store, certs, &err) < 0);
 		assert_int_equal(err.sys_errno, EACCES);
+		assert_int_equal(told_kept, i + 1);
 		assert_serves_all_and_holds(MANY, 0);
 	}
 	/* a name that is renewed meanwhile is known by its own folder */
@@ -215,6 +230,51 @@ what_the_cache_alone_has_is_held_until_its_files_are_there_again(void **state)
 		assert_true(serves_site(i));
 }
 
+/* No file has it any more, and the cache may have given it up. */
+static void
+what_goes_on_goes_on_however_often_its_file_is_read(void **state)
+{
+	(void)state;
+	add(FEW);
+	assert_true(serves_site(1));
+	pki_write_text(dir, "d/1/pair.pem", "nothing that could be read");
+	for (int i = 0; i < 4; i++) {
+		again(i < 2 ? "1" : "");
+		assert_int_equal(held(), 1);
+		throw_out("d/1/pair.pem");
+		assert_true(serves_site(1));
+	}
+	pki_write_pair(dir, "d/1/pair.pem", site[1]);
+	again("1");
+	assert_int_equal(held(), 0);
+	assert_true(serves_site(1));
+}
+
+/* However many another has that comes before it. */
+static void
+what_is_held_is_of_the_source_that_cannot_be_listed(void **state)
+{
+	struct pki_cert *own = pki_issue(world_ca, &(struct pki_spec){ .san = "e.example",
+	    .use_key = next->key });
+	struct sst_error err = { .code = SST_OK };
+	char e[PATH_MAX];
+
+	(void)state;
+	add(MANY);
+	pki_write_pair(dir, "e/pair.pem", own);
+	(void)snprintf(e, sizeof(e), "%s", pki_path(dir, "e"));
+	ok(sst_store_add(store, e, &err), &err);
+	assert_true(serves_site(1) && serves("e.example", own));
+	assert_int_equal(unlink(pki_path(dir, "d/1/pair.pem")), 0);
+	assert_int_equal(unlink(pki_path(dir, "e/pair.pem")), 0);
+	counted_refuses = e;
+	assert_true(sst_store_rescan(store, e, NULL) < 0);
+	assert_int_equal(held(), 1);
+	throw_out("e/pair.pem");
+	assert_true(serves("e.example", own));
+	pki_free(own);
+}
+
 /* Nobody holds the store's lock while files are read: the row may be another by then. */
 static void
 what_is_held_is_held_once_and_only_while_its_row_is_there(void **state)
@@ -224,9 +284,13 @@ what_is_held_is_held_once_and_only_while_its_row_is_there(void **state)
 	(void)state;
 	add(FEW);
 	rows = row_of("d/1/pair.pem");
-	for (int i = 0; i < 2; i++) {
+	/* from its file, from the cache, and where it is held already */
+	for (int i = 0; i < 3; i++) {
+		if (i != 1)
+			throw_out("d/1/pair.pem");
 		sst_keep_row(store, &rows.v[0]);
 		assert_int_equal(held(), 1);
+		assert_true(serves_site(1));
 	}
 	again("");
 	assert_int_equal(held(), 0);
@@ -458,6 +522,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(cs_54_of_a_directory_that_is_not_listed_no_more_is_held_than_the_cache_has),
 		T(what_the_cache_alone_has_is_held_until_its_files_are_there_again),
+		T(what_goes_on_goes_on_however_often_its_file_is_read),
+		T(what_is_held_is_of_the_source_that_cannot_be_listed),
 		T(what_is_held_is_held_once_and_only_while_its_row_is_there),
 		T(a_challenge_is_not_held_when_its_file_is_gone),
 		T(a_key_that_is_only_in_memory_stays_there),

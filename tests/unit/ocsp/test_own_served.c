@@ -180,6 +180,77 @@ what_there_is_no_memory_for_is_an_error_and_not_half_there(void **state)
 	sk_X509_free(above);
 }
 
+#define CROWD	(SST_OWN_BUCKETS + 1)	/* the last of them needs a larger table */
+
+/* A table that cannot grow has them all the same. */
+static void
+where_there_is_no_memory_for_a_larger_table_all_are_found(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *crowd[CROWD];
+	int kept_small = 0;
+
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = pki_issue(w->ca, &(struct pki_spec){ .san = "www.example",
+		    .use_key = w->ca->key });
+	for (int n = 1, hit = 1; hit; n++) {
+		STACK_OF(X509) *above = sk_X509_new_null();
+
+		close_own(w);
+		open_own(w, NULL);
+		sst_own_sync_begin(w->own);
+		for (int i = 0; i < CROWD - 1; i++)
+			add(w, crowd[i]);
+		assert_int_equal(w->own->n_buckets, SST_OWN_BUCKETS);
+		(void)sk_X509_push(above, w->ca->cert);
+		starve_arm(n, STARVE_OURS);
+		(void)sst_own_add(w->own, crowd[CROWD - 1]->cert, above, NULL);
+		hit = starve_over();
+		kept_small += w->own->n == CROWD && w->own->n_buckets == SST_OWN_BUCKETS;
+		for (int i = 0; i < CROWD - 1; i++)
+			assert_true(knows(w, crowd[i]));
+		assert_int_equal(w->own->n, CROWD - 1 + knows(w, crowd[CROWD - 1]));
+		sk_X509_free(above);
+	}
+	assert_true(kept_small > 0);
+	assert_int_equal(w->own->n_buckets, 2 * SST_OWN_BUCKETS);
+	for (int i = 0; i < CROWD; i++)
+		pki_free(crowd[i]);
+}
+
+/* And its buckets are used, all of them. */
+static void
+the_table_tells_every_octet_apart(void **state)
+{
+	struct world *w = *state;
+	struct pki_cert *c = issue(w, "");
+	const size_t many = 1500;
+	size_t used = 0;
+	uint8_t leaf[32];
+
+	add(w, c);
+	pki_digest(c, leaf);
+	for (int i = 0; i < 32; i++) {
+		leaf[i] ^= 1;
+		assert_false(sst_own_knows(w->own, leaf));
+		assert_int_equal(sst_own_again(w->own, leaf), 0);
+		leaf[i] ^= 1;
+	}
+	assert_true(sst_own_knows(w->own, leaf));
+	while (w->own->n < many) {
+		struct pki_cert *other = pki_issue(w->ca, &(struct pki_spec){
+		    .san = "www.example", .use_key = w->ca->key });
+
+		add(w, other);
+		pki_free(other);
+	}
+	for (size_t i = 0; i < w->own->n_buckets; i++)
+		used += w->own->buckets[i] != NULL;
+	assert_int_equal(w->own->n_buckets, 2048);
+	/* 1,060 are to be expected, and 790 of every second one */
+	assert_in_range(used, 930, many);
+}
+
 #define EACH(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -192,6 +263,8 @@ main(void)
 		EACH(who_shows_no_staples_asks_for_none),
 		EACH(a_step_says_when_the_next_is_due),
 		EACH(what_there_is_no_memory_for_is_an_error_and_not_half_there),
+		EACH(where_there_is_no_memory_for_a_larger_table_all_are_found),
+		EACH(the_table_tells_every_octet_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
