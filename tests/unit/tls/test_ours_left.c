@@ -23,6 +23,7 @@
 #define MANY	1000
 #define WAIT_MS	20000
 #define ROUNDS	20
+#define MET	40
 
 static struct {
 	struct sst_checker *checker;
@@ -250,6 +251,72 @@ what_never_came_into_the_store_goes_when_it_is_expected_no_more(void **state)
 	sk_X509_free(above);
 }
 
+/* Each is looked up, however many come between two looks. */
+static void
+of_many_that_are_shown_at_once_what_the_store_lacks_goes(void **state)
+{
+	STACK_OF(X509) *above = sk_X509_new_null();
+	struct pki_cert *strange[MET];
+	char san[32];
+
+	(void)state;
+	(void)sk_X509_push(above, w.mid->cert);
+	sst_ours_sync(l.ours);
+	meet_put(l.store, l.leaves);
+	for (int i = 0; i < MET; i++) {
+		(void)snprintf(san, sizeof(san), "m%d.example", i);
+		strange[i] = issue(san);
+		if (i % 2 == 0)
+			sst_ours_met(l.ours, strange[i]->cert, above);
+		else
+			(void)sst_ours_expect(l.ours, strange[i]->cert, above);
+	}
+	sst_ours_met(l.ours, l.leaves->cert, above);
+	for (int i = 0; i < MET; i++)
+		assert_true(sees(strange[i]));
+	sst_ours_sync(l.ours);
+	for (int i = 0; i < MET; i++) {
+		assert_false(sees(strange[i]));
+		pki_free(strange[i]);
+	}
+	assert_true(sees(l.leaves) && sees(l.stays));
+	sk_X509_free(above);
+}
+
+/* A handshake under way shows it once more: that brings it back for no longer. */
+static void
+what_left_and_is_shown_again_goes_again(void **state)
+{
+	STACK_OF(X509) *above = sk_X509_new_null();
+
+	(void)state;
+	(void)sk_X509_push(above, w.mid->cert);
+	meet_put(l.store, l.leaves);
+	sst_ours_sync(l.ours);
+	/* of what is known and there nothing is asked */
+	steps = 0;
+	sst_ours_met(l.ours, l.leaves->cert, above);
+	assert_int_equal(steps, 0);
+	store_drop(l.leaves);
+	for (int listed = 0; listed < 2; listed++) {
+		sst_ours_sync(l.ours);
+		assert_false(sees(l.leaves));
+		sst_ours_met(l.ours, l.leaves->cert, above);
+		assert_true(sees(l.leaves));
+		assert_int_equal(l.ours->unsure.n, 1);
+		if (listed) {
+			sst_ours_sync(l.ours);
+			assert_false(sees(l.leaves));
+		}
+	}
+	/* and stays where the store has it by then */
+	sst_ours_met(l.ours, l.leaves->cert, above);
+	meet_put(l.store, l.leaves);
+	sst_ours_sync(l.ours);
+	assert_true(sees(l.leaves) && sees(l.stays));
+	sk_X509_free(above);
+}
+
 /* One leaves, and the n-th allocation of this part fails. 1: there was one. */
 static int
 leaves_starved(long n, unsigned part, int listed, int known)
@@ -361,6 +428,40 @@ a_child_is_not_held_up_by_a_lock_of_its_parents(void **state)
 	assert_true(sees(l.stays));
 }
 
+/* All there are have their locks taken for a fork, and those that are gone have not. */
+static void
+who_is_gone_holds_no_fork_up(void **state)
+{
+	static const int order[][3] = { { 0, 1, 2 }, { 1, 0, 2 }, { 2, 1, 0 }, { 1, 2, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		struct sst_ours *o[3];
+
+		for (int k = 0; k < 3; k++)
+			assert_int_equal(sst_ours_new(&(struct sst_ours_config){
+			    .checker = l.checker, .store = l.store }, &o[k], NULL), SST_OK);
+		for (int k = 0; k < 3; k++) {
+			int status = -1;
+			pid_t child;
+
+			sst_ours_unref(o[order[i][k]]);
+			child = fork();
+			if (child == 0) {
+				(void)alarm(20);
+				for (int m = k + 1; m < 3; m++)
+					(void)sst_ours_lacks(o[order[i][m]]);
+				(void)sst_ours_go_on(l.ours);
+				_exit(0);
+			}
+			assert_int_equal(waitpid(child, &status, 0), child);
+			assert_int_equal(status, 0);
+			for (int m = k + 1; m < 3; m++)
+				assert_int_equal(sst_ours_lacks(o[order[i][m]]), 0);
+		}
+	}
+}
+
 /* The parent's thread had not come to it yet, and is not there any more. */
 static void
 what_a_parent_was_at_its_child_does_itself(void **state)
@@ -409,9 +510,12 @@ main(void)
 		EACH(nor_do_the_changes_before_cost_anything),
 		EACH(what_left_goes_and_what_stays_stays_also_when_it_is_not_known_what_did),
 		EACH(what_never_came_into_the_store_goes_when_it_is_expected_no_more),
+		EACH(of_many_that_are_shown_at_once_what_the_store_lacks_goes),
+		EACH(what_left_and_is_shown_again_goes_again),
 		EACH(what_could_not_be_dropped_for_want_of_memory_is_dropped_next),
 		EACH(what_there_is_no_memory_to_note_goes_all_the_same),
 		EACH(a_child_is_not_held_up_by_a_lock_of_its_parents),
+		EACH(who_is_gone_holds_no_fork_up),
 		EACH(what_a_parent_was_at_its_child_does_itself),
 	};
 
