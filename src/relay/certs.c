@@ -226,17 +226,21 @@ sst_certs_has(struct sst_certs *certs, uint32_t id)
 }
 
 int
-sst_certs_is_unread(struct sst_certs *certs, uint32_t id)
+sst_certs_has_dir(struct sst_certs *certs, uint32_t id)
 {
 	int is_dir = 0;
 
-	if (!sst_store_is_warm(certs->store))
-		return 0;
 	(void)pthread_mutex_lock(&certs->mu);
 	for (const struct sst_cert_source *s = certs->list; s != NULL; s = s->next)
 		is_dir |= id != 0 && s->id == id && s->is_dir;
 	(void)pthread_mutex_unlock(&certs->mu);
 	return is_dir;
+}
+
+int
+sst_certs_is_unread(struct sst_certs *certs, uint32_t id)
+{
+	return sst_store_is_warm(certs->store) && sst_certs_has_dir(certs, id);
 }
 
 size_t

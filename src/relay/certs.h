@@ -122,6 +122,7 @@ struct sst_lane {
 };
 struct sst_lane *sst_certs_lane(struct sst_certs *);	/* under the relay's lock */
 int	sst_certs_has(struct sst_certs *, uint32_t id);
+int	sst_certs_has_dir(struct sst_certs *, uint32_t id);	/* ... and it is a directory */
 /* Nobody but the caller has them any more. */
 int	sst_certs_is_left(const struct sst_certs *);
 /* Whether it is a directory that is served from its kept index, and was not read yet. */

@@ -113,9 +113,32 @@ work(struct sst_job *job)
 	c->due = sst_certs_retry_due(c->certs);
 }
 
+/* What reads a whole directory may be at it for minutes. */
+static int
+takes_long(const struct sst_change *c)
+{
+	switch (c->kind) {
+	case SST_CHANGE_LOAD:
+		return c->is_dir;
+	case SST_CHANGE_RESCAN:
+		return c->below.all && sst_certs_has_dir(c->certs, c->id);
+	case SST_CHANGE_RETRY:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static void
+to_loader(struct sst_change *c)
+{
+	c->job.is_long = takes_long(c);
+	sst_loader_submit(&c->relay->loader, &c->job);
+}
+
 /* The next change of the same store. */
 static void
-go_on(struct sst_relay *relay, struct sst_lane *lane)
+go_on(struct sst_lane *lane)
 {
 	struct sst_job *next = lane->first;
 
@@ -123,7 +146,7 @@ go_on(struct sst_relay *relay, struct sst_lane *lane)
 	if (next == NULL)
 		return;
 	lane->first = next->next;
-	sst_loader_submit(&relay->loader, next);
+	to_loader(SST_HOLDER(next, struct sst_change, job));
 }
 
 /* The staples are there, or nobody has the store any more, or they are not waited for
@@ -140,7 +163,7 @@ poll(struct sst_timer *t)
 		return;
 	}
 	sst_await_done(&c->await);
-	sst_loader_submit(&c->relay->loader, &c->job);
+	to_loader(c);
 }
 
 /* Of what is read again as a rule nothing has changed; a keeper that a file system holds
@@ -199,7 +222,7 @@ done(struct sst_job *job)
 		sst_log_event(&c->relay->log, SST_LOG_CERT_REFUSED, sst_clock_ms(),
 		    "%s", c->err.text);
 	reply(c);
-	go_on(c->relay, sst_certs_lane(c->certs));
+	go_on(sst_certs_lane(c->certs));
 	sst_change_free(c);
 }
 
@@ -243,7 +266,7 @@ sst_change_submit(struct sst_change *c)
 		c->cookie = 0;
 	if (!lane->busy) {
 		lane->busy = 1;
-		sst_loader_submit(&c->relay->loader, &c->job);
+		to_loader(c);
 		return;
 	}
 	if (lane->first == NULL)

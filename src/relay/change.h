@@ -58,6 +58,7 @@ struct sst_change {
 	uint64_t	   cookie;	/* of the socket; 0: of none */
 	enum sst_change_kind kind;
 	int		   again;	/* a restored source: kept already */
+	int		   is_dir;	/* LOAD: of a directory */
 	uint64_t	   before;	/* the store's generation */
 	int64_t		   due;		/* ms until some folders are read again; -1: none */
 	int		   rc;

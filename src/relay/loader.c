@@ -18,18 +18,19 @@ append(struct sst_job ***end, struct sst_job *job)
 
 /* The next job, or NULL to stop. */
 static struct sst_job *
-take(struct sst_loader *loader)
+take(struct sst_loader_line *line)
 {
+	struct sst_loader *loader = line->loader;
 	struct sst_job *job = NULL;
 
 	(void)pthread_mutex_lock(&loader->mu);
-	while (!loader->stop && loader->todo == NULL)
-		(void)pthread_cond_wait(&loader->more, &loader->mu);
+	while (!loader->stop && line->todo == NULL)
+		(void)pthread_cond_wait(&line->more, &loader->mu);
 	if (!loader->stop) {
-		job = loader->todo;
-		loader->todo = job->next;
-		if (loader->todo == NULL)
-			loader->todo_end = &loader->todo;
+		job = line->todo;
+		line->todo = job->next;
+		if (line->todo == NULL)
+			line->todo_end = &line->todo;
 	}
 	(void)pthread_mutex_unlock(&loader->mu);
 	return job;
@@ -38,11 +39,12 @@ take(struct sst_loader *loader)
 static void *
 work(void *arg)
 {
-	struct sst_loader *loader = arg;
+	struct sst_loader_line *line = arg;
+	struct sst_loader *loader = line->loader;
 	const uint64_t one = 1;
 	struct sst_job *job;
 
-	while ((job = take(loader)) != NULL) {
+	while ((job = take(line)) != NULL) {
 		job->work(job);
 		(void)pthread_mutex_lock(&loader->mu);
 		append(&loader->finished_end, job);
@@ -74,60 +76,78 @@ collect(struct sst_watch *w, uint32_t events)
 	}
 }
 
+/* 0, or an errno. */
+static int
+line_start(struct sst_loader_line *line)
+{
+	sigset_t every, old;
+	int rc;
+
+	/* Signals are the control thread's. */
+	(void)sigfillset(&every);
+	(void)pthread_sigmask(SIG_SETMASK, &every, &old);
+	rc = pthread_create(&line->thread, NULL, work, line);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	line->running = rc == 0;
+	return rc;
+}
+
 int
 sst_loader_start(struct sst_loader *loader, struct sst_loop *loop)
 {
-	sigset_t all, old;
-	int rc;
+	int rc = 0;
 
 	memset(loader, 0, sizeof(*loader));
 	loader->loop = loop;
-	loader->todo_end = &loader->todo;
 	loader->finished_end = &loader->finished;
 	(void)pthread_mutex_init(&loader->mu, NULL);
-	(void)pthread_cond_init(&loader->more, NULL);
+	for (int i = 0; i < 2; i++) {
+		loader->line[i].loader = loader;
+		loader->line[i].todo_end = &loader->line[i].todo;
+		(void)pthread_cond_init(&loader->line[i].more, NULL);
+	}
 	loader->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loader->event < 0)
 		return -1;
 	if (sst_loop_add(loop, &loader->watch, loader->event, EPOLLIN, collect) < 0)
 		return -1;
-	/* Signals are the control thread's. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&loader->thread, NULL, work, loader);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	for (int i = 0; i < 2 && rc == 0; i++)
+		rc = line_start(&loader->line[i]);
 	if (rc != 0) {
 		errno = rc;
 		return -1;
 	}
-	loader->running = 1;
 	return 0;
 }
 
 void
 sst_loader_stop(struct sst_loader *loader)
 {
-	if (loader->running) {
-		(void)pthread_mutex_lock(&loader->mu);
-		loader->stop = 1;
-		(void)pthread_cond_signal(&loader->more);
-		(void)pthread_mutex_unlock(&loader->mu);
-		(void)pthread_join(loader->thread, NULL);
-		loader->running = 0;
+	(void)pthread_mutex_lock(&loader->mu);
+	loader->stop = 1;
+	for (int i = 0; i < 2; i++)
+		(void)pthread_cond_signal(&loader->line[i].more);
+	(void)pthread_mutex_unlock(&loader->mu);
+	for (int i = 0; i < 2; i++) {
+		if (loader->line[i].running)
+			(void)pthread_join(loader->line[i].thread, NULL);
+		loader->line[i].running = 0;
+		(void)pthread_cond_destroy(&loader->line[i].more);
 	}
 	sst_loop_del(loader->loop, &loader->watch);
 	if (loader->event >= 0)
 		(void)close(loader->event);
 	loader->event = -1;
-	(void)pthread_cond_destroy(&loader->more);
 	(void)pthread_mutex_destroy(&loader->mu);
 }
 
 void
 sst_loader_submit(struct sst_loader *loader, struct sst_job *job)
 {
+	struct sst_loader_line *line = &loader->line[job->is_long != 0];
+
 	(void)pthread_mutex_lock(&loader->mu);
-	append(&loader->todo_end, job);
-	(void)pthread_cond_signal(&loader->more);
+	append(&line->todo_end, job);
+	(void)pthread_cond_signal(&line->more);
 	(void)pthread_mutex_unlock(&loader->mu);
 }

@@ -150,9 +150,10 @@ load(struct sst_call *call, struct sst_record *r, const char *why)
 	}
 	if (why[0] != '\0' && call->data[0] != '\0')
 		say_static(call->relay, call->data, why);
-	if (c->source->is_dir)
+	c->is_dir = c->source->is_dir;
+	if (c->is_dir)
 		sst_loop_arm(loop, &c->timer, loop->now + DIRECTORY_MS, long_enough);
-	if (c->source->is_dir && c->source->option != TLS_ACME_CHALLENGE) {
+	if (c->is_dir && c->source->option != TLS_ACME_CHALLENGE) {
 		/* it is set from then on, however long others are read before it */
 		c->entered = c->source;
 		c->source = NULL;
@@ -330,6 +331,7 @@ sst_supply_again(struct sst_listener *l, struct sst_cert_source *source)
 		return;
 	}
 	c->again = 1;
+	c->is_dir = source->is_dir;
 	c->id = source->id;
 	c->source = source;
 	sst_change_submit(c);

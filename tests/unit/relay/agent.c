@@ -108,15 +108,18 @@ last_done(struct sst_job *job)
 	((struct last *)(void *)job)->over = 1;
 }
 
-/* Jobs are over in their order: those of nobody's record too, when this one is. */
+/* Jobs of one kind are over in their order: those of nobody's record too, when these are. */
 static void
 drain_loader(struct agent *a)
 {
-	struct last last = { .job = { .work = last_work, .done = last_done } };
+	for (int i = 0; i < 2; i++) {
+		struct last last = { .job = { .work = last_work, .done = last_done,
+		    .is_long = i } };
 
-	sst_loader_submit(&a->relay->loader, &last.job);
-	while (!last.over)
-		agent_turn(a, 10);
+		sst_loader_submit(&a->relay->loader, &last.job);
+		while (!last.over)
+			agent_turn(a, 10);
+	}
 }
 
 void

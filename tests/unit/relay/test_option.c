@@ -465,10 +465,12 @@ can_serve(int fd)
 static void
 a_directory_is_kept_and_counts_when_its_caller_is_told(void **state)
 {
-	int fd = fresh(), other = fresh(), verdict = 0;
+	int fd = fresh(), other = fresh(), third = fresh(), verdict = 0;
+	struct pki_buf chain = { 0 };
 	uint32_t id;
 
 	(void)state;
+	pki_put_chain(&chain, w.a);
 	assert_false(can_serve(fd));
 	id = set_directory(fd);
 	assert_int_equal(told_keeper(id), SST_CHAN_KEEP);
@@ -477,6 +479,9 @@ a_directory_is_kept_and_counts_when_its_caller_is_told(void **state)
 	id = set_directory(other);
 	assert_int_equal(told_keeper(id), SST_CHAN_KEEP);
 	assert_true(can_serve(other));
+	/* what is no directory waits for none */
+	assert_int_equal(supply(third, TLS_CERTIFICATE_CHAIN, &chain), 0);
+	assert_int_equal(told_keeper(w.id), SST_CHAN_KEEP);
 	/* what could not be read in the end is dropped all the same */
 	for (int i = 0; i < 500 && verdict == 0; i++) {
 		answer_none();
@@ -485,6 +490,8 @@ a_directory_is_kept_and_counts_when_its_caller_is_told(void **state)
 	}
 	assert_int_equal(verdict, SST_CHAN_DROP);
 	assert_false(can_serve(fd) || can_serve(other));
+	pki_buf_free(&chain);
+	(void)close(third);
 	(void)close(other);
 	(void)close(fd);
 }
