@@ -8,7 +8,7 @@
  *   1. No byte is read before the process has given up its rights.
  *   2. It ends when it drains and nothing is left, or when the keeper is gone
  *      and nothing is left.
- * Threads: the control thread, which is the first, the workers, the loader.
+ * Threads: the control thread, which is the first, the workers, the loader's two.
  */
 #ifndef SST_RELAY_RELAY_H
 #define SST_RELAY_RELAY_H
