@@ -185,8 +185,8 @@ sst_own_next(const struct sst_own *o, int64_t now)
 
 	if (sst_heap_first(&o->coming, &at) != NULL && at < next)
 		next = at;
-	/* what is under way may leave something to be done */
+	/* what is under way may leave something to be done, and room for what waits */
 	if (o->busy > 0 && next > now + 1)
 		next = now + 1;
-	return next > now && o->due.n == 0 ? (unsigned)(next - now) : 1;
+	return next > now ? (unsigned)(next - now) : 1;
 }

@@ -112,12 +112,20 @@ one_that_nobody_may_be_asked_about_has_its_turn_soon(void **state)
 static void
 one_that_was_looked_at_has_its_turn_a_minute_later(void **state)
 {
+	struct sst_own_due list[SST_OWN_AT_ONCE];
 	struct world *w = *state;
 	struct sst_own_cert *e;
+	int more;
 
 	add(w, issue(w, ""));
 	e = entry_of(w, w->cert[0]);
 	assert_int_equal(sst_own_step(w->own), 1);
+	assert_int_equal(turn_of(w, e), 0);
+	/* also where as many are at work as may be */
+	w->own->busy += SST_OWN_BUSY;
+	assert_int_equal(sst_own_due(w->own, PKI_NOW, list, &more), 0);
+	assert_int_equal(turn_of(w, e), look_of(e, PKI_NOW));
+	w->own->busy -= SST_OWN_BUSY;
 	settle(w);
 	assert_int_equal(turn_of(w, e), look_of(e, PKI_NOW));
 	atomic_store(&wall, look_of(e, PKI_NOW) - 7);
@@ -190,6 +198,8 @@ one_that_is_dropped_at_work_has_its_turn_once_that_is_over(void **state)
 	e = add_unwatched(w, issue(w, "o"));
 	assert_false(sst_own_wait(w->own, 10));
 	responder_wait(w->r, 1);
+	/* who steps comes soon to see what it leaves */
+	assert_int_equal(sst_own_step(w->own), 1);
 	pki_digest(w->cert[0], leaf);
 	sst_own_drop(w->own, leaf);
 	assert_true(turn_of(w, e) == NEVER);

@@ -178,7 +178,7 @@ without_memory_for_its_turn_none_is_added(void **state)
 	struct world *w = *state;
 	const struct pki_cert *c = issue(w, "");
 	STACK_OF(X509) *above = sk_X509_new_null();
-	int rc;
+	int rc = SST_OK, last = SST_OK;
 
 	for (int k = 1; k <= 2; k++) {
 		struct sst_own_cert *e = calloc(1, sizeof(*e));
@@ -193,7 +193,10 @@ without_memory_for_its_turn_none_is_added(void **state)
 		free(e);
 	}
 	(void)sk_X509_push(above, w->ca->cert);
+	/* what the caches take is had before */
+	sst_own_sync_begin(w->own);
 	for (int i = 1, hit = 1; hit; i++) {
+		last = rc;
 		starve_arm(i, STARVE_OURS);
 		rc = sst_own_add(w->own, c->cert, above, NULL);
 		hit = starve_over();
@@ -201,6 +204,8 @@ without_memory_for_its_turn_none_is_added(void **state)
 		assert_true(is_in_order(w->own));
 	}
 	assert_int_equal(w->own->n, 1);
+	/* the last that it takes is for its turn */
+	assert_int_equal(last, SST_E_NOMEM);
 	sk_X509_free(above);
 }
 
