@@ -276,8 +276,8 @@ about_what_left_before_its_turn_nobody_is_asked(void **state)
 	}
 	add(w, w->cert[0]);
 	settle(w);
+	/* whether its list is read too depends on which answer comes first */
 	assert_int_equal(w->asked[0], 1);
-	assert_true(w->lists > 0);
 }
 
 static void *

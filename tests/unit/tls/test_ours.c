@@ -313,6 +313,7 @@ one_that_demands_a_staple_is_bare_until_it_is_there(void **state)
 	(void)state;
 	pki_free(r.cert[0]);
 	r.cert[0] = must;
+	responder_see(r.http);
 	sst_store_unref(r.store);
 	r.store = meet_store((struct pki_cert *[]){ must, r.cert[1] }, 2);
 	assert_true(sk_X509_push(above, w.mid->cert) > 0);
