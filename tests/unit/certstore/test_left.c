@@ -330,6 +330,7 @@ a_file_that_was_made_anew_is_another(void **state)
 static struct sst_store *parting;
 static int (*meanwhile)(void);
 static int copies, free_copies;
+static int copies_fail;		/* so many from now on */
 
 int	__real_sqlite3_backup_step(sqlite3_backup *, int);
 int	__wrap_sqlite3_backup_step(sqlite3_backup *, int);
@@ -337,9 +338,14 @@ int	__wrap_sqlite3_backup_step(sqlite3_backup *, int);
 int
 __wrap_sqlite3_backup_step(sqlite3_backup *backup, int pages)
 {
-	int rc = __real_sqlite3_backup_step(backup, pages);
+	int rc;
 
 	copies++;
+	if (copies_fail > 0) {
+		copies_fail--;
+		return SQLITE_NOMEM;
+	}
+	rc = __real_sqlite3_backup_step(backup, pages);
 	if (parting != NULL && pthread_mutex_trylock(&parting->mu) == 0) {
 		(void)pthread_mutex_unlock(&parting->mu);
 		free_copies++;
@@ -385,6 +391,31 @@ who_leaves_its_index_is_served_from_meanwhile(void **state)
 		parting = NULL;
 	}
 	(void)state;
+}
+
+/* It does so as others wait, or stays with what it has: nothing is lost either way. */
+static void
+who_cannot_copy_its_index_beside_it_copies_it_at_its_place(void **state)
+{
+	(void)state;
+	for (int fails = 1; fails <= 2; fails++) {
+		struct sst_store *s = kept(), *reader = kept();
+
+		assert_true(sst_store_rescan(reader, NULL, NULL) >= 0);
+		copies = 0;
+		copies_fail = fails;
+		sst_store_part(reader);
+		assert_int_equal(copies, 2);
+		assert_int_equal(sst_index_is_kept(reader->index), fails == 2);
+		assert_int_equal(sst_store_is_warm(reader), fails == 1);
+		assert_int_equal(has(reader, a), 1);
+		assert_int_equal(has(reader, b), 1);
+		sst_store_part(reader);
+		assert_false(sst_index_is_kept(reader->index));
+		assert_int_equal(has(reader, a), 1);
+		sst_store_unref(reader);
+		sst_store_unref(s);
+	}
 }
 
 /* What another process was to read is now for this one; what this one read is read. */
@@ -475,6 +506,7 @@ main(void)
 		K(of_what_left_an_index_between_two_looks_nothing_is_known),
 		K(a_file_that_was_made_anew_is_another),
 		K(who_leaves_its_index_is_served_from_meanwhile),
+		K(who_cannot_copy_its_index_beside_it_copies_it_at_its_place),
 		K(who_leaves_what_another_writes_has_it_to_read_itself),
 		K(a_copy_knows_whether_anybody_has_written_since),
 	};

@@ -522,6 +522,37 @@ what_is_read_for_long_is_waited_for_and_what_nobody_reads_is_not(void **state)
 	assert_int_equal(munmap((void *)ahead, sizeof(*ahead)), 0);
 }
 
+/* As of who serves from an index at the start: it is read much later, if at all. */
+static void
+a_directory_that_nobody_lists_is_watched_soon(void **state)
+{
+	struct pair *k = *state;
+	_Atomic int64_t *ahead = clock_open(k);
+	uint32_t id;
+	int conn;
+
+	put_dir(k->p, "tls");
+	put_dir(k->p, "tls/a");
+	place_tick();
+	start(k);
+	assert_int_equal(unsetenv(PUPPET_AHEAD), 0);
+	restored(k);
+	id = set_file(k, at(k->p, "tls"), &conn);
+	(void)close(conn);
+	say(k, SST_CHAN_KEEP, id, 0, "", NULL, 0);
+	ping(k);
+	atomic_fetch_add(ahead, 1);
+	/* what the first led to is over when the second is answered */
+	ping(k);
+	ping(k);
+	put_file(k->p, "tls/a/cert", "one");
+	assert_int_equal(heard(k, NULL, 0), 2);
+	assert_int_equal(k->reply.verb, SST_CHAN_CHANGED);
+	assert_int_equal(k->reply.id, id);
+	assert_string_equal(k->data, "a");
+	assert_int_equal(munmap((void *)ahead, sizeof(*ahead)), 0);
+}
+
 /* The answer of the status door to one line; 0: there is no door for this user. */
 static int
 asked(struct pair *k, const char *line, char *out, size_t size)
@@ -1075,6 +1106,7 @@ main(void)
 		PAIR(a_file_is_forwarded_watched_and_opened_again),
 		PAIR(an_answer_that_found_no_room_comes_when_there_is_some),
 		PAIR(what_is_read_for_long_is_waited_for_and_what_nobody_reads_is_not),
+		PAIR(a_directory_that_nobody_lists_is_watched_soon),
 		PAIR(a_change_in_a_directory_is_named_and_can_be_told_of_at_the_door),
 		PAIR(a_file_call_without_its_parts_is_refused),
 		PAIR(what_was_held_comes_back_after_the_relay_was_killed),

@@ -204,6 +204,9 @@ what_left_goes_and_what_stays_stays_also_when_it_is_not_known_what_did(void **st
 				(void)sst_ours_go_on(l.ours);
 			assert_false(sees(l.leaves));
 			assert_true(sees(l.stays));
+			/* once */
+			assert_false(atomic_load(&l.ours->all));
+			assert_false(sst_ours_wants_sync(l.ours));
 		}
 }
 
@@ -312,6 +315,37 @@ what_left_and_is_shown_again_goes_again(void **state)
 	/* and stays where the store has it by then */
 	sst_ours_met(l.ours, l.leaves->cert, above);
 	meet_put(l.store, l.leaves);
+	sst_ours_sync(l.ours);
+	assert_true(sees(l.leaves) && sees(l.stays));
+	sk_X509_free(above);
+}
+
+/* And where there is no store any more nothing is looked up. */
+static void
+what_could_not_be_looked_up_when_it_was_shown_is_looked_up_next(void **state)
+{
+	STACK_OF(X509) *above = sk_X509_new_null();
+	int hits = 0;
+
+	(void)state;
+	(void)sk_X509_push(above, w.mid->cert);
+	sst_ours_sync(l.ours);
+	for (int n = 1, hit = 1; hit; n++) {
+		struct pki_cert *strange = issue("strange.example");
+
+		starve_arm(n, STARVE_SQLITE);
+		sst_ours_met(l.ours, strange->cert, above);
+		hit = starve_over();
+		hits += hit;
+		assert_true(sees(strange));
+		sst_ours_sync(l.ours);
+		assert_false(sees(strange));
+		assert_true(sees(l.stays));
+		pki_free(strange);
+	}
+	assert_true(hits > 0);
+	sst_ours_stop(l.ours);
+	sst_ours_met(l.ours, l.leaves->cert, above);
 	sst_ours_sync(l.ours);
 	assert_true(sees(l.leaves) && sees(l.stays));
 	sk_X509_free(above);
@@ -512,6 +546,7 @@ main(void)
 		EACH(what_never_came_into_the_store_goes_when_it_is_expected_no_more),
 		EACH(of_many_that_are_shown_at_once_what_the_store_lacks_goes),
 		EACH(what_left_and_is_shown_again_goes_again),
+		EACH(what_could_not_be_looked_up_when_it_was_shown_is_looked_up_next),
 		EACH(what_could_not_be_dropped_for_want_of_memory_is_dropped_next),
 		EACH(what_there_is_no_memory_to_note_goes_all_the_same),
 		EACH(a_child_is_not_held_up_by_a_lock_of_its_parents),
