@@ -139,8 +139,8 @@ file_make(struct sst_index *ix, struct sst_error *err)
 static void
 pages_keep(struct sst_index *ix, int whole)
 {
-	(void)sqlite3_exec(ix->db, whole ? "PRAGMA cache_size=-2048" :
-	    "PRAGMA cache_size=-16384", NULL, NULL, NULL);
+	(void)sqlite3_exec(ix->db, whole ? SST_INDEX_PAGES : "PRAGMA cache_size=-16384",
+	    NULL, NULL, NULL);
 }
 
 static int

@@ -32,7 +32,7 @@
 
 static const char file_settings[] =
 	"PRAGMA synchronous=NORMAL;PRAGMA wal_autocheckpoint=0;"
-	"PRAGMA journal_size_limit=8388608;PRAGMA cache_size=-2048;"
+	"PRAGMA journal_size_limit=8388608;" SST_INDEX_PAGES ";"
 	"PRAGMA temp_store=MEMORY;PRAGMA trusted_schema=OFF;PRAGMA cell_size_check=ON;";
 static const char memory_settings[] =
 	"PRAGMA journal_mode=MEMORY;PRAGMA synchronous=OFF;PRAGMA temp_store=MEMORY;";

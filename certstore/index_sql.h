@@ -28,6 +28,7 @@
 #include "index.h"
 
 #define SST_INDEX_SCHEMA	3	/* of the file: another one, another file */
+#define SST_INDEX_PAGES	"PRAGMA cache_size=-2048"	/* KiB of pages that are kept */
 #define SST_INDEX_HALF	16	/* bytes of a digest that is compared and never shown */
 #define SST_INDEX_TEXTS		8	/* texts whose number is remembered */
 
@@ -37,7 +38,8 @@ enum sst_statement {
 	S_SOURCES_BELOW, S_SOURCES_SWEEP, S_PATHS,
 	S_TEXT_GET, S_TEXT_PUT, S_TEXTS_SWEEP, S_COUNT_ADD, S_COUNTS, S_EARLIEST, S_EXPIRED,
 	S_PUT, S_PUT_NAME, S_STRAY_NAMES, S_COUNT_NAMES, S_DROP, S_DROP_NAME,
-	S_ITEM, S_GONE_PUT, S_GONE_TRIM, S_GONE, S_GONE_LAST, S_LOOKUP, S_PAGE, S_HAS, S_SINCE, S_EXPIRING, S_DATES,
+	S_ITEM, S_GONE_PUT, S_GONE_TRIM, S_GONE, S_GONE_LAST, S_LOOKUP, S_PAGE, S_HAS, S_SINCE,
+	S_EXPIRING, S_DATES,
 	S_DEFAULT_SET, S_DEFAULT_ENTRY, S_DEFAULT_SAME,
 	S_FIND,		/* and one for each enum sst_find after it */
 	S_ALL = S_FIND + SST_FINDS

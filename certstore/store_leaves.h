@@ -45,8 +45,8 @@ struct sst_leaves_left {
  * The leaves, by their SHA-256, that left the store since a call before left `seen` there:
  * as often as they did, and also those that are there again. 0: these were all. 1: it is
  * not known any more what else did, since there was too much or the index is another one:
- * each has to be looked up. `seen` is moved; with < 0, SST_E_*, it
- * is not. `each` NULL: nobody wants to know, and `seen` is what there was until now.
+ * each has to be looked up. `seen` is moved; with < 0, SST_E_*, it is not. `each` NULL:
+ * nobody wants to know, and `seen` is what there was until now.
  */
 int	sst_store_left(struct sst_store *, struct sst_leaves_left *seen,
 	    void (*each)(void *arg, const uint8_t leaf[32]), void *arg,

@@ -49,8 +49,8 @@ struct sst_sources {
 };
 
 /*
- * Adds a provisional source; that of a file is watched at once. `why` NULL: watched. Takes a
- * duplicate of `fd`. NULL with errno (EAGAIN: too many are provisional).
+ * Adds a provisional source; that of a file is watched at once. `why` NULL: watched.
+ * Takes a duplicate of `fd`. NULL with errno (EAGAIN: too many are provisional).
  */
 struct sst_source *sst_source_add(struct sst_sources *, const char *path,
 	    const char *why, int fd, int64_t now);

@@ -232,22 +232,6 @@ sst_attach_judges(const SSL *ssl)
 	return a != NULL && a->wish.policy.mode != SST_REVOCATION_OFF;
 }
 
-/* Who tells what is served may have had no room for it; from what follows here it is
- * known, and nobody would look any more whether it demands a staple. */
-static void
-note(SSL *ssl, struct sst_ours *ours)
-{
-	X509 *leaf = SSL_session_reused(ssl) ? NULL : SSL_get_certificate(ssl);
-	STACK_OF(X509) *above = NULL;
-
-	if (leaf == NULL)
-		return;
-	(void)ERR_set_mark();
-	(void)SSL_get0_chain_certs(ssl, &above);
-	(void)sst_ours_is_bare(ours, leaf, above);
-	(void)ERR_pop_to_mark();
-}
-
 /* In a server: a staple of the certificate that the store chose. */
 static int
 serve(SSL *ssl, struct attachment *a)
@@ -257,7 +241,6 @@ serve(SSL *ssl, struct attachment *a)
 
 	if (ours == NULL)
 		return SSL_TLSEXT_ERR_NOACK;
-	note(ssl, ours);
 	if (a->wish.mode != SST_OPENSSL_CACHE_ONLY)
 		ms = a->wish.wait_ms != 0 ? a->wish.wait_ms :
 		    a->wish.policy.budget_ms != 0 ? a->wish.policy.budget_ms :

@@ -61,7 +61,7 @@ sst_ours_met(struct sst_ours *o, X509 *leaf, STACK_OF(X509) *above)
 	if (X509_digest(leaf, EVP_sha256(), digest, &len) != 1 ||
 	    sst_own_again(o->own, digest) == 1)
 		return;
-	(void)sst_own_add(o->own, leaf, above, NULL);
+	(void)sst_ours_take_in(o, leaf, above);
 	store = sst_ours_store(o);
 	if (store == NULL || has(o, store, digest) != 1)
 		doubt(o, digest);
